@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! File handles: naming a file of a filesystem and finding it again.
+//!
+//! A filesystem that implements [`Operations`] can be asked by name_to_handle_at(2) for a few
+//! bytes that name one of its files, and by open_by_handle_at(2) for the file that such bytes
+//! name. The bytes come back from user space, at any time and with any content; everything that
+//! decodes them sees a [`Fid`]: a kind and a bounded slice.
+//!
+//! | type           | stands for                                                             |
+//! |----------------|------------------------------------------------------------------------|
+//! | [`Operations`] | what a filesystem implements: `struct export_operations`               |
+//! | [`Table`]      | the C table made of it, with NULL where it implements nothing          |
+//! | [`Handle`]     | the layout of one kind of handle, and the [`FidType`] that tells it    |
+//! | [`Encoder`]    | the caller's buffer, into which one handle is stored                   |
+//! | [`Fid`]        | the untrusted bytes to decode                                          |
+//! | [`Context`]    | the caller of open_by_handle_at(2), before anything is decoded         |
+//! | [`Name`]       | the buffer for a name that is looked for in a directory                |
+//!
+//! C header: [`include/linux/exportfs.h`](srctree/include/linux/exportfs.h)
+//!
+//! Reference: <https://docs.kernel.org/filesystems/nfs/exporting.html>
+
+mod context;
+mod encoder;
+mod fid;
+mod fid_type;
+mod flags;
+mod handle;
+mod name;
+mod operations;
+mod table;
+
+pub use self::{
+    context::Context,
+    encoder::{
+        Encoded,
+        Encoder, //
+    },
+    fid::Fid,
+    fid_type::FidType,
+    flags::Flags,
+    handle::Handle,
+    name::Name,
+    operations::Operations,
+    table::Table, //
+};

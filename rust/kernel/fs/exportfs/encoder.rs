@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::{
+    handle::{
+        units,
+        Handle, //
+    },
+    FidType, //
+};
+use crate::prelude::*;
+use core::marker::PhantomData;
+
+/// The buffer of a caller that asks for a file handle.
+///
+/// Consumed by storing one handle. That also tells the caller the handle's length, stored or not,
+/// so that one who came with a buffer that is too small can come back with a larger one.
+///
+/// # Invariants
+///
+/// - `len` may be read and written for `'a`.
+/// - If `*len` is positive, `fid` may be written for that many units of four bytes for `'a`.
+pub struct Encoder<'a> {
+    fid: *mut u32,
+    len: *mut c_int,
+    _buffer: PhantomData<&'a mut [u32]>,
+}
+
+/// The proof that a handle has been offered to an [`Encoder`].
+///
+/// # Invariants
+///
+/// Holds what `encode_fh` returns to the VFS: the [`FidType`] of the handle that was stored, or
+/// `FILEID_INVALID` where the buffer was too small.
+#[must_use = "this is what `encode_fh` returns"]
+pub struct Encoded(c_int);
+
+impl Encoded {
+    /// Returns what `encode_fh` returns to the VFS.
+    #[inline]
+    pub(super) fn as_raw(&self) -> c_int {
+        self.0
+    }
+}
+
+impl<'a> Encoder<'a> {
+    /// Wraps the two arguments of a C `encode_fh` operation.
+    ///
+    /// # Safety
+    ///
+    /// - `len` must be valid for reads and writes for the duration of `'a`.
+    /// - If `*len` is positive, `fid` must be valid for writes of that many `u32` for the duration
+    ///   of `'a`. It may be null or dangling otherwise: fanotify asks for a length that way.
+    #[inline]
+    pub(super) unsafe fn from_raw(fid: *mut u32, len: *mut c_int) -> Self {
+        // INVARIANT: Guaranteed by the caller.
+        Self {
+            fid,
+            len,
+            _buffer: PhantomData,
+        }
+    }
+
+    /// Stores `handle` if it fits.
+    #[inline]
+    pub fn store<H: Handle>(self, handle: &H) -> Encoded {
+        let needed = units::<H>() as c_int;
+
+        // SAFETY: By the type invariants, `len` may be read.
+        let len = unsafe { *self.len };
+
+        // SAFETY: By the type invariants, `len` may be written.
+        unsafe { *self.len = needed };
+
+        if len < needed {
+            // INVARIANT: Nothing is stored.
+            return Encoded(FidType::INVALID);
+        }
+
+        let bytes = handle.as_bytes();
+        // SAFETY: By the type invariants, `fid` may be written for `len` units, which is at least
+        // the size of the handle. Byte copies need no alignment, and a new value does not overlap
+        // a buffer that is borrowed mutably.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.fid.cast(), bytes.len()) };
+
+        // INVARIANT: The handle is stored.
+        Encoded(H::TYPE.as_raw())
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The process filesystem behind pidfds.
+//!
+//! What [`fs/pidfs.c`](srctree/fs/pidfs.c) keeps for its C and its Rust file handles alike: the
+//! table that finds a pid by its number, the dentry of a pid, and how a pidfd is opened. Built-in
+//! code only.
+
+use super::{
+    File,
+    Path, //
+};
+use crate::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result,
+        Result, //
+    },
+    pid::StructPid,
+    sync::aref::ARef, //
+};
+use core::{
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
+    ptr::NonNull, //
+};
+
+/// The flag of a pidfd whose last close kills the task.
+pub const AUTOKILL: u32 = bindings::PIDFD_AUTOKILL;
+
+/// Finds a pid by the number that [`StructPid::ino`] returns.
+///
+/// [`None`] unless the pid has been given a pidfd before, its task has not been reaped (a zombie
+/// has not), and it is inside the pid namespace hierarchy of the caller.
+///
+/// C: `pidfs_ino_get_pid()`. Does not sleep.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::pidfs,
+///     pid::StructPid, //
+/// };
+///
+/// let pid = StructPid::of_task(current!()).ok_or(ESRCH)?;
+/// // With a pidfd, or anything else that has asked for the path, the number can be looked up.
+/// let _path = pidfs::path(pid.clone())?;
+/// let found = pidfs::lookup(pid.ino()).ok_or(ESRCH)?;
+/// assert!(core::ptr::eq(&*pid, &*found));
+/// // No pid is number zero.
+/// assert!(pidfs::lookup(0).is_none());
+/// # Ok::<(), Error>(())
+/// ```
+#[inline]
+pub fn lookup(ino: u64) -> Option<ARef<StructPid>> {
+    // SAFETY: `pidfs_ino_get_pid()` may be called with any number.
+    let pid = NonNull::new(unsafe { bindings::pidfs_ino_get_pid(ino) })?;
+
+    // SAFETY: `pidfs_ino_get_pid()` took a reference, which passes to the `ARef`.
+    Some(unsafe { ARef::from_raw(pid.cast()) })
+}
+
+/// Returns the path of a pid in pidfs, and makes its inode and dentry if there are none.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::{
+///         pidfs,
+///         DEntry, //
+///     },
+///     pid::StructPid,
+///     sync::aref::ARef, //
+/// };
+///
+/// let pid = StructPid::of_task(current!()).ok_or(ESRCH)?;
+/// let dentry: ARef<DEntry> = pidfs::path(pid.clone())?.into_dentry();
+///
+/// // There is one dentry a pid: while it is held, asking again gives the same.
+/// let again = pidfs::path(pid.clone())?;
+/// assert!(core::ptr::eq(&*dentry, again.dentry()));
+///
+/// // On 32-bit architectures, the inode number is the lower half of the pid's.
+/// let inode = dentry.inode().ok_or(ENOENT)?;
+/// assert_eq!(inode.ino() as u32, pid.ino() as u32);
+/// assert_eq!(inode.super_block().magic(), kernel::bindings::PID_FS_MAGIC as usize);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+///
+/// `ESRCH` if the task was reaped without ever having had a pidfd, `ENOMEM`.
+///
+/// C: `path_from_stashed()`, which consumes the reference to the pid in every case. May sleep.
+#[inline]
+pub fn path(pid: ARef<StructPid>) -> Result<Path> {
+    let pid = ManuallyDrop::new(pid);
+    let mut path = MaybeUninit::uninit();
+
+    // SAFETY: `stashed` is a field of a valid pid; it stays where it is while the pid is
+    // referenced, and the inode that is made holds such a reference.
+    let stashed = unsafe { &raw mut (*pid.as_raw()).__bindgen_anon_1.stashed };
+
+    // SAFETY: `pidfs_mnt` is set by `pidfs_init()`, before there is a task whose pid could be
+    // passed in, and not changed afterwards.
+    let mnt = unsafe { bindings::pidfs_mnt };
+
+    // SAFETY: `pidfs_mnt` is the mount whose stashed operations take a `struct pid`, whose
+    // reference passes to the callee; `path` may be written.
+    to_result(unsafe {
+        bindings::path_from_stashed(stashed, mnt, pid.as_raw().cast(), path.as_mut_ptr())
+    })?;
+
+    // SAFETY: `path_from_stashed()` succeeded and so initialised the path.
+    let path = unsafe { path.assume_init() };
+
+    // SAFETY: The path that `path_from_stashed()` returns owns its references.
+    Ok(unsafe { Path::from_owned(path) })
+}
+
+/// Opens a pidfd for a path of pidfs, with the credentials of the caller.
+///
+/// The file is always open for reading and writing. Of `flags`, the pidfd flags that share their
+/// bits with `O_EXCL` and `O_TRUNC` are kept.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::{
+///         file::flags,
+///         pidfs, //
+///     },
+///     pid::StructPid, //
+/// };
+///
+/// let path = pidfs::path(StructPid::of_task(current!()).ok_or(ESRCH)?)?;
+/// let file = pidfs::open(&path, flags::O_EXCL)?;
+/// assert_eq!(file.flags() & flags::O_ACCMODE, flags::O_RDWR);
+/// assert_ne!(file.flags() & flags::O_EXCL, 0);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// C: `pidfs_dentry_open()`. May sleep.
+#[inline]
+pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
+    // SAFETY: A task may read its own credentials at any time.
+    let cred = unsafe { bindings::current_cred() };
+
+    // SAFETY: `path` is valid by its type invariants, and `cred` for as long as the task runs with
+    // them, which is at least until this call returns.
+    let file = from_err_ptr(unsafe { bindings::pidfs_dentry_open(path.as_raw(), flags, cred) })?;
+
+    // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
+    let file = unsafe { NonNull::new_unchecked(file) };
+
+    // SAFETY: The file has just been opened, so the reference is ours and nobody has called
+    // `fdget_pos()` on it.
+    Ok(unsafe { ARef::from_raw(file.cast()) })
+}
