@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+# The driver: builds a test kernel of this series, boots it, tests it, and
+# turns the repository into a patch series and back. See README.md.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+FLAVOUR ?=
+TESTS ?=
+RUNNER ?= qemu
+CMD ?=
+
+export KDIR ARCH J SIGNOFF CACHE
+
+FLAVOURS := $(or $(FLAVOUR),rust c debug)
+ONE := $(or $(FLAVOUR),rust)
+TEST := scripts/test.py --runner $(RUNNER)
+
+.PHONY: help setup source tree import series build kernel run shell test quick slow check clean distclean
+
+help: ## this list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo
+	@echo 'Variables:'
+	@printf '  %-10s %s\n' \
+		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
+		'TESTS=' "which selftests, e.g. 'pidfd:*'; or kunit" \
+		'RUNNER=' 'qemu (the default) or vng: what `make test` boots with' \
+		'CMD=' 'what `make run` runs in the guest instead of its show' \
+		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
+		'ARCH=' 'x86_64' \
+		'J=' 'how many jobs to run at once (default: the number of CPUs)' \
+		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
+		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
+
+setup: ## install what is missing of the tools, and choose among them
+	@scripts/setup.sh
+
+source: setup ## make build/linux of KDIR or of the kernel source package
+	@scripts/source.sh
+
+tree: source ## materialise the series as commits in build/linux
+	@scripts/tree.py tree
+
+import: ## bring commits made in build/linux back into this repository
+	@scripts/tree.py import
+
+series: tree ## write build/series/*.patch, with a cover letter
+	@scripts/tree.py series
+
+build: tree ## build the kernel and the guest of FLAVOUR
+	@scripts/build.sh $(ONE)
+
+run: build ## boot FLAVOUR and show the system at work, or run CMD
+	@scripts/run.sh $(ONE) '$(subst ','\'',$(CMD))'
+
+shell: build ## an interactive shell in FLAVOUR, through virtme-ng
+	@scripts/setup.sh vng
+	@scripts/shell.sh $(ONE)
+
+test: tree ## run every test on the flavours rust, c and debug
+	@$(if $(filter vng,$(RUNNER)),scripts/setup.sh vng)
+	@set -e; for flavour in $(FLAVOURS); do scripts/build.sh $$flavour; done
+	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
+
+quick: build ## the inner loop: own suites and KUnit on one flavour
+	@$(TEST) $(ONE) --quick
+
+slow: build ## the one slow upstream suite, pidfd_test
+	@$(TEST) $(ONE) --slow
+
+check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
+	@scripts/setup.sh check
+	@scripts/check.sh
+
+clean: ## remove what was built, but keep build/linux
+	@scripts/clean.sh
+
+distclean: clean ## remove build/linux, too; refuses where it holds work
+	@scripts/clean.sh all

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Boot one flavour, run a script in it, and judge how the kernel fared.
+#
+#   boot.sh FLAVOUR RESULTS SECONDS JOB [KERNEL-ARGUMENT...]
+#
+# JOB is a script, which becomes /job in the guest. RESULTS is a directory that
+# receives console.log (the kernel) and job.log (the script's output). Where
+# TEE=1, the script's output is also shown. Exit status: the job's, or
+#   124  the guest did not end within SECONDS and was killed
+#   125  the guest ended without the job having ended: panic or power loss
+#   126  the kernel printed what a healthy kernel does not print
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FLAVOUR=$1 RESULTS=$2 LIMIT=$3 JOB=$4
+shift 4
+GUEST=$BUILD/guest
+KERNEL=$BUILD/$FLAVOUR/arch/x86/boot/bzImage
+MEMORY=${MEMORY:-1G}
+
+tail_of() { sed 's/\r$//' "$1" | tail -n "${2:-15}" | sed 's/^/    | /' >&2; }
+
+# A second archive with the job, which the kernel unpacks over the first.
+make_initrd()
+{
+	local dir=$RESULTS/initrd
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	install -m 755 "$JOB" "$dir/job"
+	(cd "$dir" && echo job | cpio --quiet -o -H newc -R 0:0) |
+		cat "$GUEST/image.cpio" - > "$RESULTS/initrd.img"
+	rm -rf "$dir"
+}
+
+# KVM only where the processor offers it to us: a /dev/kvm without it hangs.
+accelerator()
+{
+	if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+		echo kvm
+	else
+		echo tcg,thread=multi
+	fi
+}
+
+boot()
+{
+	timeout --kill-after=5 "$LIMIT" qemu-system-x86_64 \
+		-machine q35 -accel "$(accelerator)" -cpu max,la57=off -smp 2 -m "$MEMORY" \
+		-display none -no-reboot -nodefaults -monitor none \
+		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
+		-append "console=ttyS0 panic=-1 printk.time=1 $*" \
+		-serial "file:$RESULTS/console.log" \
+		-device virtio-serial-pci \
+		-chardev "file,id=results,path=$RESULTS/job.log" \
+		-device virtconsole,chardev=results < /dev/null > "$RESULTS/qemu.log" 2>&1
+}
+
+# Lines that a healthy kernel does not print.
+unhealthy() { grep -E -f "$TOP/scripts/unhealthy.txt" "$RESULTS/console.log"; }
+
+show_job_output()
+{
+	[ "${TEE:-}" = 1 ] || return 0
+	tail -n +1 --pid=$$ -F "$RESULTS/job.log" 2> /dev/null |
+		sed -u -e 's/\r$//' -e '/^guest: job exited with /d' &
+	tee_pid=$!
+}
+
+mkdir -p "$RESULTS"
+[ -f "$KERNEL" ] || die "flavour $FLAVOUR is not built"
+make_initrd
+: > "$RESULTS/console.log"
+: > "$RESULTS/job.log"
+tee_pid=
+show_job_output
+rc=0
+boot "$@" || rc=$?
+rm -f "$RESULTS/initrd.img"
+if [ -n "$tee_pid" ]; then
+	sleep 0.3
+	pkill -P "$tee_pid" 2> /dev/null || true
+	pkill -P $$ tail 2> /dev/null || true
+fi
+
+job_status=$(sed -n 's/^guest: job exited with \([0-9]*\).*/\1/p' "$RESULTS/job.log" | tail -n 1)
+if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+	echo "boot: error: the guest did not end within $LIMIT s and was killed; its console ends:" >&2
+	tail_of "$RESULTS/console.log"
+	exit 124
+fi
+if [ "$rc" -ne 0 ]; then
+	echo "boot: error: QEMU failed:" >&2
+	tail_of "$RESULTS/qemu.log"
+	exit 125
+fi
+if unhealthy > "$RESULTS/unhealthy.log"; then
+	echo "boot: error: the kernel is not well (see $RESULTS/console.log):" >&2
+	tail_of "$RESULTS/unhealthy.log" 10
+	exit 126
+fi
+if [ -z "$job_status" ]; then
+	echo "boot: error: the guest ended before the job did; its console ends:" >&2
+	tail_of "$RESULTS/console.log"
+	exit 125
+fi
+exit "$job_status"

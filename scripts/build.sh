@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Build one flavour: configuration, kernel, and what runs in the guest.
+#
+#   build.sh FLAVOUR            everything a boot needs
+#   build.sh FLAVOUR TARGET...  the kernel's own make targets in that flavour
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+. "$BUILD/env.sh"
+
+FLAVOUR=$1
+shift
+OUT=$BUILD/$FLAVOUR
+GUEST=$BUILD/guest
+# The suites of the base tree and ours; see scripts/test.py for what is run.
+SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
+
+[ -f "$TOP/configs/$FLAVOUR.config" ] ||
+	die "there is no flavour '$FLAVOUR'; there are: $(cd "$TOP/configs" && ls ./*.config | sed 's|./\(.*\).config|\1|' | grep -vx -e base -e "$ARCH" | xargs)"
+
+export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
+kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
+
+# Start from a flavour that is built: kbuild then rebuilds what depends on the
+# options that differ, and nothing else.
+seed_from_sibling()
+{
+	local sibling
+	for sibling in rust c; do
+		[ -f "$BUILD/$sibling/vmlinux" ] || continue
+		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
+		rm -f "$OUT.tmp/.fragments"
+		mv "$OUT.tmp" "$OUT"
+		echo "$BUILD/$sibling" > "$OUT/.sibling"
+		return
+	done
+	mkdir -p "$OUT"
+}
+
+# Every object is older than objtool, which is linked anew in another directory
+# although it is the same program: give it the age of the sibling's.
+age_objtool()
+{
+	local tool=tools/objtool/objtool
+	[ -f "$OUT/.sibling" ] || return 0
+	kmake tools/objtool
+	[ ! -f "$OUT/$tool" ] || touch -r "$(cat "$OUT/.sibling")/$tool" "$OUT/$tool"
+	rm "$OUT/.sibling"
+}
+
+build_kernel()
+{
+	age_objtool
+	kmake bzImage
+}
+
+# allnoconfig + the fragments; -s refuses an option that does not come out as
+# asked for, such as one whose dependencies changed.
+configure()
+{
+	local fragments=("$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/$FLAVOUR.config") sum
+	sum=$(cat "${fragments[@]}" "$BUILD/env.sh" | sha256sum)
+	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ]; then
+		return
+	fi
+	[ -d "$OUT" ] || seed_from_sibling
+	rm -f "$OUT/.fragments"
+	step "$FLAVOUR: configure" env -C "$LINUX" ARCH="$ARCH" \
+		scripts/kconfig/merge_config.sh -n -s -O "$OUT" "${fragments[@]}"
+	echo "$sum" > "$OUT/.fragments"
+}
+
+# User space is the same for every flavour, so it is built once.
+build_guest()
+{
+	local headers=$GUEST/usr/include
+	mkdir -p "$GUEST"
+	make -C "$LINUX" O="$GUEST" ARCH="$ARCH" headers
+	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
+		TARGETS="$SELFTESTS" LDFLAGS=-static FORCE_TARGETS=1 \
+		INSTALL_PATH="$GUEST/selftests" install
+	"clang${LLVM#1}" -O2 -Wall -Wextra -Werror -static -isystem "$headers" \
+		-o "$GUEST/fhandle" "$LINUX/samples/vfs/fhandle.c"
+}
+
+# A root filesystem of busybox, the selftests and the sample tool.
+build_image()
+{
+	local root=$GUEST/root applet
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,usr/bin,usr/sbin,sbin,root,home/user,mnt}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	for applet in $("$root/bin/busybox" --list-full); do
+		[ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
+	done
+	rm "$root/usr/bin/timeout"
+	cp "$TOP/scripts/guest/timeout" "$root/usr/bin/timeout"
+	cp "$TOP/scripts/guest/init" "$root/init"
+	cp "$TOP/scripts/guest/show" "$root/bin/show"
+	cp "$GUEST/fhandle" "$root/bin/fhandle"
+	cp -a "$GUEST/selftests" "$root/selftests"
+	find "$root/selftests" -type f -perm /100 -exec "llvm-strip${LLVM#1}" -g {} + 2> /dev/null || true
+	printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' \
+		'user:x:1000:1000:user:/home/user:/bin/sh' > "$root/etc/passwd"
+	printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' 'user:x:1000:' > "$root/etc/group"
+	chmod 1777 "$root/tmp"
+	printf '%s\n' 'nod /dev/console 600 0 0 c 5 1' 'nod /dev/null 666 0 0 c 1 3' > "$GUEST/nodes"
+	env -C "$OUT" bash "$LINUX/usr/gen_initramfs.sh" -o "$GUEST/image.cpio.tmp" \
+		-u squash -g squash "$root" "$GUEST/nodes"
+	mv "$GUEST/image.cpio.tmp" "$GUEST/image.cpio"
+}
+
+# What the guest's user space is made of, as one hash.
+guest_inputs()
+{
+	{
+		git -C "$LINUX" rev-parse "HEAD:tools/testing/selftests" "HEAD:tools/include" \
+			"HEAD:include/uapi" "HEAD:samples/vfs"
+		cat "$TOP"/scripts/guest/* "$0" "$BUILD/env.sh"
+	} | sha256sum
+}
+
+guest()
+{
+	local inputs
+	inputs=$(guest_inputs)
+	[ ! -f "$GUEST/image.cpio" ] || [ "$(cat "$GUEST/.inputs" 2> /dev/null)" != "$inputs" ] || return 0
+	rm -f "$GUEST/.inputs"
+	step "guest: selftests and tools" build_guest
+	step "guest: image" build_image
+	echo "$inputs" > "$GUEST/.inputs"
+}
+
+need_space "$BUILD" 3000 "a kernel build"
+configure
+if [ $# -gt 0 ]; then
+	kmake "$@"
+	exit
+fi
+step "$FLAVOUR: kernel" build_kernel
+[ -n "${NO_GUEST:-}" ] || guest

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by the other scripts: paths, messages, and timed steps with a log.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$TOP/build
+LINUX=$BUILD/linux
+LOGS=$BUILD/logs
+CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
+ARCH=${ARCH:-x86_64}
+J=${J:-$(nproc)}
+export TOP BUILD LINUX LOGS CACHE ARCH J
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: error: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
+
+# step NAME COMMAND...: run a long command with its output in a log file; say
+# what runs, how long it took and, where it fails, the end of its log. Not to be
+# called in a condition: bash would then ignore failures inside of COMMAND.
+step()
+{
+	local name=$1 log started rc=0
+	shift
+	log=$LOGS/${name//[^A-Za-z0-9._-]/-}.log
+	mkdir -p "$LOGS"
+	started=$SECONDS
+	say "==> $name (log: ${log#"$TOP"/})"
+	set +e
+	(set -e; "$@") > "$log" 2>&1 < /dev/null
+	rc=$?
+	set -e
+	if [ "$rc" -ne 0 ]; then
+		tail -n 25 "$log" | sed 's/^/    | /' >&2
+		disk_full "$log" && die "$name: no space left on the disk (log: $log)"
+		die "$name failed after $((SECONDS - started)) s (log: $log)"
+	fi
+	say "    $name: done in $((SECONDS - started)) s"
+}
+
+disk_full() { grep -q 'No space left on device' "$1"; }
+
+# need_space DIR MIB WHAT: refuse to start what cannot fit.
+need_space()
+{
+	local free
+	mkdir -p "$1"
+	free=$(df --output=avail -m "$1" | tail -n 1 | tr -d ' ')
+	[ "$free" -ge "$2" ] ||
+		die "$3 needs $2 MiB in $1, which has $free MiB free"
+}
+
+# version_ge A B: is version A at least B?
+version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }

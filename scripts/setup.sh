@@ -1,0 +1,295 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Find the tools that the kernel and its tests need, install what is missing,
+# and put the chosen ones into build/bin, with build/env.sh to use them.
+#
+#   setup.sh          what building, booting and testing need
+#   setup.sh check    also what `make check` needs
+#   setup.sh vng      also virtme-ng
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+BINDGEN_VERSION=0.72.1
+VNG_VERSION=1.42
+PURPOSE=${1:-build}
+
+# The minimum version of a tool: the word of the tree that is to be built.
+# Before there is a tree, what Linux 7.3 says.
+minimum()
+{
+	local tree=${KDIR:-$LINUX} script
+	script=$tree/scripts/min-tool-version.sh
+	if [ -f "$script" ]; then
+		ARCH=$ARCH SRCARCH=$ARCH sh "$script" "$1"
+		return
+	fi
+	case $1:$ARCH in
+	llvm:*) echo 17.0.1 ;;
+	rustc:s390) echo 1.96.0 ;;
+	rustc:*) echo 1.85.0 ;;
+	bindgen:*) echo 0.71.1 ;;
+	esac
+}
+
+# "rustc 1.96.0 (...)" -> 1.96.0
+version_of() { "$@" 2> /dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; }
+has() { command -v "$1" > /dev/null 2>&1; }
+
+# --- The compilers: a rustc with its library sources, the clang of its LLVM --
+
+has_library_sources()
+{
+	[ -f "$("$1" --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/core/src/lib.rs" ]
+}
+
+# The suffix for LLVM=, empty for unversioned tools, of a complete LLVM of that major.
+llvm_suffix()
+{
+	local suffix tool
+	for suffix in "-$1" ""; do
+		[ "$(version_of "clang$suffix" --version | cut -d. -f1)" = "$1" ] || continue
+		for tool in ld.lld llvm-ar llvm-nm llvm-objcopy llvm-link; do
+			has "$tool$suffix" || continue 2
+		done
+		echo "$suffix"
+		return
+	done
+	return 1
+}
+
+# Sets RUSTC_PATH, LLVM_MAJOR and SUFFIX; false where there is no such pair.
+find_compilers()
+{
+	local candidate version
+	while read -r candidate; do
+		version=$(version_of "$candidate" --version) || continue
+		version_ge "$version" "$(minimum rustc)" || continue
+		has_library_sources "$candidate" || continue
+		LLVM_MAJOR=$("$candidate" -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+		SUFFIX=$(llvm_suffix "$LLVM_MAJOR") || continue
+		version_ge "$(version_of "clang$SUFFIX" --version)" "$(minimum llvm)" || continue
+		RUSTC_PATH=$candidate
+		return
+	done < <(printf '%s\n' "${RUSTC:-}"; type -ap rustc; ls /usr/bin/rustc 2> /dev/null)
+	return 1
+}
+
+candidate_version() { apt-cache policy "$1" | sed -n 's/^  Candidate: \([0-9.]*\).*/\1/p'; }
+
+compiler_packages()
+{
+	local rustc major
+	for rustc in rustc-web rustc; do
+		version_ge "$(candidate_version "$rustc")" "$(minimum rustc)" || continue
+		major=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
+			--no-breaks --no-replaces --no-enhances "$rustc" |
+			grep -oE 'libllvm[0-9]+' | sort -uV | tail -n 1 | tr -dc 0-9)
+		case $rustc in
+		rustc-web) echo "rustc-web rust-web-src rustfmt-web rust-web-clippy" ;;
+		rustc) echo "rustc rust-src rustfmt rust-clippy" ;;
+		esac
+		echo "clang-$major lld-$major llvm-$major libclang-$major-dev"
+		return
+	done
+	# No package is new enough: name the usual ones, so that the check
+	# after the installation reports them with their minimum version.
+	return 0
+}
+
+# --- bindgen ----------------------------------------------------------------
+
+BINDGEN_CACHE=$CACHE/bindgen-$BINDGEN_VERSION
+
+find_bindgen()
+{
+	local candidate version
+	for candidate in "${BINDGEN:-bindgen}" "$BINDGEN_CACHE/bin/bindgen"; do
+		version=$(version_of "$candidate" --version workaround-for-0.69.0) || continue
+		version_ge "${version:-0}" "$(minimum bindgen)" || continue
+		BINDGEN_PATH=$(command -v "$candidate")
+		return
+	done
+	return 1
+}
+
+install_bindgen()
+{
+	local cargo config=()
+	rm -rf "$BINDGEN_CACHE"
+	for cargo in "$(dirname "$RUSTC_PATH")/cargo" cargo; do
+		has "$cargo" && version_ge "$(version_of "$cargo" --version)" 1.70 && break
+		cargo=
+	done
+	[ -n "$cargo" ] || return 1
+	# cargo's own state stays in our cache; the user's settings still count.
+	[ ! -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ] ||
+		config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
+	CARGO_HOME=$CACHE/cargo RUSTC=$RUSTC_PATH "$cargo" install --locked "${config[@]}" \
+		bindgen-cli --version "$BINDGEN_VERSION" --root "$BINDGEN_CACHE.tmp"
+	mv "$BINDGEN_CACHE.tmp" "$BINDGEN_CACHE"
+}
+
+# --- Everything else: "command package", or a file for what is no command ----
+
+wanted()
+{
+	cat <<-EOF
+		bc bc
+		bison bison
+		busybox busybox-static
+		ccache ccache
+		cpio cpio
+		flex flex
+		gcc gcc
+		git git
+		make make
+		perl perl
+		python3 python3
+		rsync rsync
+		xz xz-utils
+		qemu-system-x86_64 qemu-system-x86
+		/usr/include/gelf.h libelf-dev
+		/usr/include/stdio.h libc6-dev
+		/usr/include/sys/capability.h libcap-dev
+		/usr/bin/setsid util-linux
+	EOF
+	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
+	[ "$PURPOSE" != vng ] || printf '%s\n' \
+		"/usr/share/python3-wheels python3-venv" "virtiofsd virtiofsd" "ip iproute2"
+}
+
+missing_tools()
+{
+	local tool package
+	while read -r tool package; do
+		case $tool in
+		/*) [ -e "$tool" ] || echo "$tool $package" ;;
+		*) has "$tool" || echo "$tool $package" ;;
+		esac
+	done < <(wanted)
+}
+
+# One line for each thing that is not there, with its minimum version.
+report_missing()
+{
+	local tool package
+	while read -r tool package; do
+		echo "  $tool (Debian package: $package)"
+	done < <(missing_tools)
+	find_compilers || {
+		echo "  rustc $(minimum rustc) or later with its library sources (rust-src), and rustfmt"
+		echo "  clang, lld and LLVM $(minimum llvm) or later, of the same LLVM major version as rustc"
+	}
+	find_bindgen || echo "  bindgen $(minimum bindgen) or later"
+}
+
+give_up()
+{
+	{
+		echo "setup: error: $1. Missing on this machine:"
+		report_missing
+		echo "Install these, and run the same command again."
+	} >&2
+	exit 1
+}
+
+as_root()
+{
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_install()
+{
+	has apt-get || give_up "this is not Debian, so nothing is installed automatically"
+	[ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2> /dev/null; } ||
+		give_up "neither root nor sudo, so nothing can be installed"
+}
+
+install_packages()
+{
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# What fails here is reported by what is missing afterwards.
+try() { "$@" || echo "failed: $*"; }
+
+install_missing()
+{
+	local packages=() package
+	can_install
+	step "update the package lists" try as_root apt-get update
+	while read -r _ package; do
+		packages+=("$package")
+	done < <(missing_tools)
+	if ! find_compilers; then
+		# shellcheck disable=SC2207 # package names hold no blanks
+		packages+=($(compiler_packages))
+	fi
+	if ! find_bindgen; then
+		if version_ge "$(candidate_version bindgen)" "$(minimum bindgen)"; then
+			packages+=(bindgen)
+		elif ! has cargo || ! version_ge "$(version_of cargo --version)" 1.70; then
+			if version_ge "$(candidate_version cargo-web)" 1.70; then
+				packages+=(cargo-web)
+			else
+				packages+=(cargo)
+			fi
+		fi
+	fi
+	if [ ${#packages[@]} -gt 0 ]; then
+		step "install ${#packages[@]} packages" try install_packages "${packages[@]}"
+	fi
+}
+
+# --- What the other scripts use ----------------------------------------------
+
+link_tools()
+{
+	local tool path
+	rm -rf "$BUILD/bin"
+	mkdir -p "$BUILD/bin"
+	for tool in rustc rustdoc rustfmt clippy-driver; do
+		path=$(dirname "$RUSTC_PATH")/$tool
+		[ ! -x "$path" ] || ln -s "$path" "$BUILD/bin/$tool"
+	done
+	ln -s "$BINDGEN_PATH" "$BUILD/bin/bindgen"
+	# ccache under the compiler's name: it runs the next one in PATH.
+	ln -s "$(command -v ccache)" "$BUILD/bin/clang$SUFFIX"
+	cat > "$BUILD/env.sh" <<-EOF
+		export PATH="$BUILD/bin:\$PATH"
+		export LLVM=${SUFFIX:-1}
+		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
+		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content
+	EOF
+	path=$(clang"$SUFFIX" -print-file-name=../../../libclang.so.1)
+	[ ! -e "$path" ] || echo "export LIBCLANG_PATH=\"$(dirname "$(realpath "$path")")\"" >> "$BUILD/env.sh"
+}
+
+setup_vng()
+{
+	local venv=$CACHE/virtme-ng-$VNG_VERSION
+	"$venv/bin/vng" --version > /dev/null 2>&1 || {
+		rm -rf "$venv"
+		step "install virtme-ng $VNG_VERSION" bash -c \
+			"python3 -m venv '$venv' && '$venv/bin/pip' install -q virtme-ng==$VNG_VERSION"
+	}
+	ln -sf "$venv/bin/vng" "$BUILD/bin/vng"
+}
+
+case $ARCH in
+x86_64) ;;
+*) die "ARCH=$ARCH is not supported; this version builds and boots x86_64" ;;
+esac
+mkdir -p "$BUILD" "$CACHE"
+if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
+	install_missing
+	find_compilers || give_up "no suitable compilers could be installed"
+	if ! find_bindgen; then
+		step "build bindgen $BINDGEN_VERSION" install_bindgen
+		find_bindgen || give_up "bindgen could not be built"
+	fi
+	[ -z "$(missing_tools)" ] || give_up "some packages could not be installed"
+fi
+link_tools
+[ "$PURPOSE" != vng ] || setup_vng

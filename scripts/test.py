@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Run the suites in guests of one or more flavours and report on them.
+
+A suite is a selftest program, or the KUnit tests of a boot.  The guest runs
+the kernel's own run_kselftest.sh; the kernel's own KUnit parser reads what it
+prints.  Everything is kept under build/results/FLAVOUR.
+
+  test.py FLAVOUR...  [--quick | --slow | --tests 'dir:program ...'] [--runner qemu|vng]
+"""
+
+import argparse
+import concurrent.futures
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+BUILD = TOP / "build"
+GUEST = BUILD / "guest"
+sys.path.insert(0, str(BUILD / "linux/tools/testing/kunit"))
+
+# The suites, as collection:program patterns of kselftest-list.txt.
+OWN = ["filesystems/file_handle:*"]
+UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
+            "filesystems/mount_cycle:locked_handle_test"]
+QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
+# 135 s of recycling pids, and then a skip: `make slow` runs it.
+SLOW = ["pidfd:pidfd_test"]
+# Under debug, the slow programs of others are left to the other flavours.
+DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
+              "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
+              "filesystems/mount_cycle:*"]
+
+# Cases that come out differently from run to run on an unmodified kernel.
+# They are tried once more, and reported as flaky where only that passes.
+FLAKY = {
+    "namespaces:ns_active_ref_test": [
+        "ns_multiple_children_same_parent", "ns_different_types_same_owner",
+        "ns_deep_hierarchy_propagation", "ns_mixed_types_same_owner",
+        "thread_ns_inactive_after_exit", "thread_ns_fd_keeps_active"],
+    "pidfd:pidfd_autoreap_test": ["autokill_without_nnp_with_cap"],
+}
+
+BOOT_FAILURES = {124: "the guest hung and was killed",
+                 125: "the guest ended before its job did",
+                 126: "the kernel printed what a healthy kernel does not print"}
+GUEST_LIMIT = {"debug": 900}
+PROGRAM_LIMIT = {"debug": 300}
+
+printing = threading.Lock()
+
+
+def say(*lines):
+    with printing:
+        print("\n".join(lines), flush=True)
+
+
+@dataclass
+class Suite:
+    """What became of one program, or of KUnit."""
+    name: str
+    seconds: float = 0.0
+    passed: int = 0
+    skipped: int = 0
+    failures: list = field(default_factory=list)   # (case, reason lines)
+    flaky: list = field(default_factory=list)
+    skips: list = field(default_factory=list)
+
+    def line(self, flavour):
+        word = "FAIL" if self.failures else "ok"
+        text = f"{word:4} {flavour:6} {self.name:52} {self.passed:4} passed"
+        if self.failures:
+            text += f", {len(self.failures)} failed"
+        if self.skipped:
+            text += f", {self.skipped} skipped"
+        if self.flaky:
+            text += f", {len(self.flaky)} flaky (passed when tried again)"
+        return text
+
+
+def parse_ktap(lines):
+    """A tree of results, by the kernel's own parser; it prints to nowhere."""
+    from kunit_parser import parse_run_tests
+    from kunit_printer import null_printer
+    return parse_run_tests(lines, null_printer)
+
+
+def leaves(test, path=()):
+    if not test.subtests:
+        yield ".".join((*path, test.name)), test
+    for sub in test.subtests:
+        inner = path if test.name in ("main", "") else (*path, test.name)
+        yield from leaves(sub, inner)
+
+
+def add_cases(suite, lines):
+    """Count the cases of one KTAP document."""
+    from kunit_parser import TestStatus
+    tree = parse_ktap(lines)
+    for name, case in leaves(tree):
+        if case.status == TestStatus.SUCCESS:
+            suite.passed += 1
+        elif case.status == TestStatus.SKIPPED:
+            suite.skipped += 1
+            suite.skips.append((name, case.skip_reason))
+        else:
+            why = case.status.name.lower().replace("_", " ")
+            suite.failures.append((name, [*case.log[-8:], why] if case.log else [why]))
+    return tree
+
+
+RESULT = re.compile(r"^(ok|not ok) \d+ selftests: (\S+): (\S+)(.*)$")
+START = re.compile(r"^# selftests: (\S+): (\S+)$")
+
+
+def parse_selftests(log):
+    """Split the output of run_kselftest.sh into its programs."""
+    suites, inside, current = [], [], None
+    for line in log.splitlines():
+        start, result = START.match(line), RESULT.match(line)
+        if start:
+            current, inside = ":".join(start.groups()), []
+        elif result and current:
+            suites.append(judge_program(current, result, inside))
+            current = None
+        elif current:
+            inside.append(line[2:] if line.startswith("# ") else line.lstrip("#"))
+    if current:
+        suite = Suite(current)
+        suite.failures.append(("(program)", [*inside[-8:], "did not end"]))
+        suites.append(suite)
+    return suites
+
+
+def judge_program(name, result, inside):
+    suite = Suite(name)
+    ok, rest = result.group(1) == "ok", result.group(4)
+    if any(re.match(r"\s*K?TAP version \d+$", line) for line in inside):
+        add_cases(suite, inside)
+    elif "# SKIP" in rest:
+        suite.skipped = 1
+        suite.skips.append(("(program)", " ".join(inside[-1:])))
+    elif ok:
+        suite.passed = 1
+    # The exit status has the last word.
+    if not ok and not suite.failures:
+        suite.failures.append(("(program)", [*inside[-8:], rest.strip(" #") or "failed"]))
+    return suite
+
+
+def parse_kunit(console):
+    suite = Suite("kunit and doctests")
+    lines = [line.rstrip("\r") for line in console.splitlines()]
+    if not any("KTAP version" in line for line in lines):
+        suite.failures.append(("(kunit)", ["the kernel ran no KUnit tests"]))
+        return suite
+    tree = add_cases(suite, lines)
+    suite.name = f"kunit and doctests ({len(tree.subtests)} suites)"
+    return suite
+
+
+def available():
+    return (GUEST / "selftests/kselftest-list.txt").read_text().split()
+
+
+def select(patterns, without=()):
+    return [name for name in available()
+            if any(fnmatch.fnmatch(name, p) for p in patterns)
+            and not any(fnmatch.fnmatch(name, p) for p in without)]
+
+
+def write_job(path, programs, flavour):
+    limit = PROGRAM_LIMIT.get(flavour)
+    lines = ["#!/bin/sh", "cd /selftests || exit 1"]
+    if programs:
+        lines.append("./run_kselftest.sh -f " + (f"-o {limit} " if limit else "")
+                     + " ".join(f"-t {name}" for name in programs))
+    if flavour == "debug":
+        # A leak is one that a second scan, after what is being freed is free, still sees.
+        lines += ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
+                  "echo scan > $leaks; sleep 1", "cat $leaks > /dev/kmsg"]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def boot(flavour, results, programs, kunit, runner):
+    results.mkdir(parents=True, exist_ok=True)
+    job = results / "job.sh"
+    write_job(job, programs, flavour)
+    script = TOP / "scripts" / ("boot-vng.sh" if runner == "vng" else "boot.sh")
+    command = [script, flavour, results, str(GUEST_LIMIT.get(flavour, 600)), job]
+    if kunit:
+        command += ["kunit.enable=1", "kunit.autorun=1"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    log = (results / "job.log").read_text(errors="replace").replace("\r", "")
+    console = (results / "console.log").read_text(errors="replace")
+    suites = parse_selftests(log)
+    if kunit:
+        suites.insert(0, parse_kunit(console))
+    (results / "selftests.ktap").write_text(log)
+    seen = {suite.name for suite in suites}
+    if run.returncode:
+        broken = Suite(f"kernel of {flavour}")
+        why = BOOT_FAILURES.get(run.returncode, f"boot ended with {run.returncode}")
+        broken.failures.append((why, run.stderr.splitlines()))
+        suites.append(broken)
+    elif missing := [name for name in programs if name not in seen]:
+        broken = Suite(f"run of {flavour}")
+        broken.failures.append(("no result for " + " ".join(missing), log.splitlines()[-8:]))
+        suites.append(broken)
+    return suites
+
+
+def is_flaky(suite, case):
+    return any(case.endswith(known) for known in FLAKY.get(suite.name, []))
+
+
+def retry_flaky(flavour, results, suites, runner):
+    """One more try of the programs in which nothing but known cases failed."""
+    again = [s for s in suites if s.failures and all(is_flaky(s, case) for case, _ in s.failures)]
+    if not again:
+        return
+    second = {s.name: s for s in boot(flavour, results / "retry", [s.name for s in again],
+                                      False, runner)}
+    for suite in again:
+        redone = second.get(suite.name)
+        if redone is None:
+            continue
+        still = {case for case, _ in redone.failures}
+        suite.flaky = [case for case, _ in suite.failures if case not in still]
+        suite.failures = [f for f in suite.failures if f[0] in still]
+        suite.passed += len(suite.flaky)
+
+
+def run_flavour(flavour, programs, kunit, runner):
+    started = time.monotonic()
+    results = BUILD / "results" / flavour
+    suites = boot(flavour, results, programs, kunit, runner)
+    retry_flaky(flavour, results, suites, runner)
+    for suite in suites:
+        say(suite.line(flavour))
+        for case, reason in suite.failures:
+            say(f"     {case}", *(f"       | {line}" for line in reason))
+    say(f"     {flavour}: {time.monotonic() - started:.0f} s, logs in "
+        f"{results.relative_to(TOP)}")
+    return flavour, suites
+
+
+def programs_for(flavour, args):
+    if args.tests:
+        wanted = select(args.tests.split())
+        if not wanted and args.tests != "kunit":
+            sys.exit(f"test: no selftest matches '{args.tests}'; there are:\n  "
+                     + "\n  ".join(available()))
+        return wanted
+    if args.slow:
+        return select(SLOW)
+    if args.quick:
+        return select(QUICK)
+    return select(OWN + UPSTREAM, SLOW + (DEBUG_SKIP if flavour == "debug" else []))
+
+
+def compare(results):
+    """What is in both c and rust must come out the same."""
+    if not {"c", "rust"} <= results.keys():
+        return 0
+    outcome = {flavour: {s.name: (s.passed, s.skipped, sorted(c for c, _ in s.failures))
+                         for s in results[flavour] if ":" in s.name} for flavour in ("c", "rust")}
+    differ = [name for name in outcome["c"] if outcome["rust"].get(name) != outcome["c"][name]]
+    for name in differ:
+        say(f"FAIL {name}: c {outcome['c'][name]}, rust {outcome['rust'].get(name)}")
+    if not differ:
+        say(f"ok   c and rust: the same result in {len(outcome['c'])} programs")
+    return len(differ)
+
+
+def report_skips(results):
+    reasons = {}
+    for flavour, suites in results.items():
+        for suite in suites:
+            for case, why in suite.skips:
+                reasons.setdefault((suite.name.split(" (")[0], case, why), []).append(flavour)
+    for (name, case, why), flavours in reasons.items():
+        say(f"skip {','.join(flavours)}: {name} {case}: {why}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flavours", nargs="+")
+    parser.add_argument("--tests", default="")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--runner", choices=["qemu", "vng"], default="qemu")
+    args = parser.parse_args()
+
+    kunit = not args.slow and (not args.tests or args.tests == "kunit")
+    os.environ.setdefault("MEMORY", "1G")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        jobs = [pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit, args.runner)
+                for flavour in args.flavours]
+        results = dict(job.result() for job in jobs)
+
+    report_skips(results)
+    differ = compare(results)
+    every = [suite for suites in results.values() for suite in suites]
+    failed = sum(len(s.failures) for s in every) + differ
+    print(f"{sum(s.passed for s in every)} passed, {failed} failed, "
+          f"{sum(s.skipped for s in every)} skipped")
+    sys.exit(1 if failed or not any(s.passed for s in every) else 0)
+
+
+if __name__ == "__main__":
+    main()
