@@ -20,8 +20,6 @@ GUEST=$BUILD/guest
 KERNEL=$BUILD/$FLAVOUR/arch/x86/boot/bzImage
 MEMORY=${MEMORY:-1G}
 
-tail_of() { sed 's/\r$//' "$1" | tail -n "${2:-15}" | sed 's/^/    | /' >&2; }
-
 # A second archive with the job, which the kernel unpacks over the first.
 make_initrd()
 {
@@ -57,9 +55,6 @@ boot()
 		-device virtconsole,chardev=results < /dev/null > "$RESULTS/qemu.log" 2>&1
 }
 
-# Lines that a healthy kernel does not print.
-unhealthy() { grep -E -f "$TOP/scripts/unhealthy.txt" "$RESULTS/console.log"; }
-
 show_job_output()
 {
 	[ "${TEE:-}" = 1 ] || return 0
@@ -84,25 +79,4 @@ if [ -n "$tee_pid" ]; then
 	pkill -P $$ tail 2> /dev/null || true
 fi
 
-job_status=$(sed -n 's/^guest: job exited with \([0-9]*\).*/\1/p' "$RESULTS/job.log" | tail -n 1)
-if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
-	echo "boot: error: the guest did not end within $LIMIT s and was killed; its console ends:" >&2
-	tail_of "$RESULTS/console.log"
-	exit 124
-fi
-if [ "$rc" -ne 0 ]; then
-	echo "boot: error: QEMU failed:" >&2
-	tail_of "$RESULTS/qemu.log"
-	exit 125
-fi
-if unhealthy > "$RESULTS/unhealthy.log"; then
-	echo "boot: error: the kernel is not well (see $RESULTS/console.log):" >&2
-	tail_of "$RESULTS/unhealthy.log" 10
-	exit 126
-fi
-if [ -z "$job_status" ]; then
-	echo "boot: error: the guest ended before the job did; its console ends:" >&2
-	tail_of "$RESULTS/console.log"
-	exit 125
-fi
-exit "$job_status"
+judge_boot "$RESULTS" "$LIMIT" "$rc"

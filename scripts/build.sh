@@ -17,8 +17,11 @@ GUEST=$BUILD/guest
 # The suites of the base tree and ours; see scripts/test.py for what is run.
 SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
 
+# A flavour is a fragment that is neither everybody's nor an architecture's.
+flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|$ARCH" | xargs; }
+
 [ -f "$TOP/configs/$FLAVOUR.config" ] ||
-	die "there is no flavour '$FLAVOUR'; there are: $(cd "$TOP/configs" && ls ./*.config | sed 's|./\(.*\).config|\1|' | grep -vx -e base -e "$ARCH" | xargs)"
+	die "there is no flavour '$FLAVOUR'; there are: $(flavours)"
 
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }

@@ -51,3 +51,30 @@ need_space()
 
 # version_ge A B: is version A at least B?
 version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+tail_of() { sed 's/\r$//' "$1" | tail -n "${2:-15}" | sed 's/^/    | /' >&2; }
+
+# judge_boot RESULTS LIMIT STATUS: exit with how a guest fared, from what it left
+# in RESULTS and how its runner ended. The numbers are told in boot.sh.
+judge_boot()
+{
+	local results=$1 job_status
+	job_status=$(sed -n 's/^guest: job exited with \([0-9]*\).*/\1/p' "$results/job.log" | tail -n 1)
+	if [ "$3" -eq 124 ] || [ "$3" -eq 137 ]; then
+		echo "boot: error: the guest did not end within $2 s and was killed; its console ends:" >&2
+		tail_of "$results/console.log"
+		exit 124
+	fi
+	if grep -E -f "$TOP/scripts/unhealthy.txt" "$results/console.log" > "$results/unhealthy.log"; then
+		echo "boot: error: the kernel is not well (see $results/console.log):" >&2
+		tail_of "$results/unhealthy.log" 10
+		exit 126
+	fi
+	if [ -z "$job_status" ]; then
+		echo "boot: error: the guest ended before the job did; its console ends:" >&2
+		tail_of "$results/console.log"
+		tail_of "$results/qemu.log" 5
+		exit 125
+	fi
+	exit "$job_status"
+}

@@ -21,7 +21,7 @@ minimum()
 	local tree=${KDIR:-$LINUX} script
 	script=$tree/scripts/min-tool-version.sh
 	if [ -f "$script" ]; then
-		ARCH=$ARCH SRCARCH=$ARCH sh "$script" "$1"
+		env SRCARCH="$ARCH" sh "$script" "$1"
 		return
 	fi
 	case $1:$ARCH in
@@ -247,7 +247,7 @@ install_missing()
 link_tools()
 {
 	local tool path
-	rm -rf "$BUILD/bin"
+	rm -rf "${BUILD:?}/bin"
 	mkdir -p "$BUILD/bin"
 	for tool in rustc rustdoc rustfmt clippy-driver; do
 		path=$(dirname "$RUSTC_PATH")/$tool

@@ -17,8 +17,7 @@ kernel_version() { make -s -C "$1" --no-print-directory kernelversion 2> /dev/nu
 check_version()
 {
 	local version
-	[ -f "$1/Makefile" ] && [ -d "$1/fs/exportfs" ] ||
-		die "$1 is not a Linux kernel tree"
+	[ -d "$1/fs/exportfs" ] || die "$1 is not a Linux kernel tree"
 	version=$(kernel_version "$1") || die "$1: cannot tell which kernel version this is"
 	case $version in
 	"$SERIES_VERSION" | "$SERIES_VERSION"[.-]*) ;;
@@ -107,7 +106,7 @@ cached_package()
 {
 	local deb
 	for deb in "$CACHE"/source/*.deb; do
-		[ -f "$deb" ] && [ -f "$deb.sha256" ] || continue
+		[ -f "$deb" ] || continue
 		if (cd "$CACHE/source" && sha256sum --quiet -c "$(basename "$deb").sha256") > /dev/null 2>&1; then
 			echo "$deb"
 			return
@@ -125,7 +124,7 @@ fetch_package()
 	need_space "$CACHE" 600 "the kernel source"
 	rm -rf "$CACHE"/source.tmp.*
 	tmp=$(mktemp -d "$CACHE/source.tmp.XXXXXX")
-	step "download $PACKAGE" apt_private bash -c 'set -euo pipefail; download "$1"' - "$tmp"
+	step "download $PACKAGE" apt_private bash -euc "download '$tmp'"
 	deb=$(cd "$tmp" && ls -- *.deb)
 	(cd "$tmp" && sha256sum "$deb" > "$deb.sha256")
 	mkdir -p "$CACHE/source"

@@ -38,8 +38,9 @@ DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namesp
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
               "filesystems/mount_cycle:*"]
 
-# Cases that come out differently from run to run on an unmodified kernel.
-# They are tried once more, and reported as flaky where only that passes.
+# Cases that come out differently from run to run on an unmodified kernel. One
+# that fails is tried once more when the machine is idle, and is reported apart:
+# as flaky if it then passes, and as skipped, with that reason, if it does not.
 FLAKY = {
     "namespaces:ns_active_ref_test": [
         "ns_multiple_children_same_parent", "ns_different_types_same_owner",
@@ -66,12 +67,24 @@ def say(*lines):
 class Suite:
     """What became of one program, or of KUnit."""
     name: str
-    seconds: float = 0.0
-    passed: int = 0
-    skipped: int = 0
-    failures: list = field(default_factory=list)   # (case, reason lines)
+    passes: list = field(default_factory=list)
+    failures: dict = field(default_factory=dict)   # case: lines that say why
+    skips: dict = field(default_factory=dict)      # case: why
     flaky: list = field(default_factory=list)
-    skips: list = field(default_factory=list)
+
+    @property
+    def passed(self):
+        return len(self.passes)
+
+    @property
+    def skipped(self):
+        return len(self.skips)
+
+    def outcome(self):
+        """What must not depend on the flavour."""
+        cases = {case: "pass" for case in self.passes}
+        cases |= {case: "skip" for case in self.skips} | {case: "fail" for case in self.failures}
+        return {case: how for case, how in cases.items() if not is_flaky(self, case)}
 
     def line(self, flavour):
         word = "FAIL" if self.failures else "ok"
@@ -106,13 +119,11 @@ def add_cases(suite, lines):
     tree = parse_ktap(lines)
     for name, case in leaves(tree):
         if case.status == TestStatus.SUCCESS:
-            suite.passed += 1
+            suite.passes.append(name)
         elif case.status == TestStatus.SKIPPED:
-            suite.skipped += 1
-            suite.skips.append((name, case.skip_reason))
+            suite.skips[name] = case.skip_reason
         else:
-            why = case.status.name.lower().replace("_", " ")
-            suite.failures.append((name, [*case.log[-8:], why] if case.log else [why]))
+            suite.failures[name] = [*case.log[-8:], case.status.name.lower().replace("_", " ")]
     return tree
 
 
@@ -134,7 +145,7 @@ def parse_selftests(log):
             inside.append(line[2:] if line.startswith("# ") else line.lstrip("#"))
     if current:
         suite = Suite(current)
-        suite.failures.append(("(program)", [*inside[-8:], "did not end"]))
+        suite.failures["(program)"] = [*inside[-8:], "did not end"]
         suites.append(suite)
     return suites
 
@@ -145,13 +156,12 @@ def judge_program(name, result, inside):
     if any(re.match(r"\s*K?TAP version \d+$", line) for line in inside):
         add_cases(suite, inside)
     elif "# SKIP" in rest:
-        suite.skipped = 1
-        suite.skips.append(("(program)", " ".join(inside[-1:])))
+        suite.skips["(program)"] = " ".join(inside[-1:])
     elif ok:
-        suite.passed = 1
+        suite.passes.append("(program)")
     # The exit status has the last word.
     if not ok and not suite.failures:
-        suite.failures.append(("(program)", [*inside[-8:], rest.strip(" #") or "failed"]))
+        suite.failures["(program)"] = [*inside[-8:], rest.strip(" #") or "failed"]
     return suite
 
 
@@ -159,7 +169,7 @@ def parse_kunit(console):
     suite = Suite("kunit and doctests")
     lines = [line.rstrip("\r") for line in console.splitlines()]
     if not any("KTAP version" in line for line in lines):
-        suite.failures.append(("(kunit)", ["the kernel ran no KUnit tests"]))
+        suite.failures["(kunit)"] = ["the kernel ran no KUnit tests"]
         return suite
     tree = add_cases(suite, lines)
     suite.name = f"kunit and doctests ({len(tree.subtests)} suites)"
@@ -178,7 +188,7 @@ def select(patterns, without=()):
 
 def write_job(path, programs, flavour):
     limit = PROGRAM_LIMIT.get(flavour)
-    lines = ["#!/bin/sh", "cd /selftests || exit 1"]
+    lines = ["#!/bin/sh", "cd \"${SELFTESTS:-/selftests}\" || exit 1"]
     if programs:
         lines.append("./run_kselftest.sh -f " + (f"-o {limit} " if limit else "")
                      + " ".join(f"-t {name}" for name in programs))
@@ -208,11 +218,11 @@ def boot(flavour, results, programs, kunit, runner):
     if run.returncode:
         broken = Suite(f"kernel of {flavour}")
         why = BOOT_FAILURES.get(run.returncode, f"boot ended with {run.returncode}")
-        broken.failures.append((why, run.stderr.splitlines()))
+        broken.failures[why] = run.stderr.splitlines()
         suites.append(broken)
     elif missing := [name for name in programs if name not in seen]:
         broken = Suite(f"run of {flavour}")
-        broken.failures.append(("no result for " + " ".join(missing), log.splitlines()[-8:]))
+        broken.failures["no result for " + " ".join(missing)] = log.splitlines()[-8:]
         suites.append(broken)
     return suites
 
@@ -221,35 +231,36 @@ def is_flaky(suite, case):
     return any(case.endswith(known) for known in FLAKY.get(suite.name, []))
 
 
-def retry_flaky(flavour, results, suites, runner):
-    """One more try of the programs in which nothing but known cases failed."""
-    again = [s for s in suites if s.failures and all(is_flaky(s, case) for case, _ in s.failures)]
+def retry_flaky(flavour, suites, runner):
+    """One more try of the programs in which a known case failed."""
+    again = [s for s in suites if any(is_flaky(s, case) for case in s.failures)]
     if not again:
         return
-    second = {s.name: s for s in boot(flavour, results / "retry", [s.name for s in again],
-                                      False, runner)}
+    second = {s.name: s for s in boot(flavour, BUILD / "results" / flavour / "retry",
+                                      [s.name for s in again], False, runner)}
     for suite in again:
-        redone = second.get(suite.name)
-        if redone is None:
-            continue
-        still = {case for case, _ in redone.failures}
-        suite.flaky = [case for case, _ in suite.failures if case not in still]
-        suite.failures = [f for f in suite.failures if f[0] in still]
-        suite.passed += len(suite.flaky)
+        for case in [case for case in suite.failures if is_flaky(suite, case)]:
+            del suite.failures[case]
+            if suite.name in second and case in second[suite.name].passes:
+                suite.flaky.append(case)
+                suite.passes.append(case)
+            else:
+                suite.skips[case] = "failed twice, as it may on an unmodified kernel"
 
 
 def run_flavour(flavour, programs, kunit, runner):
     started = time.monotonic()
-    results = BUILD / "results" / flavour
-    suites = boot(flavour, results, programs, kunit, runner)
-    retry_flaky(flavour, results, suites, runner)
-    for suite in suites:
-        say(suite.line(flavour))
-        for case, reason in suite.failures:
-            say(f"     {case}", *(f"       | {line}" for line in reason))
-    say(f"     {flavour}: {time.monotonic() - started:.0f} s, logs in "
-        f"{results.relative_to(TOP)}")
+    suites = boot(flavour, BUILD / "results" / flavour, programs, kunit, runner)
+    say(f"     {flavour}: guest ended after {time.monotonic() - started:.0f} s, "
+        f"logs in build/results/{flavour}")
     return flavour, suites
+
+
+def report(flavour, suites):
+    for suite in suites:
+        print(suite.line(flavour))
+        for case, reason in suite.failures.items():
+            print(f"     {case}", *(f"       | {line}" for line in reason), sep="\n")
 
 
 def programs_for(flavour, args):
@@ -270,13 +281,14 @@ def compare(results):
     """What is in both c and rust must come out the same."""
     if not {"c", "rust"} <= results.keys():
         return 0
-    outcome = {flavour: {s.name: (s.passed, s.skipped, sorted(c for c, _ in s.failures))
-                         for s in results[flavour] if ":" in s.name} for flavour in ("c", "rust")}
-    differ = [name for name in outcome["c"] if outcome["rust"].get(name) != outcome["c"][name]]
+    outcome = {flavour: {s.name: s.outcome() for s in results[flavour] if ":" in s.name}
+               for flavour in ("c", "rust")}
+    differ = [name for name in outcome["c"].keys() | outcome["rust"].keys()
+              if outcome["rust"].get(name) != outcome["c"].get(name)]
     for name in differ:
-        say(f"FAIL {name}: c {outcome['c'][name]}, rust {outcome['rust'].get(name)}")
+        print(f"FAIL c and rust differ in {name}")
     if not differ:
-        say(f"ok   c and rust: the same result in {len(outcome['c'])} programs")
+        print(f"ok   c and rust: the same result in {len(outcome['c'])} programs")
     return len(differ)
 
 
@@ -284,10 +296,10 @@ def report_skips(results):
     reasons = {}
     for flavour, suites in results.items():
         for suite in suites:
-            for case, why in suite.skips:
+            for case, why in suite.skips.items():
                 reasons.setdefault((suite.name.split(" (")[0], case, why), []).append(flavour)
     for (name, case, why), flavours in reasons.items():
-        say(f"skip {','.join(flavours)}: {name} {case}: {why}")
+        print(f"skip {','.join(flavours)}: {name} {case}: {why}")
 
 
 def main():
@@ -306,6 +318,9 @@ def main():
         jobs = [pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit, args.runner)
                 for flavour in args.flavours]
         results = dict(job.result() for job in jobs)
+    for flavour, suites in results.items():
+        retry_flaky(flavour, suites, args.runner)
+        report(flavour, suites)
 
     report_skips(results)
     differ = compare(results)

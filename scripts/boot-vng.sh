@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# As boot.sh, with virtme-ng: the guest's root is this machine's, read-only.
+#
+#   boot-vng.sh FLAVOUR RESULTS SECONDS JOB [KERNEL-ARGUMENT...]
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+. "$BUILD/env.sh"
+
+FLAVOUR=$1 RESULTS=$2 LIMIT=$3 JOB=$4
+shift 4
+append=(--append log_buf_len=8M)
+for argument in "$@"; do
+	append+=(--append "$argument")
+done
+mkdir -p "$RESULTS"
+: > "$RESULTS/console.log"
+cat > "$RESULTS/vng.sh" <<-EOF
+	mount -o remount,mode=1777 /tmp 2> /dev/null
+	SELFTESTS='$BUILD/guest/selftests' sh '$JOB'
+	echo "guest: job exited with \$?"
+	dmesg > '$RESULTS/console.log'
+EOF
+rc=0
+timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/arch/x86/boot/bzImage" \
+	--disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
+	--rwdir="$RESULTS" "${append[@]}" -- sh "$RESULTS/vng.sh" \
+	> "$RESULTS/job.log" 2> "$RESULTS/qemu.log" < /dev/null || rc=$?
+judge_boot "$RESULTS" "$LIMIT" "$rc"

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What reviewers run before they read: formatting, lints, documentation and
+# style. Ends with 0 only if all of it is silent.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+. "$BUILD/env.sh"
+
+OUT=$BUILD/check
+kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
+
+# Its own output directory: lints change how every crate is compiled.
+configure()
+{
+	[ -f "$OUT/.config" ] || mkdir -p "$OUT"
+	env -C "$LINUX" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -O "$OUT" \
+		"$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/rust.config"
+}
+
+# Succeeds only if the command does, and prints no warning.
+silent()
+{
+	local out
+	out=$(mktemp -p "$BUILD")
+	"$@" 2>&1 | tee "$out"
+	if grep -qE '^(warning|error)|: (warning|error)' "$out"; then
+		rm "$out"
+		return 1
+	fi
+	rm "$out"
+}
+
+rust_objects() { (cd "$LINUX" && git ls-tree -r --name-only HEAD fs io_uring samples/rust | grep '_rust\.rs$' | sed 's/\.rs$/.o/'); }
+
+clippy()
+{
+	kmake prepare
+	# shellcheck disable=SC2046 # one word an object
+	kmake CLIPPY=1 prepare $(rust_objects)
+}
+
+new_files() { git -C "$LINUX" diff --name-only --diff-filter=A base series; }
+
+kernel_doc()
+{
+	local tool=$LINUX/tools/docs/kernel-doc
+	[ -x "$tool" ] || tool=$LINUX/scripts/kernel-doc
+	# shellcheck disable=SC2046 # one word a file
+	(cd "$LINUX" && "$tool" -none -Wall $(new_files | grep -E '\.[ch]$') fs/pidfs.c fs/internal.h)
+}
+
+checkpatch()
+{
+	cd "$LINUX"
+	# Whether MAINTAINERS covers a new file is checked by maintained().
+	scripts/checkpatch.pl --strict --no-summary --terse --show-types \
+		--ignore FILE_PATH_CHANGES,MISSING_SIGN_OFF -g base..series
+}
+
+# Every new file belongs to somebody more special than "THE REST".
+maintained()
+{
+	local file rc=0
+	cd "$LINUX"
+	while read -r file; do
+		perl scripts/get_maintainer.pl --nogit --nogit-fallback --noemail --nol --sections -f "$file" \
+			2> /dev/null | grep -vE '^(THE REST|\s|$)' | grep -q . ||
+			{ echo "error: MAINTAINERS covers no $file"; rc=1; }
+	done < <(new_files)
+	return "$rc"
+}
+
+shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/guest/*; }
+
+# The numbers in setup.sh are for when there is no tree to ask.
+minimum_versions()
+{
+	local tool said
+	for tool in llvm rustc bindgen; do
+		said=$(env SRCARCH="$ARCH" sh "$LINUX/scripts/min-tool-version.sh" "$tool")
+		grep -qE "$tool:.*echo ${said//./\\.} ;;" "$TOP/scripts/setup.sh" ||
+			{ echo "error: setup.sh does not know that the minimum of $tool is $said"; return 1; }
+	done
+}
+
+step "check: shellcheck" shell_scripts
+step "check: minimum versions" minimum_versions
+step "check: checkpatch --strict" checkpatch
+step "check: MAINTAINERS" maintained
+step "check: configure" configure
+step "check: rustfmt" kmake rustfmtcheck
+step "check: kernel-doc" silent kernel_doc
+step "check: clippy" silent clippy
+step "check: rustdoc" silent kmake rustdoc
+say "check: all silent"
