@@ -62,8 +62,9 @@ impl Operations for PidFs {
         encoder: Encoder<'_>,
         _parent: Option<&Inode<StructPid>>,
     ) -> Result<Encoded> {
-        let ino = inode.private().ino();
-        Ok(encoder.store(&PidHandle { ino }))
+        Ok(encoder.store(|| PidHandle {
+            ino: inode.private().ino(),
+        }))
     }
 
     fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {

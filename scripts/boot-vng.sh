@@ -17,15 +17,16 @@ for argument in "$@"; do
 done
 mkdir -p "$RESULTS"
 : > "$RESULTS/console.log"
+: > "$RESULTS/job.log"
 cat > "$RESULTS/vng.sh" <<-EOF
 	mount -o remount,mode=1777 /tmp 2> /dev/null
-	SELFTESTS='$BUILD/guest/selftests' sh '$JOB'
-	echo "guest: job exited with \$?"
+	export SELFTESTS='$BUILD/guest/selftests'
+	(sh '$JOB'; echo "guest: job exited with \$?") >> '$RESULTS/job.log' 2>&1
 	dmesg > '$RESULTS/console.log'
 EOF
 rc=0
 timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/arch/x86/boot/bzImage" \
 	--disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
 	--rwdir="$RESULTS" "${append[@]}" -- sh "$RESULTS/vng.sh" \
-	> "$RESULTS/job.log" 2> "$RESULTS/qemu.log" < /dev/null || rc=$?
+	> "$RESULTS/qemu.log" 2>&1 < /dev/null || rc=$?
 judge_boot "$RESULTS" "$LIMIT" "$rc"

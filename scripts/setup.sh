@@ -155,8 +155,8 @@ wanted()
 		/usr/bin/setsid util-linux
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
-	[ "$PURPOSE" != vng ] || printf '%s\n' \
-		"/usr/share/python3-wheels python3-venv" "virtiofsd virtiofsd" "ip iproute2"
+	# udev names the ports that virtme-ng talks through.
+	[ "$PURPOSE" != vng ] || printf '%s\n' "python3-venv python3-venv" "/lib/systemd/systemd-udevd udev"
 }
 
 missing_tools()
@@ -165,6 +165,7 @@ missing_tools()
 	while read -r tool package; do
 		case $tool in
 		/*) [ -e "$tool" ] || echo "$tool $package" ;;
+		python3-venv) python3 -c 'import ensurepip' 2> /dev/null || echo "$tool $package" ;;
 		*) has "$tool" || echo "$tool $package" ;;
 		esac
 	done < <(wanted)
@@ -274,7 +275,7 @@ setup_vng()
 		step "install virtme-ng $VNG_VERSION" bash -c \
 			"python3 -m venv '$venv' && '$venv/bin/pip' install -q virtme-ng==$VNG_VERSION"
 	}
-	ln -sf "$venv/bin/vng" "$BUILD/bin/vng"
+	ln -sf "$venv"/bin/vng "$venv"/bin/virtme-* "$BUILD/bin/"
 }
 
 case $ARCH in

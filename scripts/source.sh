@@ -145,7 +145,7 @@ unpack_package()
 
 commit_base()
 {
-	local tree=$1 version
+	local tree=$1 version date
 	version=$(kernel_version "$tree")
 	cd "$tree"
 	git init -q -b base
@@ -153,8 +153,8 @@ commit_base()
 	git config core.looseCompression 0
 	git config gc.auto 0
 	git add -A -f .
-	GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z' \
-		git -c user.name='Linux file handles' -c user.email=series@localhost \
+	date=$(date -u -R -r Makefile)
+	GIT_AUTHOR_DATE=$date GIT_COMMITTER_DATE=$date git -c user.name='Linux file handles' -c user.email=series@localhost \
 		commit -q -m "Linux $version"
 	git tag "v$version"
 }

@@ -256,6 +256,18 @@ def run_flavour(flavour, programs, kunit, runner):
     return flavour, suites
 
 
+def run_driver_tests():
+    """The driver's own tests, which run on this machine."""
+    run = subprocess.run([TOP / "scripts/driver_test.sh"], capture_output=True, text=True,
+                         check=False)
+    (BUILD / "results/driver.tap").write_text(run.stdout + run.stderr)
+    suite = Suite("driver")
+    add_cases(suite, run.stdout.splitlines())
+    if run.returncode and not suite.failures:
+        suite.failures["(driver)"] = run.stderr.splitlines()[-8:]
+    return suite
+
+
 def report(flavour, suites):
     for suite in suites:
         print(suite.line(flavour))
@@ -318,6 +330,8 @@ def main():
         jobs = [pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit, args.runner)
                 for flavour in args.flavours]
         results = dict(job.result() for job in jobs)
+    if not (args.tests or args.quick or args.slow) and "rust" in results:
+        results["driver"] = [run_driver_tests()]
     for flavour, suites in results.items():
         retry_flaky(flavour, suites, args.runner)
         report(flavour, suites)

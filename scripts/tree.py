@@ -14,6 +14,7 @@ the same thing as a git tree: the base as one commit, then one commit a patch.
 """
 
 import argparse
+import hashlib
 import os
 import re
 import subprocess
@@ -31,6 +32,9 @@ NEW_FILE = "New-file: "
 # What at the top of the repository is the driver's and not the kernel's.
 DRIVER = {".ci", ".gitignore", "COPYING", "Kconfig", "Makefile", "README.md",
           "build", "configs", "scripts", "series"}
+
+
+DIFF = re.compile(r"diff --git a/(\S+) b/")
 
 
 class Failure(Exception):
@@ -72,12 +76,13 @@ class Patch:
             parts += [NEW_FILE + name for name in new_files]
         return "\n".join(parts).rstrip("\n") + "\n---\n" + hunks
 
-    def apply(self, index, *flags):
-        """Apply the hunks to `index`; returns git's complaint, or None."""
-        if not self.hunks.strip():
+    def apply(self, index, *flags, only=lambda name: True):
+        """Apply the hunks on files that `only` picks; returns git's complaint, or None."""
+        files = re.split(r"(?m)^(?=diff --git )", self.hunks)
+        hunks = "".join(text for text in files if (match := DIFF.match(text)) and only(match[1]))
+        if not hunks:
             return None
-        run = git("apply", "--cached", *flags, index=index,
-                  data=self.hunks.encode(), check=False)
+        run = git("apply", "--cached", *flags, index=index, data=hunks.encode(), check=False)
         return run.stderr.decode().strip() if run.returncode else None
 
 
@@ -112,10 +117,6 @@ def check_owners(patches, overlay):
                           f"add '{NEW_FILE}{name}' to the one that does")
 
 
-def touched_by(hunks):
-    return set(re.findall(r"^diff --git a/(\S+) b/", hunks, re.M))
-
-
 def describe(patch, complaint):
     lines = [line for line in complaint.splitlines() if line.startswith("error:")]
     detail = "\n  ".join(lines or [complaint])
@@ -124,31 +125,21 @@ def describe(patch, complaint):
             f"it applies to and run `make import`.")
 
 
-def only_upstream(hunks, overlay):
-    """The part of `hunks` that touches files of the base."""
-    pieces = re.split(r"(?m)^(?=diff --git )", hunks)
-    return "".join(p for p in pieces
-                   if p.strip() and not touched_by(p) <= set(overlay))
-
-
 def final_tree(patches, overlay, index):
     """The base + every hunk on its files + the overlay, as an index."""
     git("read-tree", BASE, index=index)
     for patch in patches:
-        upstream = Patch.__new__(Patch)
-        upstream.hunks = only_upstream(patch.hunks, overlay)
-        complaint = upstream.apply(index)
+        complaint = patch.apply(index, only=lambda name: name not in overlay)
         if complaint:
             raise Failure(describe(patch, complaint))
-    entries = []
-    for name in overlay:
-        if git("ls-files", "--error-unmatch", name, index=index, check=False).returncode == 0:
-            raise Failure(f"{name} exists in the base: a change to it belongs in series/")
-        blob = out("hash-object", "-w", str(TOP / name))
-        mode = "100755" if os.access(TOP / name, os.X_OK) else "100644"
-        entries.append(f"{mode} {blob}\t{name}\n")
-    git("update-index", "--index-info", index=index, data="".join(entries).encode())
-    return out("write-tree", index=index)
+    if known := out("ls-tree", "-r", "--name-only", BASE, "--", *overlay):
+        raise Failure(f"the base has {known}: a change to it belongs in series/")
+    paths = "\n".join(str(TOP / name) for name in overlay)
+    blobs = out("hash-object", "-w", "--stdin-paths", data=paths.encode()).split()
+    modes = ["100755" if os.access(TOP / name, os.X_OK) else "100644" for name in overlay]
+    entries = "".join(f"{mode} {blob}\t{name}\n"
+                      for mode, blob, name in zip(modes, blobs, overlay))
+    git("update-index", "--index-info", index=index, data=entries.encode())
 
 
 def intermediate_trees(patches, index):
@@ -200,6 +191,15 @@ def refuse_unsaved():
                       "or `git reset --hard materialised` there to drop them.")
 
 
+def inputs(patches, overlay):
+    """One hash of all that the tree is made of."""
+    digest = hashlib.sha256(out("rev-parse", BASE).encode())
+    digest.update(os.environ.get("SIGNOFF", "").encode())
+    for path in [Path(__file__), *(p.path for p in patches), *(TOP / name for name in overlay)]:
+        digest.update(f"{path} {os.access(path, os.X_OK)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def cmd_saved():
     refuse_unsaved()
 
@@ -210,6 +210,9 @@ def cmd_tree():
     refuse_unsaved()
     patches, overlay = load_series(), overlay_files()
     check_owners(patches, overlay)
+    stamp, wanted = LINUX / ".git/series-inputs", inputs(patches, overlay)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
     with tempfile.TemporaryDirectory(dir=LINUX / ".git") as tmp:
         index = Path(tmp) / "index"
         final_tree(patches, overlay, index)
@@ -219,6 +222,7 @@ def cmd_tree():
     # Moves only the files that differ, so the others keep their timestamps.
     git("checkout", "-q", "-B", BRANCH, tip)
     git("branch", "-f", "materialised", tip)
+    stamp.write_text(wanted)
     version = out("describe", "--tags", "--always", BASE)
     print(f"{LINUX}: {len(patches)} patches on {version}")
 

@@ -3,10 +3,10 @@
 //! The process filesystem behind pidfds.
 //!
 //! What [`fs/pidfs.c`](srctree/fs/pidfs.c) keeps for its C and its Rust file handles alike: the
-//! table that finds a pid by its number, the dentry of a pid, and how a pidfd is opened. Built-in
-//! code only.
+//! table that finds a pid by its number, and the dentry of a pid. Built-in code only.
 
 use super::{
+    file,
     File,
     Path, //
 };
@@ -14,10 +14,10 @@ use crate::{
     bindings,
     error::{
         from_err_ptr,
-        to_result,
-        Result, //
+        to_result, //
     },
     pid::StructPid,
+    prelude::*,
     sync::aref::ARef, //
 };
 use core::{
@@ -125,8 +125,8 @@ pub fn path(pid: ARef<StructPid>) -> Result<Path> {
 
 /// Opens a pidfd for a path of pidfs, with the credentials of the caller.
 ///
-/// The file is always open for reading and writing. Of `flags`, the pidfd flags that share their
-/// bits with `O_EXCL` and `O_TRUNC` are kept.
+/// The file is always open for reading and writing. `O_EXCL`, which other files lose when they are
+/// opened, is `PIDFD_THREAD` and is kept.
 ///
 /// # Examples
 ///
@@ -146,7 +146,7 @@ pub fn path(pid: ARef<StructPid>) -> Result<Path> {
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// C: `pidfs_dentry_open()`. May sleep.
+/// C: `pidfs_dentry_open()`, without the flag that makes the last close kill the task. May sleep.
 #[inline]
 pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
     // SAFETY: A task may read its own credentials at any time.
@@ -154,7 +154,13 @@ pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
 
     // SAFETY: `path` is valid by its type invariants, and `cred` for as long as the task runs with
     // them, which is at least until this call returns.
-    let file = from_err_ptr(unsafe { bindings::pidfs_dentry_open(path.as_raw(), flags, cred) })?;
+    let file = from_err_ptr(unsafe {
+        // CAST: The flags are a bit field of the same width.
+        bindings::dentry_open(path.as_raw(), (flags | file::flags::O_RDWR) as c_int, cred)
+    })?;
+
+    // SAFETY: The file has just been opened, and nobody else has seen it yet.
+    unsafe { (*file).f_flags |= flags & bindings::PIDFD_THREAD };
 
     // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
     let file = unsafe { NonNull::new_unchecked(file) };

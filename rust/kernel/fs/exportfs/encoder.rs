@@ -60,29 +60,27 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Stores `handle` if it fits.
+    /// Stores what `handle` returns, which is called only if it fits.
     #[inline]
-    pub fn store<H: Handle>(self, handle: &H) -> Encoded {
+    pub fn store<H: Handle>(self, handle: impl FnOnce() -> H) -> Encoded {
         let needed = units::<H>() as c_int;
 
         // SAFETY: By the type invariants, `len` may be read.
-        let len = unsafe { *self.len };
+        let fits = unsafe { *self.len } >= needed;
 
         // SAFETY: By the type invariants, `len` may be written.
         unsafe { *self.len = needed };
 
-        if len < needed {
+        if !fits {
             // INVARIANT: Nothing is stored.
             return Encoded(FidType::INVALID);
         }
 
-        let bytes = handle.as_bytes();
-        // SAFETY: By the type invariants, `fid` may be written for `len` units, which is at least
-        // the size of the handle. Byte copies need no alignment, and a new value does not overlap
-        // a buffer that is borrowed mutably.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.fid.cast(), bytes.len()) };
+        // SAFETY: By the type invariants, `fid` may be written for `len` units, which was at least
+        // the size of the handle. The write needs no alignment.
+        unsafe { self.fid.cast::<H>().write_unaligned(handle()) };
 
-        // INVARIANT: The handle is stored.
+        // INVARIANT: The handle is stored; it has no padding, because it is `IntoBytes`.
         Encoded(H::TYPE.as_raw())
     }
 }

@@ -78,7 +78,7 @@ use crate::{
 ///         encoder: Encoder<'_>,
 ///         _parent: Option<&Inode>,
 ///     ) -> Result<Encoded> {
-///         Ok(encoder.store(&InoHandle { ino: inode.ino() }))
+///         Ok(encoder.store(|| InoHandle { ino: inode.ino() }))
 ///     }
 ///
 ///     fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {

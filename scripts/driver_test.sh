@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests of the driver itself: what it says and leaves behind when something is
+# wrong. Prints TAP. Needs the flavour "rust" to be built.
+set -uo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+count=0 failed=0
+WORK=$(mktemp -d "$BUILD/driver-test.XXXXXX")
+trap 'umount "$WORK/small" 2> /dev/null; rm -rf "$WORK"' EXIT
+
+# expect NAME STATUS PATTERN COMMAND...: how a command ends, and what it says.
+expect()
+{
+	local name=$1 status=$2 pattern=$3 got=0
+	shift 3
+	[ ! -f "$WORK/out" ] || mv "$WORK/out" "$WORK/previous"
+	"$@" > "$WORK/out" 2>&1 < /dev/null || got=$?
+	count=$((count + 1))
+	if [ "$got" -eq "$status" ] && { [ -z "$pattern" ] || grep -qE -- "$pattern" "$WORK/out"; }; then
+		echo "ok $count $name"
+		return
+	fi
+	sed 's/^/# /' "$WORK/out" | tail -n 12
+	echo "# ended with $got instead of $status, or did not say '$pattern'"
+	echo "not ok $count $name"
+	failed=$((failed + 1))
+}
+
+# boot SECONDS COMMAND [KERNEL-ARGUMENT...]; called through expect.
+# shellcheck disable=SC2317
+boot()
+{
+	printf '#!/bin/sh\n%s\n' "$2" > "$WORK/job"
+	"$TOP/scripts/boot.sh" rust "$WORK/boot" "$1" "$WORK/job" "${@:3}"
+}
+
+# A copy of this repository whose build/linux borrows our objects and holds
+# only the directories that the tests touch.
+copy_of_us()
+{
+	local copy=$WORK/copy
+	mkdir -p "$copy/build"
+	(cd "$TOP" && git ls-files -z --cached --others --exclude-standard |
+		xargs -0 cp -a --parents -t "$copy" 2> /dev/null)
+	(cd "$copy" && git init -q && git add -A && git -c user.name=t -c user.email=t commit -qm test)
+	git clone -q --shared --no-checkout "$BUILD/linux" "$copy/build/linux"
+	cd "$copy/build/linux" || exit
+	git config user.name t
+	git config user.email t@localhost
+	git sparse-checkout set --no-cone '/fs/*' '/rust/kernel/*'
+	git branch -q --no-track -f base origin/base
+	git checkout -q -B series base
+}
+
+change_in_tree() { cd "$WORK/copy/build/linux" && eval "$1"; }
+
+test_boots()
+{
+	expect "the job's exit status is the boot's" 7 '' boot 60 'exit 7'
+	expect "a guest that hangs is killed after its limit" 124 'did not end within 6 s' boot 6 'sleep 600'
+	expect "a guest that powers off early is noticed" 125 'before the job did' boot 60 'poweroff -f'
+	expect "a panic is noticed, and the console shown" 126 'Kernel panic' boot 60 true rdinit=/none
+	expect "a WARNING is noticed" 126 'WARNING: made up' boot 60 'echo "<4>WARNING: made up" > /dev/kmsg'
+}
+
+test_arguments()
+{
+	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
+		"$TOP/scripts/build.sh" x
+	expect "an unknown architecture is named" 1 'ARCH=mips is not supported' \
+		env ARCH=mips "$TOP/scripts/setup.sh"
+	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
+		"$TOP/scripts/test.py" rust --tests x:y
+}
+
+test_kdir()
+{
+	local tree=$WORK/kdir
+	mkdir -p "$tree/fs/exportfs"
+	printf 'kernelversion:\n\t@echo 6.12.1\n' > "$tree/Makefile"
+	expect "a KDIR of the wrong version is refused" 1 'is Linux 6.12.1; the series needs 7.3' \
+		env KDIR="$tree" "$TOP/scripts/source.sh"
+	printf 'kernelversion:\n\t@echo 7.3.1\n' > "$tree/Makefile"
+	(cd "$tree" && git init -q && git add -A && git -c user.name=t -c user.email=t commit -qm t &&
+		echo '# edited' >> Makefile)
+	expect "a KDIR with uncommitted changes is refused" 1 'has uncommitted changes' \
+		env KDIR="$tree" "$TOP/scripts/source.sh"
+	rm -rf "$tree/.git"
+	touch "$tree/.config"
+	expect "a KDIR with build products is refused" 1 'holds build products' \
+		env KDIR="$tree" "$TOP/scripts/source.sh"
+	expect "a KDIR that is no kernel tree is refused" 1 'not a Linux kernel tree' \
+		env KDIR=/etc "$TOP/scripts/source.sh"
+	expect "build/linux is as it was" 0 '' git -C "$LINUX" rev-parse -q --verify series
+}
+
+test_tree()
+{
+	local tree="$WORK/copy/scripts/tree.py" patch
+	export LINUX=$WORK/copy/build/linux
+	copy_of_us
+	cd "$WORK/copy" || exit
+	expect "the series applies" 0 'patches on v' "$tree" tree
+	expect "the copy is our tree" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
+		git -C build/linux rev-parse 'series^{tree}'
+	expect "a second run has nothing to do" 0 '' "$tree" tree
+	echo '# edited' >> build/linux/fs/Makefile
+	expect "uncommitted changes are not overwritten" 1 'uncommitted changes' "$tree" tree
+	change_in_tree 'git commit -qam "fs: edit the Makefile"'
+	expect "commits that are not imported are not overwritten" 1 'make import' "$tree" tree
+	change_in_tree 'echo new > fs/new_file.c && echo "// more" >> fs/pidfs_rust.rs &&
+		git add --sparse -f fs && git commit -qm "fs: add a file"'
+	expect "import takes commits over" 0 'imported [0-9]+ patches' "$tree" import
+	cd "$WORK/copy" || exit
+	expect "import: the new patch names its new file" 0 'New-file: fs/new_file.c' \
+		bash -c 'cat series/*-fs-add-a-file.patch'
+	expect "import: the overlay has the new content" 0 '// more' tail -n 1 fs/pidfs_rust.rs
+	git -C build/linux rev-parse 'series^{tree}' > "$WORK/before"
+	expect "tree after import applies" 0 '' "$tree" tree
+	expect "tree after import gives the same tree" 0 '' \
+		grep -qx "$(git -C build/linux rev-parse 'series^{tree}')" "$WORK/before"
+	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*.patch | head -n 1)
+	sed -i 's/^ {$/ {{/' "$patch"
+	expect "a hunk that no longer applies is named with its place" 1 \
+		"$(basename "$patch") no longer applies" "$tree" tree
+	expect "and where" 0 'error: patch failed: fs/pidfs.c:[0-9]+' cat "$WORK/previous"
+	git checkout -q "$patch"
+	touch fs/orphan.c
+	expect "an overlay file that no patch carries is named" 1 'no patch in series/ carries fs/orphan.c' "$tree" tree
+}
+
+test_setup()
+{
+	local tool bare=$WORK/bare
+	mkdir -p "$bare"
+	for tool in bash sh env dirname basename nproc mkdir rm sed grep head tail cut sort cat ls printf id df tr; do
+		ln -s "$(command -v $tool)" "$bare/$tool"
+	done
+	expect "without apt, what is missing is named with its minimum version" 1 'rustc [0-9.]+ or later' \
+		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
+}
+
+test_disk()
+{
+	if [ "$(id -u)" -ne 0 ]; then
+		count=$((count + 1))
+		echo "ok $count a full disk is noticed before any work # SKIP needs root, to mount a small one"
+		return
+	fi
+	mkdir -p "$WORK/small"
+	mount -t tmpfs -o size=40m tmpfs "$WORK/small"
+	mkdir "$WORK/small/repo"
+	cp -a "$TOP/scripts" "$WORK/small/repo/"
+	expect "a full disk is noticed before any work" 1 'needs [0-9]+ MiB in .*, which has [0-9]+ MiB free' \
+		env KDIR= "$WORK/small/repo/scripts/source.sh"
+	expect "and nothing is left half done" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
+}
+
+echo "TAP version 13"
+test_boots
+test_arguments
+test_kdir
+test_setup
+test_disk
+test_tree
+echo "1..$count"
+exit "$((failed > 0))"

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __SELFTEST_FILE_HANDLE_H
+#define __SELFTEST_FILE_HANDLE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/types.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../../pidfd/pidfd.h"
+#include "kselftest_harness.h"
+
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH		0x1000
+#endif
+#ifndef AT_HANDLE_MNT_ID_UNIQUE
+#define AT_HANDLE_MNT_ID_UNIQUE	0x001
+#endif
+#ifndef AT_HANDLE_CONNECTABLE
+#define AT_HANDLE_CONNECTABLE	0x002
+#endif
+#ifndef AT_HANDLE_FID
+#define AT_HANDLE_FID		0x200
+#endif
+#ifndef FD_NSFS_ROOT
+#define FD_NSFS_ROOT		-10003
+#endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID		0x00001000U
+#endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE	0x00004000U
+#endif
+
+/* The values of the kernel, which the uapi headers do not have. */
+#define FILEID_KERNFS		0xfe
+#define FILEID_INVALID		0xff
+#define FILEID_IS_CONNECTABLE	0x10000
+#define FILEID_IS_DIR		0x20000
+
+#define HANDLE_MAX		128	/* MAX_HANDLE_SZ of the kernel */
+#define HANDLE_HEADER		8	/* struct file_handle without f_handle */
+#define HANDLE_PIDFS		8	/* what a handle of a pidfd takes */
+
+#define NOBODY			65534
+
+/*
+ * struct file_handle with room. The C library only has it without, and as a
+ * structure that must not be the member of another.
+ */
+struct handle {
+	__u32 bytes;
+	__s32 type;
+	unsigned char data[HANDLE_MAX];
+};
+
+/* Both return a negative errno, which is what a test wants to compare. */
+static inline int encode_at(int dfd, const char *name, void *fh, void *mnt_id,
+			    unsigned int flags)
+{
+	if (syscall(__NR_name_to_handle_at, dfd, name, fh, mnt_id, flags))
+		return -errno;
+	return 0;
+}
+
+static inline int decode(int dfd, const void *fh, unsigned int flags)
+{
+	int fd = syscall(__NR_open_by_handle_at, dfd, fh, flags);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Encode what @fd refers to. */
+static inline int encode(int fd, struct handle *fh)
+{
+	__u64 mnt_id;
+
+	memset(fh, 0, sizeof(*fh));
+	fh->bytes = HANDLE_MAX;
+	return encode_at(fd, "", fh, &mnt_id,
+			 AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE);
+}
+
+static inline bool same_handle(const struct handle *a, const struct handle *b)
+{
+	return a->bytes == b->bytes && a->type == b->type &&
+	       a->bytes <= HANDLE_MAX && !memcmp(a->data, b->data, a->bytes);
+}
+
+static inline __u64 handle_number(const struct handle *fh)
+{
+	__u64 nr;
+
+	memcpy(&nr, fh->data, sizeof(nr));
+	return nr;
+}
+
+static inline void handle_set_number(struct handle *fh, __u64 nr)
+{
+	memcpy(fh->data, &nr, sizeof(nr));
+}
+
+static inline int sys_statx(int dfd, const char *name, unsigned int flags,
+			    unsigned int mask, struct statx *stx)
+{
+	memset(stx, 0, sizeof(*stx));
+	return syscall(__NR_statx, dfd, name, flags, mask, stx);
+}
+
+/*
+ * The 64-bit number of the struct pid behind a pidfd: a 32-bit kernel has no
+ * more than the low half in the inode number, and the rest in the generation,
+ * which is 0 elsewhere. 0, which no pid has, on failure.
+ */
+static inline __u64 pidfd_number(int pidfd)
+{
+	unsigned int generation;
+	struct statx stx;
+
+	if (sys_statx(pidfd, "", AT_EMPTY_PATH, STATX_INO, &stx))
+		return 0;
+	/* FS_IOC_GETVERSION, although it names a long, stores an int. */
+	if (ioctl(pidfd, _IOR('v', 1, long), &generation))
+		return 0;
+	return stx.stx_ino | (__u64)generation << 32;
+}
+
+/* The process behind a pidfd, as the caller's pid namespace has it. */
+static inline pid_t pidfd_to_pid(int pidfd)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_PID };
+
+	if (ioctl(pidfd, PIDFD_GET_INFO, &info))
+		return -errno;
+	return info.pid;
+}
+
+/* How many file descriptors are open, without the need for a procfs. */
+static inline int count_fds(void)
+{
+	int fd, nr = 0;
+
+	for (fd = 0; fd < 1024; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			nr++;
+	}
+	return nr;
+}
+
+/* A test that dies must not leave processes behind. */
+static inline void die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static inline __noreturn void pause_forever(void)
+{
+	while (1)
+		pause();
+}
+
+#define CHILDREN_MAX	64
+
+/* The children that kill_children() has to see to. */
+static pid_t children[CHILDREN_MAX];
+
+/* Like fork(), also for namespaces; a negative errno on failure. */
+static inline pid_t clone_child(__u64 flags, int *pidfd)
+{
+	struct __clone_args args = {
+		.flags		= flags | (pidfd ? CLONE_PIDFD : 0),
+		.pidfd		= ptr_to_u64(pidfd),
+		.exit_signal	= SIGCHLD,
+	};
+	int slot = 0;
+	pid_t pid;
+
+	while (slot < CHILDREN_MAX && children[slot])
+		slot++;
+	if (slot == CHILDREN_MAX)
+		return -ENOSPC;
+
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		die_with_parent();
+	else
+		children[slot] = pid;
+	return pid;
+}
+
+/* A child that does nothing until it is killed. */
+static inline pid_t paused_child(__u64 flags, int *pidfd)
+{
+	pid_t pid = clone_child(flags, pidfd);
+
+	if (!pid)
+		pause_forever();
+	return pid;
+}
+
+static inline int reap_child(pid_t pid)
+{
+	int slot;
+
+	while (waitpid(pid, NULL, 0) != pid) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	for (slot = 0; slot < CHILDREN_MAX; slot++) {
+		if (children[slot] == pid)
+			children[slot] = 0;
+	}
+	return 0;
+}
+
+static inline int kill_and_reap(pid_t pid)
+{
+	if (kill(pid, SIGKILL))
+		return -errno;
+	return reap_child(pid);
+}
+
+/* Children of children come to us where we are a subreaper. */
+static inline void kill_children(void)
+{
+	int slot;
+
+	for (slot = 0; slot < CHILDREN_MAX; slot++) {
+		if (children[slot] > 0)
+			kill(children[slot], SIGKILL);
+		children[slot] = 0;
+	}
+	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+		;
+}
+
+#endif /* __SELFTEST_FILE_HANDLE_H */
