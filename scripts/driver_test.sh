@@ -136,7 +136,7 @@ test_setup()
 	local tool bare=$WORK/bare
 	mkdir -p "$bare"
 	for tool in bash sh env dirname basename nproc mkdir rm sed grep head tail cut sort cat ls printf id df tr; do
-		ln -s "$(command -v $tool)" "$bare/$tool"
+		ln -s "$(command -v "$tool")" "$bare/$tool"
 	done
 	expect "without apt, what is missing is named with its minimum version" 1 'rustc [0-9.]+ or later' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
@@ -158,12 +158,18 @@ test_disk()
 	expect "and nothing is left half done" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
 }
 
-echo "TAP version 13"
-test_boots
-test_arguments
-test_kdir
-test_setup
-test_disk
-test_tree
-echo "1..$count"
+test_all()
+{
+	test_boots
+	test_arguments
+	test_kdir
+	test_setup
+	test_disk
+	test_tree
+}
+
+# The plan comes first, and is known last.
+test_all > "$WORK/results"
+printf 'TAP version 13\n1..%d\n' "$count"
+cat "$WORK/results"
 exit "$((failed > 0))"

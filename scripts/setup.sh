@@ -10,6 +10,8 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Choose among the system's tools, not among what was chosen before.
+PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
 VNG_VERSION=1.42
 PURPOSE=${1:-build}
@@ -155,8 +157,9 @@ wanted()
 		/usr/bin/setsid util-linux
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
+	[ "$PURPOSE" = build ] || echo "python3-venv python3-venv"
 	# udev names the ports that virtme-ng talks through.
-	[ "$PURPOSE" != vng ] || printf '%s\n' "python3-venv python3-venv" "/lib/systemd/systemd-udevd udev"
+	[ "$PURPOSE" != vng ] || echo "/lib/systemd/systemd-udevd udev"
 }
 
 missing_tools()
@@ -267,16 +270,26 @@ link_tools()
 	[ ! -e "$path" ] || echo "export LIBCLANG_PATH=\"$(dirname "$(realpath "$path")")\"" >> "$BUILD/env.sh"
 }
 
+# python_tools NAME PROBE PACKAGE...: a Python environment in the cache.
+python_tools()
+{
+	local venv=$CACHE/$1 probe=$2
+	shift 2
+	if ! "$venv/bin/python3" -c "import $probe" 2> /dev/null; then
+		rm -rf "$venv"
+		step "install $*" bash -ec "python3 -m venv '$venv'; '$venv/bin/pip' install -q $*"
+	fi
+}
+
 setup_vng()
 {
-	local venv=$CACHE/virtme-ng-$VNG_VERSION
-	"$venv/bin/vng" --version > /dev/null 2>&1 || {
-		rm -rf "$venv"
-		step "install virtme-ng $VNG_VERSION" bash -c \
-			"python3 -m venv '$venv' && '$venv/bin/pip' install -q virtme-ng==$VNG_VERSION"
-	}
-	ln -sf "$venv"/bin/vng "$venv"/bin/virtme-* "$BUILD/bin/"
+	local name=virtme-ng-$VNG_VERSION
+	python_tools "$name" virtme "virtme-ng==$VNG_VERSION"
+	ln -sf "$CACHE/$name"/bin/vng "$CACHE/$name"/bin/virtme-* "$BUILD/bin/"
 }
+
+# What checkpatch's spdxcheck.py imports.
+setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
 
 case $ARCH in
 x86_64) ;;
@@ -293,4 +306,7 @@ if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
 	[ -z "$(missing_tools)" ] || give_up "some packages could not be installed"
 fi
 link_tools
-[ "$PURPOSE" != vng ] || setup_vng
+case $PURPOSE in
+vng) setup_vng ;;
+check) setup_check ;;
+esac

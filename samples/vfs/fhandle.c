@@ -56,7 +56,7 @@ struct handle {
 	unsigned char data[HANDLE_BYTES_MAX];
 };
 
-static const struct {
+static const struct ns_type {
 	const char *name;
 	unsigned long request;
 } ns_types[] = {
@@ -70,9 +70,10 @@ static const struct {
 	{ "time_for_children",	PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE },
 	{ "user",		PIDFD_GET_USER_NAMESPACE },
 	{ "uts",		PIDFD_GET_UTS_NAMESPACE },
+	{},
 };
 
-static void usage(const char *why)
+static void wrong_usage(const char *why)
 {
 	if (why)
 		fprintf(stderr, "fhandle: %s\n", why);
@@ -111,7 +112,7 @@ static long parse_number(const char *text, const char *why)
 	errno = 0;
 	number = strtol(text, &end, 10);
 	if (errno || end == text || *end || number <= 0 || number > INT32_MAX)
-		usage(why);
+		wrong_usage(why);
 	return number;
 }
 
@@ -131,24 +132,25 @@ static int open_pid(pid_t pid)
 static int open_namespace(const char *spec)
 {
 	const char *colon = strchrnul(spec, ':');
+	const struct ns_type *type;
 	pid_t pid = getpid();
 	int pidfd, fd;
 
 	if (*colon)
 		pid = parse_number(colon + 1, "ns:TYPE:PID wants the number of a process");
 
-	for (size_t i = 0; i < sizeof(ns_types) / sizeof(ns_types[0]); i++) {
-		if (strlen(ns_types[i].name) != (size_t)(colon - spec) ||
-		    strncmp(ns_types[i].name, spec, colon - spec))
+	for (type = ns_types; type->name; type++) {
+		if (strlen(type->name) != (size_t)(colon - spec) ||
+		    strncmp(type->name, spec, colon - spec))
 			continue;
 		pidfd = open_pid(pid);
-		fd = ioctl(pidfd, ns_types[i].request, 0);
+		fd = ioctl(pidfd, type->request, 0);
 		if (fd < 0)
 			fail("ioctl on the pidfd");
 		close(pidfd);
 		return fd;
 	}
-	usage("no such type of namespace");
+	wrong_usage("no such type of namespace");
 	return -1;
 }
 
@@ -173,7 +175,7 @@ static int encode(const char *object, bool json)
 {
 	struct handle handle = { .bytes = HANDLE_BYTES_MAX };
 	int fd = open_object(object);
-	uint64_t mount_id;
+	__u64 mount_id;
 	long ret;
 
 	if (fd >= 0)
@@ -196,7 +198,7 @@ static int encode(const char *object, bool json)
 static int hex_digit(char c)
 {
 	if (!isxdigit((unsigned char)c))
-		usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
+		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
@@ -207,15 +209,15 @@ static struct handle parse_handle(const char *text)
 	char *end;
 
 	if (!isxdigit((unsigned char)*text))
-		usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
+		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
 	errno = 0;
 	type = strtoul(text, &end, 16);
 	if (errno || *end != ':' || type > INT32_MAX)
-		usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
+		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
 	handle.type = type;
 	for (text = end + 1; *text; text += 2) {
 		if (handle.bytes == HANDLE_BYTES_MAX)
-			usage("the HANDLE is too long");
+			wrong_usage("the HANDLE is too long");
 		handle.data[handle.bytes] = hex_digit(text[0]) << 4;
 		handle.data[handle.bytes++] |= hex_digit(text[1]);
 	}
@@ -231,7 +233,7 @@ static int open_mount(const char *mount, const struct handle *handle)
 	if (!mount && (handle->type & 0xffff) == FILEID_NSFS)
 		mount = "nsfs";
 	if (!mount)
-		usage("this type of handle needs --mount");
+		wrong_usage("this type of handle needs --mount");
 	if (!strcmp(mount, "pidfs"))
 		return FD_PIDFS_ROOT;
 	if (!strcmp(mount, "nsfs"))
@@ -297,27 +299,26 @@ int main(int argc, char **argv)
 	int signal = 0;
 
 	if (argc < 2)
-		usage(NULL);
+		wrong_usage(NULL);
 	opens = !strcmp(argv[1], "open");
 	if (!opens && strcmp(argv[1], "encode"))
-		usage("the first argument is encode or open");
+		wrong_usage("the first argument is encode or open");
 
 	for (int i = 2; i < argc && !command; i++) {
-		if (!strcmp(argv[i], "--json")) {
+		if (!strcmp(argv[i], "--json"))
 			json = true;
-		} else if (opens && !strcmp(argv[i], "--mount") && i + 1 < argc) {
+		else if (opens && !strcmp(argv[i], "--mount") && i + 1 < argc)
 			mount = argv[++i];
-		} else if (opens && !strcmp(argv[i], "--signal") && i + 1 < argc) {
+		else if (opens && !strcmp(argv[i], "--signal") && i + 1 < argc)
 			signal = parse_number(argv[++i], "--signal wants the number of a signal");
-		} else if (opens && !strcmp(argv[i], "--") && i + 1 < argc) {
+		else if (opens && !strcmp(argv[i], "--") && i + 1 < argc)
 			command = argv + i + 1;
-		} else if (!object && argv[i][0] != '-') {
+		else if (!object && argv[i][0] != '-')
 			object = argv[i];
-		} else {
-			usage("wrong argument");
-		}
+		else
+			wrong_usage("wrong argument");
 	}
 	if (!object)
-		usage(opens ? "open wants a HANDLE" : "encode wants an object");
+		wrong_usage(opens ? "open wants a HANDLE" : "encode wants an object");
 	return opens ? open_handle(object, mount, signal, command, json) : encode(object, json);
 }

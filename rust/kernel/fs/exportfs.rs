@@ -2,10 +2,10 @@
 
 //! File handles: naming a file of a filesystem and finding it again.
 //!
-//! A filesystem that implements [`Operations`] can be asked by name_to_handle_at(2) for a few
-//! bytes that name one of its files, and by open_by_handle_at(2) for the file that such bytes
-//! name. The bytes come back from user space, at any time and with any content; everything that
-//! decodes them sees a [`Fid`]: a kind and a bounded slice.
+//! name_to_handle_at(2) asks a filesystem for a few bytes that name one of its files, and
+//! open_by_handle_at(2) for the file that such bytes name. The bytes come back from user space, at
+//! any time and with any content; everything that decodes them sees a [`Fid`]: a kind and a bounded
+//! slice.
 //!
 //! | type           | stands for                                                             |
 //! |----------------|------------------------------------------------------------------------|

@@ -6,7 +6,7 @@ use core::ops::BitOr;
 /// What a filesystem wants nfsd to do differently: the `EXPORT_OP_*` flags.
 ///
 /// Their meaning is told in
-/// [`Documentation/filesystems/nfs/exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst).
+/// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst).
 ///
 /// # Examples
 ///

@@ -209,10 +209,7 @@ impl<T: Operations> Table<T> {
     /// # Safety
     ///
     /// As `open` of `struct export_operations`: `path` is valid and referenced.
-    unsafe extern "C" fn open(
-        path: *const bindings::path,
-        oflags: c_uint,
-    ) -> *mut bindings::file {
+    unsafe extern "C" fn open(path: *const bindings::path, oflags: c_uint) -> *mut bindings::file {
         // SAFETY: The caller passes a path that it holds.
         let path = unsafe { Path::from_raw(path) };
 

@@ -15,6 +15,7 @@
 #define HANDLES_MAX	65536
 #define HANDLES_MIN	(4 * SLOTS)
 #define CHURN_SECONDS	3
+#define CHURN_TIMEOUT	60	/* seconds, for a slow machine */
 #define FUZZ_SECONDS	2
 
 enum state {
@@ -216,7 +217,7 @@ FIXTURE_TEARDOWN(stress)
 	kill_children();
 }
 
-TEST_F(stress, decode_while_processes_come_and_go)
+TEST_F_TIMEOUT(stress, decode_while_processes_come_and_go, CHURN_TIMEOUT)
 {
 	struct result sum = {};
 	__u64 end;

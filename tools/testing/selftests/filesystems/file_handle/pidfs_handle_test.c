@@ -46,6 +46,9 @@
 #define GUESSES		65536
 #define HIDDEN_CHILDREN	16
 
+/* Seconds: a second does, but not with all of the kernel's debugging. */
+#define SLOW_TIMEOUT	120
+
 /* How often to ask for what another thread of ours is about to do. */
 #define RETRIES		5000
 
@@ -1331,7 +1334,7 @@ TEST_F(pidfs, reused_pid_has_another_handle)
  * The numbers are handed out in batches for each processor, so those of
  * children that are made on the same one are near.
  */
-TEST_F(pidfs, number_without_pidfd_cannot_be_guessed)
+TEST_F_TIMEOUT(pidfs, number_without_pidfd_cannot_be_guessed, SLOW_TIMEOUT)
 {
 	pid_t hidden[HIDDEN_CHILDREN];
 	unsigned int near = 0, found = 0;
