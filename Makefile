@@ -17,7 +17,7 @@ FLAVOURS := $(or $(FLAVOUR),rust c debug)
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help setup source tree import series build kernel run shell test quick slow check clean distclean
+.PHONY: help setup source tree import series build kernel run shell test quick slow check patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -74,6 +74,9 @@ slow: build ## the one slow upstream suite, pidfd_test
 check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
 	@scripts/setup.sh check
 	@scripts/check.sh
+
+patches: tree ## build the tree after each patch of the series
+	@scripts/patches.sh
 
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh

@@ -266,8 +266,6 @@ link_tools()
 		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
 		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content
 	EOF
-	path=$(clang"$SUFFIX" -print-file-name=../../../libclang.so.1)
-	[ ! -e "$path" ] || echo "export LIBCLANG_PATH=\"$(dirname "$(realpath "$path")")\"" >> "$BUILD/env.sh"
 }
 
 # python_tools NAME PROBE PACKAGE...: a Python environment in the cache.

@@ -125,8 +125,8 @@ pub fn path(pid: ARef<StructPid>) -> Result<Path> {
 
 /// Opens a pidfd for a path of pidfs, with the credentials of the caller.
 ///
-/// The file is always open for reading and writing. `O_EXCL`, which other files lose when they are
-/// opened, is `PIDFD_THREAD` and is kept.
+/// `O_RDWR` is added to `flags`, as there is no other kind of pidfd. `O_EXCL`, which other files
+/// lose when they are opened, is `PIDFD_THREAD` and is kept.
 ///
 /// # Examples
 ///

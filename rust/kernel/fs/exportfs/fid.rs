@@ -2,8 +2,7 @@
 
 use super::handle::{
     units,
-    Handle,
-    UNIT, //
+    Handle, //
 };
 use crate::{
     bindings,
@@ -42,18 +41,6 @@ impl<'a> Fid<'a> {
             kind,
             _buffer: PhantomData,
         }
-    }
-
-    /// Returns the number of bytes, a multiple of four.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.len * UNIT
-    }
-
-    /// Returns whether there are no bytes.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Copies out the handle if it is an `H`, and [`None`] if it is of another kind or too short.

@@ -8,7 +8,7 @@ use crate::{
 use zerocopy::Immutable;
 
 /// The size of the units in which lengths of handles are counted, in bytes.
-pub(super) const UNIT: usize = size_of::<u32>();
+const UNIT: usize = size_of::<u32>();
 
 /// The layout of one kind of file handle.
 ///

@@ -67,6 +67,18 @@ struct handle {
 	unsigned char data[HANDLE_MAX];
 };
 
+static inline int write_string(const char *path, const char *string)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, string, strlen(string));
+	close(fd);
+	return ret == (ssize_t)strlen(string) ? 0 : -EIO;
+}
+
 /* Both return a negative errno, which is what a test wants to compare. */
 static inline int encode_at(int dfd, const char *name, void *fh, void *mnt_id,
 			    unsigned int flags)

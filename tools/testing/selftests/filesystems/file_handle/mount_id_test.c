@@ -28,18 +28,6 @@ union mnt_id {
 	unsigned char bytes[16];
 };
 
-static int write_string(const char *path, const char *string)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, string, strlen(string));
-	close(fd);
-	return ret == (ssize_t)strlen(string) ? 0 : -EIO;
-}
-
 /* A mount namespace to do as we like in. */
 static int private_mounts(void)
 {

@@ -121,18 +121,6 @@ struct agent {
 	int sock;
 };
 
-static int write_string(const char *path, const char *string)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, string, strlen(string));
-	close(fd);
-	return ret == (ssize_t)strlen(string) ? 0 : -EIO;
-}
-
 static int become_user(void)
 {
 	if (!is_root())

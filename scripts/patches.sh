@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Build the tree after each patch of the series, so that a bisection can stop
+# at any of them.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+. "$BUILD/env.sh"
+
+SRC=$BUILD/patches/linux
+OUT=$BUILD/patches/out
+kmake() { make -C "$SRC" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
+
+checkout()
+{
+	if [ ! -d "$SRC" ]; then
+		mkdir -p "$BUILD/patches"
+		git clone -q --shared --no-checkout "$LINUX" "$SRC"
+	fi
+	git -C "$SRC" fetch -q origin series
+	git -C "$SRC" checkout -q --detach "$1"
+}
+
+# Not strict: the options of later patches are not there yet.
+build()
+{
+	env -C "$SRC" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -O "$OUT" \
+		"$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/rust.config"
+	kmake prepare
+	kmake KCFLAGS=-Werror fs/ samples/vfs/
+}
+
+mkdir -p "$OUT"
+number=0
+for commit in $(git -C "$LINUX" rev-list --reverse base..series); do
+	number=$((number + 1))
+	checkout "$commit"
+	step "patch $number: $(git -C "$LINUX" log -1 --format=%f "$commit" | cut -c-40)" build
+done
+say "patches: each of the $number builds"
