@@ -20,6 +20,8 @@ mkdir -p "$RESULTS"
 : > "$RESULTS/job.log"
 cat > "$RESULTS/vng.sh" <<-EOF
 	mount -o remount,mode=1777 /tmp 2> /dev/null
+	# virtme-ng has it lead past our redirection, and kselftest writes to it.
+	ln -sf /proc/self/fd/1 /dev/stdout
 	export SELFTESTS='$BUILD/guest/selftests'
 	(sh '$JOB'; echo "guest: job exited with \$?") >> '$RESULTS/job.log' 2>&1
 	dmesg > '$RESULTS/console.log'

@@ -8,6 +8,6 @@ set -euo pipefail
 . "$BUILD/env.sh"
 
 [ -t 0 ] || die "an interactive shell needs a terminal; 'make run CMD=...' does not"
-export PATH=$BUILD/guest:$PATH
+say "The sample tool is $BUILD/guest/fhandle, the selftests are in $BUILD/guest/selftests."
 exec vng --run "$BUILD/$1/arch/x86/boot/bzImage" --disable-kvm --disable-microvm \
 	--cpus 2 --memory "${MEMORY:-1G}"
