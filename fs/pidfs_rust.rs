@@ -18,7 +18,8 @@ use kernel::{
             FidType,
             Handle,
             Operations,
-            Table, //
+            Table,
+            Tail, //
         },
         file::flags::*,
         pidfs,
@@ -48,6 +49,7 @@ struct PidHandle {
 
 impl Handle for PidHandle {
     const TYPE: FidType = FidType::KERNFS;
+    const TAIL: Tail = Tail::Ignored;
 }
 
 /// The filesystem.

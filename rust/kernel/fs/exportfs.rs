@@ -12,6 +12,7 @@
 //! | [`Operations`] | what a filesystem implements: `struct export_operations`               |
 //! | [`Table`]      | the C table made of it, with NULL where it implements nothing          |
 //! | [`Handle`]     | the layout of one kind of handle, and the [`FidType`] that tells it    |
+//! | [`Tail`]       | what may follow a handle of that kind                                  |
 //! | [`Encoder`]    | the caller's buffer, into which one handle is stored                   |
 //! | [`Fid`]        | the untrusted bytes to decode                                          |
 //! | [`Context`]    | the caller of open_by_handle_at(2), before anything is decoded         |
@@ -40,7 +41,10 @@ pub use self::{
     fid::Fid,
     fid_type::FidType,
     flags::Flags,
-    handle::Handle,
+    handle::{
+        Handle,
+        Tail, //
+    },
     name::Name,
     operations::Operations,
     table::Table, //

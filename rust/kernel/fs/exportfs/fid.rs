@@ -2,7 +2,8 @@
 
 use super::handle::{
     units,
-    Handle, //
+    Handle,
+    Tail, //
 };
 use crate::{
     bindings,
@@ -43,18 +44,36 @@ impl<'a> Fid<'a> {
         }
     }
 
-    /// Copies out the handle if it is an `H`, and [`None`] if it is of another kind or too short.
+    /// Copies out the handle if it is an `H`.
     ///
-    /// Bytes that follow the handle are ignored.
+    /// [`None`] if it is of another kind or too short, or is followed by what [`Handle::TAIL`]
+    /// does not allow.
     #[inline]
     pub fn load<H: Handle>(&self) -> Option<H> {
         if self.len < units::<H>() || self.kind != H::TYPE.as_raw() {
             return None;
+        }
+        match H::TAIL {
+            Tail::Absent if self.len != units::<H>() => return None,
+            Tail::Zero if !self.is_zero_from(units::<H>()) => return None,
+            _ => {}
         }
 
         // SAFETY: By the type invariants, `fid` may be read for `len` units, which is at least the
         // size of the handle. The read needs no alignment, and any bytes make an `H`, because it
         // is `FromBytes`.
         Some(unsafe { self.fid.cast::<H>().read_unaligned() })
+    }
+
+    /// Tells whether all units from `start` on are zero.
+    #[inline]
+    fn is_zero_from(&self, start: usize) -> bool {
+        (start..self.len).all(|unit| {
+            // SAFETY: By the type invariants, `fid` may be read for `len` units. The read needs no
+            // alignment.
+            let value = unsafe { self.fid.cast::<u32>().add(unit).read_unaligned() };
+
+            value == 0
+        })
     }
 }

@@ -39,6 +39,23 @@ const UNIT: usize = size_of::<u32>();
 pub trait Handle: FromBytes + IntoBytes + Immutable {
     /// The kind of handle that has this layout.
     const TYPE: FidType;
+
+    /// What may follow the handle in the bytes that are to be decoded.
+    const TAIL: Tail = Tail::Absent;
+}
+
+/// What may follow a [`Handle`] in the bytes that are to be decoded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tail {
+    /// Nothing: a handle has one length. The choice for new kinds of handle.
+    Absent,
+
+    /// Zeros, up to the longest handle: a later layout may have fields there, and means by zero
+    /// that it does not use them.
+    Zero,
+
+    /// Anything, which is ignored.
+    Ignored,
 }
 
 /// The length of an `H` in units, checked when the code is built.
