@@ -4,14 +4,25 @@
 //!
 //! C header: [`include/linux/path.h`](srctree/include/linux/path.h)
 
-use super::DEntry;
+use super::{
+    DEntry,
+    File, //
+};
 use crate::{
     bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*,
     sync::aref::ARef,
     types::Opaque, //
 };
 use core::{
-    mem::ManuallyDrop,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ptr::NonNull, //
 };
 
@@ -58,6 +69,36 @@ impl Path {
         Self(Opaque::new(path))
     }
 
+    /// Returns the path of a kernel object on a filesystem that has one dentry for each of them,
+    /// and makes the inode and the dentry if there are none.
+    ///
+    /// C: `path_from_stashed()`, which consumes the reference to the object in every case. May
+    /// sleep.
+    ///
+    /// # Safety
+    ///
+    /// - `mnt` must be a mount of a filesystem with `struct stashed_operations`, and `object` what
+    ///   these take as their data, of which the caller owns a reference and gives it up.
+    /// - `stashed` must be the place where that filesystem keeps the dentry of the object, and
+    ///   stay valid for as long as the object is referenced.
+    #[inline]
+    pub(super) unsafe fn from_stashed(
+        stashed: *mut *mut bindings::dentry,
+        mnt: *mut bindings::vfsmount,
+        object: *mut c_void,
+    ) -> Result<Self> {
+        let mut path = MaybeUninit::uninit();
+
+        // SAFETY: Guaranteed by the caller; `path` may be written.
+        to_result(unsafe { bindings::path_from_stashed(stashed, mnt, object, path.as_mut_ptr()) })?;
+
+        // SAFETY: `path_from_stashed()` succeeded and so initialised the path.
+        let path = unsafe { path.assume_init() };
+
+        // SAFETY: The path that `path_from_stashed()` returns owns its references.
+        Ok(unsafe { Self::from_owned(path) })
+    }
+
     /// Creates a reference from a raw pointer.
     ///
     /// # Safety
@@ -85,6 +126,56 @@ impl Path {
 
         // SAFETY: By the type invariants, the dentry is referenced for as long as the path exists.
         unsafe { DEntry::from_raw(dentry) }
+    }
+
+    /// Opens the file, with the credentials of the caller.
+    ///
+    /// Asks the file's permissions and the security modules, but not those of any directory.
+    ///
+    /// C: `dentry_open()`. May sleep.
+    #[inline]
+    pub fn open(&self, flags: u32) -> Result<ARef<File>> {
+        // SAFETY: A task may read its own credentials at any time.
+        let cred = unsafe { bindings::current_cred() };
+
+        // SAFETY: The path is valid by the type invariants, and `cred` for as long as the task
+        // runs with it, which is at least until this call returns.
+        // CAST: The flags are a bit field of the same width.
+        let file = unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) };
+
+        // SAFETY: `dentry_open()` returns a file that nobody else knows, or an error pointer.
+        unsafe { Self::opened(file) }
+    }
+
+    /// Opens the file as open(2) does when it has walked to it, with every flag that it knows.
+    ///
+    /// C: `file_open_root()` with an empty name. May sleep.
+    #[inline]
+    pub fn open_root(&self, flags: u32) -> Result<ARef<File>> {
+        let name = c"".as_char_ptr();
+
+        // SAFETY: The path is valid by the type invariants, and the name is a C string.
+        // CAST: The flags are a bit field of the same width.
+        let file = unsafe { bindings::file_open_root(self.as_raw(), name, flags as c_int, 0) };
+
+        // SAFETY: `file_open_root()` returns a file that nobody else knows, or an error pointer.
+        unsafe { Self::opened(file) }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be a file that has just been opened, whose only reference the caller gives up,
+    /// or an error pointer.
+    #[inline]
+    unsafe fn opened(file: *mut bindings::file) -> Result<ARef<File>> {
+        let file = from_err_ptr(file)?;
+
+        // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
+        let file = unsafe { NonNull::new_unchecked(file) };
+
+        // SAFETY: The caller passes the reference, and nobody has called `fdget_pos()` on a file
+        // that has just been opened.
+        Ok(unsafe { ARef::from_raw(file.cast()) })
     }
 
     /// Gives up the mount and keeps the dentry.

@@ -12,21 +12,11 @@ use super::{
 };
 use crate::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     pid::StructPid,
     prelude::*,
     sync::aref::ARef, //
 };
-use core::{
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 
 /// The flag of a pidfd whose last close kills the task.
 pub const AUTOKILL: u32 = bindings::PIDFD_AUTOKILL;
@@ -96,31 +86,20 @@ pub fn lookup(ino: u64) -> Option<ARef<StructPid>> {
 ///
 /// `ESRCH` if the task was reaped without ever having had a pidfd, `ENOMEM`.
 ///
-/// C: `path_from_stashed()`, which consumes the reference to the pid in every case. May sleep.
+/// C: `path_from_stashed()`. May sleep.
 #[inline]
 pub fn path(pid: ARef<StructPid>) -> Result<Path> {
-    let pid = ManuallyDrop::new(pid);
-    let mut path = MaybeUninit::uninit();
-
-    // SAFETY: `stashed` is a field of a valid pid; it stays where it is while the pid is
-    // referenced, and the inode that is made holds such a reference.
-    let stashed = unsafe { &raw mut (*pid.as_raw()).__bindgen_anon_1.stashed };
-
     // SAFETY: `pidfs_mnt` is set by `pidfs_init()`, before there is a task whose pid could be
     // passed in, and not changed afterwards.
     let mnt = unsafe { bindings::pidfs_mnt };
+    let pid = ARef::into_raw(pid).cast::<bindings::pid>().as_ptr();
 
-    // SAFETY: `pidfs_mnt` is the mount whose stashed operations take a `struct pid`, whose
-    // reference passes to the callee; `path` may be written.
-    to_result(unsafe {
-        bindings::path_from_stashed(stashed, mnt, pid.as_raw().cast(), path.as_mut_ptr())
-    })?;
+    // SAFETY: `stashed` is a field of a valid pid.
+    let stashed = unsafe { &raw mut (*pid).__bindgen_anon_1.stashed };
 
-    // SAFETY: `path_from_stashed()` succeeded and so initialised the path.
-    let path = unsafe { path.assume_init() };
-
-    // SAFETY: The path that `path_from_stashed()` returns owns its references.
-    Ok(unsafe { Path::from_owned(path) })
+    // SAFETY: `pidfs_mnt` is the mount whose stashed operations take a `struct pid`, of which we
+    // own a reference; `stashed` stays where it is while the pid is referenced.
+    unsafe { Path::from_stashed(stashed, mnt, pid.cast()) }
 }
 
 /// Opens a pidfd for a path of pidfs, with the credentials of the caller.
@@ -149,23 +128,10 @@ pub fn path(pid: ARef<StructPid>) -> Result<Path> {
 /// C: `pidfs_dentry_open()`, without the flag that makes the last close kill the task. May sleep.
 #[inline]
 pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
-    // SAFETY: A task may read its own credentials at any time.
-    let cred = unsafe { bindings::current_cred() };
-
-    // SAFETY: `path` is valid by its type invariants, and `cred` for as long as the task runs with
-    // them, which is at least until this call returns.
-    let file = from_err_ptr(unsafe {
-        // CAST: The flags are a bit field of the same width.
-        bindings::dentry_open(path.as_raw(), (flags | file::flags::O_RDWR) as c_int, cred)
-    })?;
+    let file = path.open(flags | file::flags::O_RDWR)?;
 
     // SAFETY: The file has just been opened, and nobody else has seen it yet.
-    unsafe { (*file).f_flags |= flags & bindings::PIDFD_THREAD };
+    unsafe { (*file.as_ptr()).f_flags |= flags & bindings::PIDFD_THREAD };
 
-    // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
-    let file = unsafe { NonNull::new_unchecked(file) };
-
-    // SAFETY: The file has just been opened, so the reference is ours and nobody has called
-    // `fdget_pos()` on it.
-    Ok(unsafe { ARef::from_raw(file.cast()) })
+    Ok(file)
 }

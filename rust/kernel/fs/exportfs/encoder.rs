@@ -12,8 +12,9 @@ use core::marker::PhantomData;
 
 /// The buffer of a caller that asks for a file handle.
 ///
-/// Consumed by storing one handle. That also tells the caller the handle's length, stored or not,
-/// so that one who came with a buffer that is too small can come back with a larger one.
+/// Consumed by storing one handle, or refusing to. Storing also tells the caller the handle's
+/// length, stored or not, so that one who came with a buffer that is too small can come back with a
+/// larger one.
 ///
 /// # Invariants
 ///
@@ -25,12 +26,12 @@ pub struct Encoder<'a> {
     _buffer: PhantomData<&'a mut [u32]>,
 }
 
-/// The proof that a handle has been offered to an [`Encoder`].
+/// The proof that an [`Encoder`] has been used.
 ///
 /// # Invariants
 ///
 /// Holds what `encode_fh` returns to the VFS: the [`FidType`] of the handle that was stored, or
-/// `FILEID_INVALID` where the buffer was too small.
+/// `FILEID_INVALID` where none was.
 #[must_use = "this is what `encode_fh` returns"]
 pub struct Encoded(c_int);
 
@@ -58,6 +59,13 @@ impl<'a> Encoder<'a> {
             len,
             _buffer: PhantomData,
         }
+    }
+
+    /// Stores nothing: there is no handle for what was asked, whatever the size of the buffer.
+    #[inline]
+    pub fn refuse(self) -> Encoded {
+        // INVARIANT: Nothing is stored.
+        Encoded(FidType::INVALID)
     }
 
     /// Stores what `handle` returns, which is called only if it fits.

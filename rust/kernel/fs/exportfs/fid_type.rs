@@ -30,6 +30,9 @@ impl FidType {
     /// A 64-bit number that is unique on the filesystem: kernfs and pidfs.
     pub const KERNFS: Self = Self::new(bindings::fid_type_FILEID_KERNFS as u8);
 
+    /// The id, type and inode number of a namespace: nsfs.
+    pub const NSFS: Self = Self::new(bindings::fid_type_FILEID_NSFS as u8);
+
     /// What an encoder returns where the buffer is too small.
     pub(super) const INVALID: c_int = bindings::fid_type_FILEID_INVALID as c_int;
 
