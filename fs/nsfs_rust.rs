@@ -72,6 +72,7 @@ const _: () = {
 
 impl NsHandle {
     /// Finds the namespace. A handle of the id alone has zeros for the type and the inode number.
+    #[inline]
     fn lookup(&self) -> Option<ARef<NsCommon>> {
         if self.ns_id == 0 {
             return None;
@@ -89,6 +90,7 @@ impl NsHandle {
 ///
 /// A caller in the namespace has it in `/proc/self/ns`; one who may see all namespaces can list
 /// them.
+#[inline]
 fn may_open(ns: &NsCommon) -> Result {
     let view = ns.view().ok_or(EOPNOTSUPP)?;
 
@@ -131,6 +133,7 @@ impl Operations for NsFs {
         }))
     }
 
+    #[inline]
     fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
         let Some(handle) = fid.load::<NsHandle>() else {
             return Ok(None);
