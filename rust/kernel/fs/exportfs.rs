@@ -13,6 +13,8 @@
 //! | [`Table`]      | the C table made of it, with NULL where it implements nothing          |
 //! | [`Handle`]     | the layout of one kind of handle, and the [`FidType`] that tells it    |
 //! | [`Tail`]       | what may follow a handle of that kind                                  |
+//! | [`Signed`]     | a handle that cannot be forged: a [`Payload`] and a MAC                |
+//! | [`Key`]        | what a superblock signs its handles with                               |
 //! | [`Encoder`]    | the caller's buffer, into which one handle is stored                   |
 //! | [`Fid`]        | the untrusted bytes to decode                                          |
 //! | [`Context`]    | the caller of open_by_handle_at(2), before anything is decoded         |
@@ -28,8 +30,10 @@ mod fid;
 mod fid_type;
 mod flags;
 mod handle;
+mod key;
 mod name;
 mod operations;
+mod signed;
 mod table;
 
 pub use self::{
@@ -45,7 +49,12 @@ pub use self::{
         Handle,
         Tail, //
     },
+    key::Key,
     name::Name,
     operations::Operations,
+    signed::{
+        Payload,
+        Signed, //
+    },
     table::Table, //
 };
