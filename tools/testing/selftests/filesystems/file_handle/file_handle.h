@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -56,6 +58,12 @@
 #define HANDLE_PIDFS		8	/* what a handle of a pidfd takes */
 
 #define NOBODY			65534
+
+/* What the bytes are that must not change. */
+#define CANARY			0xa5
+
+/* How often to ask for what comes about a little later. */
+#define RETRIES			5000
 
 /*
  * struct file_handle with room. The C library only has it without, and as a
@@ -225,18 +233,23 @@ static inline pid_t paused_child(__u64 flags, int *pidfd)
 	return pid;
 }
 
-static inline int reap_child(pid_t pid)
+static inline void forget_child(pid_t pid)
 {
 	int slot;
 
-	while (waitpid(pid, NULL, 0) != pid) {
-		if (errno != EINTR)
-			return -errno;
-	}
 	for (slot = 0; slot < CHILDREN_MAX; slot++) {
 		if (children[slot] == pid)
 			children[slot] = 0;
 	}
+}
+
+static inline int reap_child(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) != pid) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	forget_child(pid);
 	return 0;
 }
 
@@ -259,6 +272,79 @@ static inline void kill_children(void)
 	}
 	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
 		;
+}
+
+/* The only one where all ids are mapped to themselves. */
+static inline bool in_initial_user_ns(void)
+{
+	unsigned int inside, outside, nr = UINT_MAX;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+
+	if (map) {
+		if (fscanf(map, "%u %u %u", &inside, &outside, &nr) != 3)
+			nr = 0;
+		fclose(map);
+	}
+	return nr == UINT_MAX;
+}
+
+/* The root of any other user namespace cannot decode at tmpfs. */
+static inline bool is_root(void)
+{
+	return geteuid() == 0 && in_initial_user_ns();
+}
+
+static inline bool namespaces_missing(int err)
+{
+	return err == -EPERM || err == -EINVAL || err == -ENOSPC ||
+	       err == -EUSERS;
+}
+
+static inline int become_user(void)
+{
+	if (!is_root())
+		return 0;
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		return -errno;
+	/* The change of credentials has cleared it. */
+	die_with_parent();
+	return 0;
+}
+
+static inline int become_ns_root(uid_t uid, gid_t gid)
+{
+	char map[32];
+	int ret;
+
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	ret = write_string("/proc/self/uid_map", map);
+	if (ret)
+		return ret;
+	ret = write_string("/proc/self/setgroups", "deny");
+	if (ret)
+		return ret;
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	ret = write_string("/proc/self/gid_map", map);
+	if (ret)
+		return ret;
+	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		return -errno;
+	die_with_parent();
+	return 0;
+}
+
+/* Two pages of which only the first is mapped: where the second starts. */
+static inline unsigned char *page_end(void)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	unsigned char *page;
+
+	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED || munmap(page + size, size))
+		return NULL;
+	return page + size;
 }
 
 #endif /* __SELFTEST_FILE_HANDLE_H */

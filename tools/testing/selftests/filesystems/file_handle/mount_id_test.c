@@ -8,9 +8,6 @@
 
 #include "file_handle.h"
 
-/* What the bytes are that must not change. */
-#define CANARY		0xa5
-
 /* Where the tmpfs is mounted. */
 #define DIRECTORY	"/tmp"
 

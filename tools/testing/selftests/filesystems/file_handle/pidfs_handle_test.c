@@ -5,7 +5,6 @@
  * the life of a process.
  */
 #define _GNU_SOURCE
-#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,9 +13,6 @@
 
 #include "file_handle.h"
 #include "../wrappers.h"
-
-/* What the bytes are that must not change. */
-#define CANARY		0xa5
 
 /*
  * The kernel's values: the C library has 0 for what it always sets on 64 bits,
@@ -49,39 +45,10 @@
 /* Seconds: a second does, but not with all of the kernel's debugging. */
 #define SLOW_TIMEOUT	120
 
-/* How often to ask for what another thread of ours is about to do. */
-#define RETRIES		5000
-
-/* The only one where all ids are mapped to themselves. */
-static bool in_initial_user_ns(void)
-{
-	unsigned int inside, outside, nr = UINT_MAX;
-	FILE *map = fopen("/proc/self/uid_map", "re");
-
-	if (map) {
-		if (fscanf(map, "%u %u %u", &inside, &outside, &nr) != 3)
-			nr = 0;
-		fclose(map);
-	}
-	return nr == UINT_MAX;
-}
-
-/* The root of any other user namespace cannot decode at tmpfs. */
-static bool is_root(void)
-{
-	return geteuid() == 0 && in_initial_user_ns();
-}
-
 /* Ordinary users need a user namespace to get any other. */
 static __u64 namespace_flags(__u64 flags)
 {
 	return flags | (is_root() ? 0 : CLONE_NEWUSER);
-}
-
-static bool namespaces_missing(int err)
-{
-	return err == -EPERM || err == -EINVAL || err == -ENOSPC ||
-	       err == -EUSERS;
 }
 
 /*
@@ -120,40 +87,6 @@ struct agent {
 	int pidfd;
 	int sock;
 };
-
-static int become_user(void)
-{
-	if (!is_root())
-		return 0;
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
-		return -errno;
-	/* The change of credentials has cleared it. */
-	die_with_parent();
-	return 0;
-}
-
-static int become_ns_root(uid_t uid, gid_t gid)
-{
-	char map[32];
-	int ret;
-
-	snprintf(map, sizeof(map), "0 %u 1", uid);
-	ret = write_string("/proc/self/uid_map", map);
-	if (ret)
-		return ret;
-	ret = write_string("/proc/self/setgroups", "deny");
-	if (ret)
-		return ret;
-	snprintf(map, sizeof(map), "0 %u 1", gid);
-	ret = write_string("/proc/self/gid_map", map);
-	if (ret)
-		return ret;
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
-		return -errno;
-	die_with_parent();
-	return 0;
-}
 
 static void agent_describe(int pidfd, struct agent_reply *reply)
 {
@@ -283,19 +216,6 @@ static int tmpfs_dir(void)
 	close(mnt);
 	close(fs);
 	return dir;
-}
-
-/* Two pages of which only the first is mapped: where the second starts. */
-static unsigned char *page_end(void)
-{
-	size_t size = sysconf(_SC_PAGESIZE);
-	unsigned char *page;
-
-	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED || munmap(page + size, size))
-		return NULL;
-	return page + size;
 }
 
 FIXTURE(pidfs)
