@@ -79,36 +79,47 @@ find_compilers()
 
 candidate_version() { apt-cache policy "$1" | sed -n 's/^  Candidate: \([0-9.]*\).*/\1/p'; }
 
-compiler_packages()
+# Sets COMPILER_PACKAGES, and LLVM_MAJOR to what they will have.
+choose_compiler_packages()
 {
-	local rustc major
-	for rustc in rustc-web rustc; do
+	local rustc
+	COMPILER_PACKAGES=()
+	for rustc in rustc rustc-web; do
 		version_ge "$(candidate_version "$rustc")" "$(minimum rustc)" || continue
-		major=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
+		LLVM_MAJOR=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
 			--no-breaks --no-replaces --no-enhances "$rustc" |
 			grep -oE 'libllvm[0-9]+' | sort -uV | tail -n 1 | tr -dc 0-9)
 		case $rustc in
-		rustc-web) echo "rustc-web rust-web-src rustfmt-web rust-web-clippy" ;;
-		rustc) echo "rustc rust-src rustfmt rust-clippy" ;;
+		rustc) COMPILER_PACKAGES=(rustc rust-src rustfmt rust-clippy) ;;
+		rustc-web) COMPILER_PACKAGES=(rustc-web rust-web-src rustfmt-web rust-web-clippy) ;;
 		esac
-		echo "clang-$major lld-$major llvm-$major libclang-$major-dev"
+		COMPILER_PACKAGES+=("clang-$LLVM_MAJOR" "lld-$LLVM_MAJOR" "llvm-$LLVM_MAJOR"
+			"libclang-$LLVM_MAJOR-dev")
 		return
 	done
-	# No package is new enough: name the usual ones, so that the check
-	# after the installation reports them with their minimum version.
-	return 0
+	# No package is new enough: the check after the installation tells.
 }
 
 # --- bindgen ----------------------------------------------------------------
 
 BINDGEN_CACHE=$CACHE/bindgen-$BINDGEN_VERSION
 
+# What the tree asks for, or more: older ones misread libclang 22 and later.
+bindgen_minimum()
+{
+	if [ "${LLVM_MAJOR:-0}" -ge 22 ]; then
+		printf '%s\n' "$(minimum bindgen)" 0.72.1 | sort -V | tail -n 1
+	else
+		minimum bindgen
+	fi
+}
+
 find_bindgen()
 {
 	local candidate version
 	for candidate in "${BINDGEN:-bindgen}" "$BINDGEN_CACHE/bin/bindgen"; do
 		version=$(version_of "$candidate" --version workaround-for-0.69.0) || continue
-		version_ge "${version:-0}" "$(minimum bindgen)" || continue
+		version_ge "${version:-0}" "$(bindgen_minimum)" || continue
 		BINDGEN_PATH=$(command -v "$candidate")
 		return
 	done
@@ -185,7 +196,7 @@ report_missing()
 		echo "  rustc $(minimum rustc) or later with its library sources (rust-src), and rustfmt"
 		echo "  clang, lld and LLVM $(minimum llvm) or later, of the same LLVM major version as rustc"
 	}
-	find_bindgen || echo "  bindgen $(minimum bindgen) or later"
+	find_bindgen || echo "  bindgen $(bindgen_minimum) or later"
 }
 
 give_up()
@@ -227,11 +238,11 @@ install_missing()
 		packages+=("$package")
 	done < <(missing_tools)
 	if ! find_compilers; then
-		# shellcheck disable=SC2207 # package names hold no blanks
-		packages+=($(compiler_packages))
+		choose_compiler_packages
+		packages+=("${COMPILER_PACKAGES[@]}")
 	fi
 	if ! find_bindgen; then
-		if version_ge "$(candidate_version bindgen)" "$(minimum bindgen)"; then
+		if version_ge "$(candidate_version bindgen)" "$(bindgen_minimum)"; then
 			packages+=(bindgen)
 		elif ! has cargo || ! version_ge "$(version_of cargo --version)" 1.70; then
 			if version_ge "$(candidate_version cargo-web)" 1.70; then
@@ -248,6 +259,9 @@ install_missing()
 
 # --- What the other scripts use ----------------------------------------------
 
+# Where the libclang of the chosen clang is, for bindgen to take no other.
+libclang_path() { realpath "$("clang$SUFFIX" -print-resource-dir)/../.."; }
+
 link_tools()
 {
 	local tool path
@@ -262,7 +276,7 @@ link_tools()
 	ln -s "$(command -v ccache)" "$BUILD/bin/clang$SUFFIX"
 	cat > "$BUILD/env.sh" <<-EOF
 		export PATH="$BUILD/bin:\$PATH"
-		export LLVM=${SUFFIX:-1}
+		export LLVM=${SUFFIX:-1} LIBCLANG_PATH="$(libclang_path)"
 		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
 		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content
 	EOF
