@@ -11,9 +11,17 @@ TESTS ?=
 RUNNER ?= qemu
 CMD ?=
 
+# The name of another architecture is short for its flavour "rust".
+ifneq ($(filter arm s390,$(FLAVOUR)),)
+$(if $(filter-out $(FLAVOUR),$(ARCH)),$(error FLAVOUR=$(FLAVOUR) is short for ARCH=$(FLAVOUR), and ARCH=$(ARCH) is given))
+override ARCH := $(FLAVOUR)
+override FLAVOUR := rust
+endif
+
 export KDIR ARCH J SIGNOFF CACHE
 
-FLAVOURS := $(or $(FLAVOUR),rust c debug)
+# The other flavours of another architecture are built if they are asked for.
+FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
@@ -26,11 +34,12 @@ help: ## this list
 	@echo 'Variables:'
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
+		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*'; or kunit" \
 		'RUNNER=' 'qemu (the default) or vng: what `make test` boots with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
-		'ARCH=' 'x86_64' \
+		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
 		'J=' 'how many jobs to run at once (default: the number of CPUs)' \
 		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
 		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
@@ -56,11 +65,10 @@ build: tree ## build the kernel and the guest of FLAVOUR
 run: build ## boot FLAVOUR and show the system at work, or run CMD
 	@scripts/run.sh $(ONE) '$(subst ','\'',$(CMD))'
 
-shell: build ## an interactive shell in FLAVOUR, through virtme-ng
-	@scripts/setup.sh vng
+shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
 	@scripts/shell.sh $(ONE)
 
-test: tree ## run every test on the flavours rust, c and debug
+test: tree ## run every test on the flavours rust, c and debug; elsewhere on rust
 	@$(if $(filter vng,$(RUNNER)),scripts/setup.sh vng)
 	@set -e; for flavour in $(FLAVOURS); do scripts/build.sh $$flavour; done
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'

@@ -6,7 +6,8 @@
 #
 # JOB is a script, which becomes /job in the guest. RESULTS is a directory that
 # receives console.log (the kernel) and job.log (the script's output). Where
-# TEE=1, the script's output is also shown. Exit status: the job's, or
+# TEE=1, the script's output is also shown; where INTERACTIVE=1, it has the
+# terminal instead, and nothing is judged. Exit status: the job's, or
 #   124  the guest did not end within SECONDS and was killed
 #   125  the guest ended without the job having ended: panic or power loss
 #   126  the kernel printed what a healthy kernel does not print
@@ -17,7 +18,7 @@ set -euo pipefail
 FLAVOUR=$1 RESULTS=$2 LIMIT=$3 JOB=$4
 shift 4
 GUEST=$BUILD/guest
-KERNEL=$BUILD/$FLAVOUR/arch/x86/boot/bzImage
+KERNEL=$BUILD/$FLAVOUR/$IMAGE
 MEMORY=${MEMORY:-1G}
 
 # A second archive with the job, which the kernel unpacks over the first.
@@ -32,29 +33,28 @@ make_initrd()
 	rm -rf "$dir"
 }
 
-# KVM only where the processor offers it to us: a /dev/kvm without it hangs.
+# KVM only where the processor is the guest's and offers it to us: a /dev/kvm
+# without that hangs.
 accelerator()
 {
-	if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+	if [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 		echo kvm
 	else
 		echo tcg,thread=multi
 	fi
 }
 
-# Without hotplug, there is less ACPI bytecode to interpret under emulation.
+# boot CHARDEV [KERNEL-ARGUMENT...]: the console for results goes to CHARDEV.
 boot()
 {
-	timeout --kill-after=5 "$LIMIT" qemu-system-x86_64 \
-		-machine q35 -accel "$(accelerator)" -cpu max,la57=off -smp 2 -m "$MEMORY" \
-		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+	# shellcheck disable=SC2086 # the machine is several arguments
+	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE -accel "$(accelerator)" -smp 2 -m "$MEMORY" \
 		-display none -no-reboot -nodefaults -monitor none \
 		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
-		-append "console=ttyS0 panic=-1 printk.time=1 $*" \
+		-append "console=$CONSOLE panic=-1 printk.time=1 ${*:2}" \
 		-serial "file:$RESULTS/console.log" \
-		-device virtio-serial-pci \
-		-chardev "file,id=results,path=$RESULTS/job.log" \
-		-device virtconsole,chardev=results < /dev/null > "$RESULTS/qemu.log" 2>&1
+		-device "virtio-serial-$VIRTIO" \
+		-chardev "$1,id=results" -device virtconsole,chardev=results
 }
 
 show_job_output()
@@ -70,10 +70,16 @@ mkdir -p "$RESULTS"
 make_initrd
 : > "$RESULTS/console.log"
 : > "$RESULTS/job.log"
+if [ "${INTERACTIVE:-}" = 1 ]; then
+	rc=0
+	boot stdio,signal=off "$@" || rc=$?
+	rm -f "$RESULTS/initrd.img"
+	exit "$rc"
+fi
 tee_pid=
 show_job_output
 rc=0
-boot "$@" || rc=$?
+boot "file,path=$RESULTS/job.log" "$@" < /dev/null > "$RESULTS/qemu.log" 2>&1 || rc=$?
 rm -f "$RESULTS/initrd.img"
 if [ -n "$tee_pid" ]; then
 	sleep 0.3

@@ -18,10 +18,12 @@ GUEST=$BUILD/guest
 SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
 
 # A flavour is a fragment that is neither everybody's nor an architecture's.
-flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|$ARCH" | xargs; }
+flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
 
-[ -f "$TOP/configs/$FLAVOUR.config" ] ||
-	die "there is no flavour '$FLAVOUR'; there are: $(flavours)"
+case " $(flavours) " in
+*" $FLAVOUR "*) ;;
+*) die "there is no flavour '$FLAVOUR'; there are: $(flavours)" ;;
+esac
 
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
@@ -46,24 +48,28 @@ seed_from_sibling()
 # although it is the same program: give it the age of the sibling's.
 age_objtool()
 {
-	local tool=tools/objtool/objtool
+	local tool=tools/objtool/objtool sibling
 	[ -f "$OUT/.sibling" ] || return 0
-	kmake tools/objtool
-	[ ! -f "$OUT/$tool" ] || touch -r "$(cat "$OUT/.sibling")/$tool" "$OUT/$tool"
+	sibling=$(cat "$OUT/.sibling")
+	if [ -f "$sibling/$tool" ]; then
+		kmake tools/objtool
+		touch -r "$sibling/$tool" "$OUT/$tool"
+	fi
 	rm "$OUT/.sibling"
 }
 
 build_kernel()
 {
 	age_objtool
-	kmake bzImage
+	kmake "$(basename "$IMAGE")"
 }
 
 # allnoconfig + the fragments; -s refuses an option that does not come out as
 # asked for, such as one whose dependencies changed.
 configure()
 {
-	local fragments=("$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/$FLAVOUR.config") sum
+	local fragments sum
+	mapfile -t fragments < <(fragments "$FLAVOUR")
 	sum=$(cat "${fragments[@]}" "$BUILD/env.sh" | sha256sum)
 	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ]; then
 		return
@@ -82,10 +88,21 @@ build_guest()
 	mkdir -p "$GUEST"
 	make -C "$LINUX" O="$GUEST" ARCH="$ARCH" headers
 	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
-		TARGETS="$SELFTESTS" LDFLAGS=-static FORCE_TARGETS=1 \
+		CROSS_COMPILE="${CROSS:+$CROSS-}" LDFLAGS="-static -L$SYSROOT/usr/lib/$CROSS" \
+		TARGETS="$SELFTESTS" FORCE_TARGETS=1 \
 		INSTALL_PATH="$GUEST/selftests" install
-	"clang${LLVM#1}" -O2 -Wall -Wextra -Werror -static -isystem "$headers" \
+	"clang${LLVM#1}" ${CROSS:+"--target=$CROSS"} -O2 -Wall -Wextra -Werror -static -isystem "$headers" \
 		-o "$GUEST/fhandle" "$LINUX/samples/vfs/fhandle.c"
+}
+
+# Packages have it in one of two places.
+static_busybox()
+{
+	local file
+	[ -n "$CROSS" ] || command -v busybox
+	for file in "$SYSROOT"/{usr/,}bin/busybox; do
+		[ ! -f "$file" ] || echo "$file"
+	done
 }
 
 # A root filesystem of busybox, the selftests and the sample tool.
@@ -94,8 +111,9 @@ build_image()
 	local root=$GUEST/root applet
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,usr/bin,usr/sbin,sbin,root,home/user,mnt}
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	for applet in $("$root/bin/busybox" --list-full); do
+	install "$(static_busybox)" "$root/bin/busybox"
+	# This machine's list, as another architecture's busybox cannot be asked.
+	for applet in $(busybox --list-full); do
 		[ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
 	done
 	rm "$root/usr/bin/timeout"

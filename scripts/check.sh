@@ -15,8 +15,9 @@ kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 configure()
 {
 	[ -f "$OUT/.config" ] || mkdir -p "$OUT"
+	# shellcheck disable=SC2046 # one word a file
 	env -C "$LINUX" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -O "$OUT" \
-		"$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/rust.config"
+		$(fragments rust)
 }
 
 # Succeeds only if the command does, and prints no warning.

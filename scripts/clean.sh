@@ -9,7 +9,7 @@ if [ "${1:-}" = all ]; then
 	if [ -d "$LINUX" ] && ! "$TOP/scripts/tree.py" saved; then
 		die "build/linux holds work that is not in the overlay: 'make import' first, or remove build/ by hand"
 	fi
-	rm -rf "$BUILD"
+	rm -rf "$TOP/build"
 	exit
 fi
 for entry in "$BUILD"/*; do

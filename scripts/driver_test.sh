@@ -69,8 +69,20 @@ test_arguments()
 {
 	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
 		"$TOP/scripts/build.sh" x
-	expect "an unknown architecture is named" 1 'ARCH=mips is not supported' \
-		env ARCH=mips "$TOP/scripts/setup.sh"
+	expect "an unknown architecture is named, and the known ones" 1 \
+		'ARCH=mips is not supported; there are: x86_64 arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
+	expect "a path is no architecture" 1 'ARCH=../linux is not supported' \
+		env ARCH=../linux "$TOP/scripts/clean.sh"
+	expect "an unknown architecture runs no tests" 1 'ARCH=mips is not supported' \
+		env ARCH=mips "$TOP/scripts/test.py" rust
+	expect "every known architecture has its configuration" 0 '^$' \
+		bash -c "cd '$TOP/configs' && ls ${ARCHITECTURES// /.config }.config > /dev/null && echo"
+	expect "an architecture is no flavour of another" 1 "no flavour 'arm'; there are: c debug rust" \
+		"$TOP/scripts/build.sh" arm
+	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
+		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
+	expect "virtme-ng is refused where it cannot work" 1 'for x86_64 only' \
+		env ARCH=arm "$TOP/scripts/setup.sh" vng
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
 		"$TOP/scripts/test.py" rust --tests x:y
 }
@@ -140,6 +152,8 @@ test_setup()
 	done
 	expect "without apt, what is missing is named with its minimum version" 1 'rustc [0-9.]+ or later' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
+	expect "and for another architecture, its tools" 1 's390x-linux-gnu-gcc .*gcc-s390x-linux-gnu' \
+		env PATH="$bare" ARCH=s390 RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 }
 
 test_disk()

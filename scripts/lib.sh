@@ -3,16 +3,46 @@
 # Sourced by the other scripts: paths, messages, and timed steps with a log.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=$TOP/build
-LINUX=$BUILD/linux
-LOGS=$BUILD/logs
+LINUX=$TOP/build/linux
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
 ARCH=${ARCH:-x86_64}
+ARCHITECTURES="x86_64 arm s390"
 J=${J:-$(nproc)}
-export TOP BUILD LINUX LOGS CACHE ARCH J
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: error: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
+
+# What depends on the architecture, beside configs/$ARCH.config: where its output
+# goes, the kernel's image, the guest's machine with its console and virtio
+# transport, Debian's name for it and, where it is not ours, its tools' prefix.
+# shellcheck disable=SC2034 # used by those who source this
+case $ARCH in
+x86_64)
+	BUILD=$TOP/build IMAGE=arch/x86/boot/bzImage
+	QEMU=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86 CONSOLE=ttyS0 VIRTIO=pci
+	# Without hotplug, there is less ACPI bytecode to interpret under emulation.
+	MACHINE="-machine q35 -cpu max,la57=off -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
+	CROSS="" DEBIAN_ARCH=amd64
+	;;
+arm)
+	BUILD=$TOP/build/arm IMAGE=arch/arm/boot/zImage
+	QEMU=qemu-system-arm QEMU_PACKAGE=qemu-system-arm CONSOLE=ttyAMA0 VIRTIO=device
+	MACHINE="-machine virt -cpu cortex-a15"
+	CROSS=arm-linux-gnueabihf DEBIAN_ARCH=armhf
+	;;
+s390)
+	BUILD=$TOP/build/s390 IMAGE=arch/s390/boot/bzImage
+	QEMU=qemu-system-s390x QEMU_PACKAGE=qemu-system-s390x CONSOLE=ttysclp0 VIRTIO=ccw
+	MACHINE="-machine s390-ccw-virtio -cpu max"
+	CROSS=s390x-linux-gnu DEBIAN_ARCH=s390x
+	;;
+*) die "ARCH=$ARCH is not supported; there are: $ARCHITECTURES" ;;
+esac
+LOGS=$BUILD/logs
+# What cross packages do not have: a static busybox, and libcap.
+# shellcheck disable=SC2034 # likewise
+SYSROOT=$BUILD/sysroot
+export TOP BUILD LINUX LOGS CACHE ARCH J
 
 # step NAME COMMAND...: run a long command with its output in a log file; say
 # what runs, how long it took and, where it fails, the end of its log. Not to be
@@ -77,4 +107,14 @@ judge_boot()
 		exit 125
 	fi
 	exit "$job_status"
+}
+
+# fragments FLAVOUR: the kernel configuration, as files: everybody's, the
+# architecture's, the flavour's, and what the flavour has there alone.
+fragments()
+{
+	local name
+	for name in base "$ARCH" "$1" "$1-$ARCH"; do
+		[ ! -f "$TOP/configs/$name.config" ] || echo "$TOP/configs/$name.config"
+	done
 }

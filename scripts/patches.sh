@@ -25,8 +25,9 @@ checkout()
 # Not strict: the options of later patches are not there yet.
 build()
 {
+	# shellcheck disable=SC2046 # one word a file
 	env -C "$SRC" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -O "$OUT" \
-		"$TOP/configs/base.config" "$TOP/configs/$ARCH.config" "$TOP/configs/rust.config"
+		$(fragments rust)
 	kmake prepare
 	kmake KCFLAGS=-Werror fs/ samples/vfs/
 }

@@ -23,7 +23,7 @@ else
 fi
 # Looking for leaks makes a guest of "debug" slower by half; tests do it.
 started=$SECONDS
-say "==> boot $FLAVOUR (logs: build/results/run)"
+say "==> boot $FLAVOUR (logs: ${RESULTS#"$TOP"/})"
 rc=0
 TEE=1 "$TOP/scripts/boot.sh" "$FLAVOUR" "$RESULTS" "${LIMIT:-600}" "$job" kmemleak=off || rc=$?
 say "    boot $FLAVOUR: ended with $rc after $((SECONDS - started)) s"

@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/apt.sh"
 
 # Choose among the system's tools, not among what was chosen before.
 PATH=${PATH//"$BUILD/bin:"/}
@@ -161,16 +163,30 @@ wanted()
 		python3 python3
 		rsync rsync
 		xz xz-utils
-		qemu-system-x86_64 qemu-system-x86
+		$QEMU $(qemu_package)
 		/usr/include/gelf.h libelf-dev
 		/usr/include/stdio.h libc6-dev
 		/usr/include/sys/capability.h libcap-dev
 		/usr/bin/setsid util-linux
 	EOF
+	[ -z "$CROSS" ] || cat <<-EOF
+		$CROSS-gcc gcc-$CROSS
+		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
+	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
 	[ "$PURPOSE" = build ] || echo "python3-venv python3-venv"
 	# udev names the ports that virtme-ng talks through.
 	[ "$PURPOSE" != vng ] || echo "/lib/systemd/systemd-udevd udev"
+}
+
+# Debian 12 has no package of its own for s390x.
+qemu_package()
+{
+	if ! has "$QEMU" && has apt-cache && ! apt-cache show "$QEMU_PACKAGE" > /dev/null 2>&1; then
+		echo qemu-system-misc
+	else
+		echo "$QEMU_PACKAGE"
+	fi
 }
 
 missing_tools()
@@ -197,6 +213,10 @@ report_missing()
 		echo "  clang, lld and LLVM $(minimum llvm) or later, of the same LLVM major version as rustc"
 	}
 	find_bindgen || echo "  bindgen $(bindgen_minimum) or later"
+	[ -z "$CROSS" ] || [ -d "$SYSROOT" ] || {
+		echo "  $SYSROOT/bin/busybox, a static one for $ARCH"
+		echo "  $SYSROOT/usr/lib/$CROSS/libcap.a"
+	}
 }
 
 give_up()
@@ -257,6 +277,26 @@ install_missing()
 	fi
 }
 
+# --- For another architecture: what cross packages do not have ---------------
+
+# The system's own release of it, unpacked and not installed.
+unpack_sysroot()
+{
+	local package dir deb
+	rm -rf "$SYSROOT.tmp"
+	mkdir -p "$SYSROOT.tmp"
+	for package in busybox-static libcap-dev; do
+		dir=$CACHE/$DEBIAN_ARCH/$package
+		deb=$(cached_package "$dir")
+		if [ -z "$deb" ]; then
+			fetch_package "$dir" "$DEBIAN_ARCH" "$(. /etc/os-release; echo "$VERSION_CODENAME")" echo "$package"
+			deb=$(cached_package "$dir")
+		fi
+		dpkg-deb -x "$deb" "$SYSROOT.tmp"
+	done
+	mv "$SYSROOT.tmp" "$SYSROOT"
+}
+
 # --- What the other scripts use ----------------------------------------------
 
 # Where the libclang of the chosen clang is, for bindgen to take no other.
@@ -277,7 +317,7 @@ link_tools()
 	cat > "$BUILD/env.sh" <<-EOF
 		export PATH="$BUILD/bin:\$PATH"
 		export LLVM=${SUFFIX:-1} LIBCLANG_PATH="$(libclang_path)"
-		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
+		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$TOP/build" CCACHE_NOHASHDIR=1
 		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content
 	EOF
 }
@@ -303,10 +343,8 @@ setup_vng()
 # What checkpatch's spdxcheck.py imports.
 setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
 
-case $ARCH in
-x86_64) ;;
-*) die "ARCH=$ARCH is not supported; this version builds and boots x86_64" ;;
-esac
+[ "$PURPOSE" != vng ] || [ -z "$CROSS" ] ||
+	die "virtme-ng shares this machine's files with the guest, so it is for x86_64 only, not for ARCH=$ARCH"
 mkdir -p "$BUILD" "$CACHE"
 if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
 	install_missing
@@ -316,6 +354,10 @@ if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
 		find_bindgen || give_up "bindgen could not be built"
 	fi
 	[ -z "$(missing_tools)" ] || give_up "some packages could not be installed"
+fi
+if [ -n "$CROSS" ] && [ ! -d "$SYSROOT" ]; then
+	has dpkg-deb || give_up "this is not Debian, so nothing is fetched automatically"
+	unpack_sysroot
 fi
 link_tools
 case $PURPOSE in

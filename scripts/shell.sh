@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# An interactive shell in a flavour, on this machine's files: shell.sh FLAVOUR
+# An interactive shell in a flavour: shell.sh FLAVOUR
+# On x86_64 on this machine's files, elsewhere in the guest that runs the tests.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=/dev/null
-. "$BUILD/env.sh"
 
 [ -t 0 ] || die "an interactive shell needs a terminal; 'make run CMD=...' does not"
+if [ -n "$CROSS" ]; then
+	RESULTS=$BUILD/results/shell
+	mkdir -p "$RESULTS"
+	echo 'exec sh -l' > "$RESULTS/job.sh"
+	INTERACTIVE=1 exec "$TOP/scripts/boot.sh" "$1" "$RESULTS" 0 "$RESULTS/job.sh"
+fi
+"$TOP/scripts/setup.sh" vng
+# shellcheck source=/dev/null
+. "$BUILD/env.sh"
 say "The sample tool is $BUILD/guest/fhandle, the selftests are in $BUILD/guest/selftests."
-exec vng --run "$BUILD/$1/arch/x86/boot/bzImage" --disable-kvm --disable-microvm \
+exec vng --run "$BUILD/$1/$IMAGE" --disable-kvm --disable-microvm \
 	--cpus 2 --memory "${MEMORY:-1G}"

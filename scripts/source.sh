@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/apt.sh"
 
 SERIES_VERSION=7.3
 PACKAGE=linux-source-$SERIES_VERSION
@@ -56,28 +58,6 @@ origin()
 	fi
 }
 
-# The system's own mirror, which carries every suite, asked with an apt state
-# of our own: the system's sources and lists stay as they are.
-apt_private()
-{
-	local state=$CACHE/apt mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	# shellcheck disable=SC2016 # apt's own variables
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
-		awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
-	[ -n "$mirror" ] || die "apt knows no Debian mirror (run 'apt-get update' once), and no KDIR was given"
-	mkdir -p "$state/lists/partial" "$state/archives/partial"
-	echo "deb [signed-by=$keyring] $mirror $DEBIAN_SUITE main" > "$state/sources.list"
-	cat > "$state/apt.conf" <<-EOF
-		Dir::State "$state";
-		Dir::State::status "/var/lib/dpkg/status";
-		Dir::Cache "$state";
-		Dir::Etc::SourceList "$state/sources.list";
-		Dir::Etc::SourceParts "/dev/null";
-		APT::Sandbox::User "root";
-	EOF
-	APT_CONFIG=$state/apt.conf "$@"
-}
-
 # The package by its name, or the newest 7.x where the mirror has dropped it.
 choose_package()
 {
@@ -87,49 +67,9 @@ choose_package()
 		return
 	fi
 	newest=$(apt-cache pkgnames linux-source-7. | sort -V | tail -n 1)
-	[ -n "$newest" ] || return 1
+	[ -n "$newest" ] || die "the mirror offers no linux-source-7.x"
 	say "$PACKAGE is gone from the mirror; taking $newest" >&2
 	echo "$newest"
-}
-
-download()
-{
-	local name
-	apt-get -q update
-	name=$(choose_package) || die "the mirror offers no linux-source-7.x"
-	(cd "$1" && apt-get -q download "$name")
-}
-export -f choose_package download say die
-export PACKAGE
-
-cached_package()
-{
-	local deb
-	for deb in "$CACHE"/source/*.deb; do
-		[ -f "$deb" ] || continue
-		if (cd "$CACHE/source" && sha256sum --quiet -c "$(basename "$deb").sha256") > /dev/null 2>&1; then
-			echo "$deb"
-			return
-		fi
-		say "the cached $(basename "$deb") is torn; fetching it again" >&2
-		rm -f "$deb" "$deb.sha256"
-	done
-}
-
-# apt checks the download against the archive's signature; the sum kept beside
-# it finds what happens to the file afterwards.
-fetch_package()
-{
-	local tmp deb
-	need_space "$CACHE" 600 "the kernel source"
-	rm -rf "$CACHE"/source.tmp.*
-	tmp=$(mktemp -d "$CACHE/source.tmp.XXXXXX")
-	step "download $PACKAGE" apt_private bash -euc "download '$tmp'"
-	deb=$(cd "$tmp" && ls -- *.deb)
-	(cd "$tmp" && sha256sum "$deb" > "$deb.sha256")
-	mkdir -p "$CACHE/source"
-	mv "$tmp/$deb" "$tmp/$deb.sha256" "$CACHE/source/"
-	rmdir "$tmp"
 }
 
 unpack_package()
@@ -176,10 +116,12 @@ make_base()
 	tmp=$BUILD/linux.tmp
 	trap 'rm -rf "$BUILD/linux.tmp"' EXIT
 	if [ -z "$KDIR" ]; then
-		deb=$(cached_package)
+		deb=$(cached_package "$CACHE/source")
 		if [ -z "$deb" ]; then
-			fetch_package
-			deb=$(cached_package)
+			need_space "$CACHE" 600 "the kernel source"
+			# A package of every architecture, this machine's lists will do.
+			fetch_package "$CACHE/source" "$(dpkg --print-architecture)" "$DEBIAN_SUITE" choose_package
+			deb=$(cached_package "$CACHE/source")
 		fi
 		mkdir -p "$tmp"
 		step "unpack $(basename "$deb" .deb)" unpack_package "$deb" "$tmp"

@@ -4,7 +4,7 @@
 
 A suite is a selftest program, or the KUnit tests of a boot.  The guest runs
 the kernel's own run_kselftest.sh; the kernel's own KUnit parser reads what it
-prints.  Everything is kept under build/results/FLAVOUR.
+prints.  Everything is kept under results/FLAVOUR of the architecture's output.
 
   test.py FLAVOUR...  [--quick | --slow | --tests 'dir:program ...'] [--runner qemu|vng]
 """
@@ -22,9 +22,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
-BUILD = TOP / "build"
+
+def setting(variable):
+    """What lib.sh makes of the environment: one place for every script."""
+    run = subprocess.run(["bash", "-c", f'. "$0" && echo "${variable}"', TOP / "scripts/lib.sh"],
+                         stdout=subprocess.PIPE, text=True, check=False)
+    return run.stdout.strip() or sys.exit(1)
+
+
+ARCH = setting("ARCH")
+BUILD = Path(setting("BUILD"))
 GUEST = BUILD / "guest"
-sys.path.insert(0, str(BUILD / "linux/tools/testing/kunit"))
+sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
 OWN = ["filesystems/file_handle:*"]
@@ -307,7 +316,7 @@ def run_flavour(flavour, programs, kunit, runner):
     started = time.monotonic()
     suites = boot(flavour, BUILD / "results" / flavour, programs, kunit, runner)
     say(f"     {flavour}: guest ended after {time.monotonic() - started:.0f} s, "
-        f"logs in build/results/{flavour}")
+        f"logs in {BUILD.relative_to(TOP)}/results/{flavour}")
     return flavour, suites
 
 
@@ -391,7 +400,7 @@ def main():
         jobs = [pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit, args.runner)
                 for flavour in args.flavours]
         results = dict(job.result() for job in jobs)
-    if not (args.tests or args.quick or args.slow) and "rust" in results:
+    if not (args.tests or args.quick or args.slow) and "rust" in results and ARCH == "x86_64":
         results["driver"] = [run_driver_tests()]
     for flavour, suites in results.items():
         retry_flaky(flavour, suites, args.runner)

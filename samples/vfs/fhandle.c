@@ -16,6 +16,7 @@
  */
 
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
@@ -279,7 +280,8 @@ static int open_handle(const char *text, const char *mount, int signal, char **c
 {
 	struct handle handle = parse_handle(text);
 	int mount_fd = open_mount(mount, &handle);
-	int fd = syscall(SYS_open_by_handle_at, mount_fd, &handle, O_RDONLY | O_CLOEXEC);
+	int fd = syscall(SYS_open_by_handle_at, mount_fd, &handle,
+			 O_RDONLY | O_CLOEXEC | O_LARGEFILE);
 
 	if (fd < 0)
 		fail("open_by_handle_at");

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced after lib.sh by what needs packages as files, not installed: they come
+# from the mirror that the system's own apt configuration names, and are kept
+# in the cache.
+
+# apt_private ARCHITECTURE SUITE COMMAND...: with an apt state of our own, so
+# that the system's sources, lists and architectures stay as they are. That
+# mirror carries every suite and architecture.
+apt_private()
+{
+	local state=$CACHE/apt/$2-$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	# shellcheck disable=SC2016 # apt's own variables
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
+		awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
+	[ -n "$mirror" ] || die "apt knows no Debian mirror (run 'apt-get update' once)"
+	mkdir -p "$state/lists/partial" "$state/archives/partial"
+	echo "deb [signed-by=$keyring] $mirror $2 main" > "$state/sources.list"
+	cat > "$state/apt.conf" <<-EOT
+		APT::Architecture "$1";
+		APT::Architectures { "$1"; };
+		Dir::State "$state";
+		Dir::State::status "/var/lib/dpkg/status";
+		Dir::Cache "$state";
+		Dir::Etc::SourceList "$state/sources.list";
+		Dir::Etc::SourceParts "/dev/null";
+		APT::Sandbox::User "root";
+	EOT
+	APT_CONFIG=$state/apt.conf "${@:3}"
+}
+
+# cached_package DIR: the package that is kept there, if it is intact.
+cached_package()
+{
+	local deb
+	for deb in "$1"/*.deb; do
+		[ -f "$deb" ] || continue
+		if (cd "$1" && sha256sum --quiet -c "$(basename "$deb").sha256") > /dev/null 2>&1; then
+			echo "$deb"
+			return
+		fi
+		say "the cached $(basename "$deb") is torn; fetching it again" >&2
+		rm -f "$deb" "$deb.sha256"
+	done
+}
+
+# download DIR COMMAND...: the package whose name COMMAND prints.
+download()
+{
+	local name
+	apt-get -q update
+	name=$("${@:2}")
+	(cd "$1" && apt-get -q download "$name")
+}
+
+# fetch_package DIR ARCHITECTURE SUITE COMMAND...: put the package whose name
+# COMMAND prints into DIR. apt checks the download against the archive's
+# signature; the sum kept beside it finds what happens to the file afterwards.
+fetch_package()
+{
+	local dir=$1 tmp deb
+	mkdir -p "$dir"
+	rm -rf "$dir"/tmp.*
+	tmp=$(mktemp -d "$dir/tmp.XXXXXX")
+	step "download $(basename "$dir") ($2)" apt_private "$2" "$3" download "$tmp" "${@:4}"
+	deb=$(cd "$tmp" && ls -- *.deb)
+	(cd "$tmp" && sha256sum "$deb" > "$deb.sha256")
+	mv "$tmp/$deb" "$tmp/$deb.sha256" "$dir/"
+	rmdir "$tmp"
+}
