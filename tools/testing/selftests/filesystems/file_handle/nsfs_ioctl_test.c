@@ -342,23 +342,24 @@ TEST_F(nsfs, owner_is_the_user_namespace_it_was_made_in)
 	EXPECT_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 }
 
+/* A user namespace is made with itself, but owned by the one around it. */
 TEST_F(nsfs, owner_is_the_user_namespace_made_with_it)
 {
 	int pidfd, user_ns, fd;
 
 	if (!self->foreign)
 		SKIP(return, NEEDS_ROOT);
-	if (self->kind->type == CLONE_NEWUSER)
-		SKIP(return, "user namespaces do not own themselves");
 	ASSERT_GT(paused_child(CLONE_NEWUSER | self->kind->type, &pidfd), 0);
 	self->fd = ns_of_pidfd(pidfd, self->kind);
 	ASSERT_GE(self->fd, 0);
-	user_ns = ns_of_pidfd(pidfd, &ns_kinds[NS_USER]);
+	user_ns = self->user_ns;
+	if (self->kind->type != CLONE_NEWUSER)
+		user_ns = ns_of_pidfd(pidfd, &ns_kinds[NS_USER]);
 	ASSERT_GE(user_ns, 0);
 	fd = ask(self->fd, NS_GET_USERNS, NULL);
 	ASSERT_GE(fd, 0);
 	EXPECT_TRUE(same_file(fd, user_ns));
-	EXPECT_FALSE(same_file(fd, self->user_ns));
+	EXPECT_FALSE(same_file(fd, self->fd));
 
 	/* Up to the own user namespace, and no further. */
 	EXPECT_EQ(ask_as(WHO_SAME, CLONE_NEWUSER, self->fd, NS_GET_USERNS,
@@ -466,17 +467,14 @@ static int grandparent(void *arg)
 	return ret;
 }
 
-TEST_F(nsfs, parent_as_seen_from_inside)
+TEST(parent_as_seen_from_inside)
 {
-	if (!self->foreign)
+	if (!may_see_all())
 		SKIP(return, NEEDS_ROOT);
-	if (self->kind->type != CLONE_NEWUSER &&
-	    self->kind->type != CLONE_NEWPID)
-		SKIP(return, "%s namespaces have no parents",
-		     self->kind->name);
-	EXPECT_EQ(run_as(self->kind->type == CLONE_NEWUSER ? WHO_NS_ROOT :
-			 WHO_SAME, self->kind->type, grandparent,
-			 (void *)self->kind), 0);
+	EXPECT_EQ(run_as(WHO_NS_ROOT, CLONE_NEWUSER, grandparent,
+			 (void *)&ns_kinds[NS_USER]), 0);
+	EXPECT_EQ(run_as(WHO_SAME, CLONE_NEWPID, grandparent,
+			 (void *)&ns_kinds[NS_PID]), 0);
 }
 
 /* ---- the owner's user id ---- */
@@ -1586,61 +1584,147 @@ static __u64 mnt_ns_id_of(int fd)
 	return sm.mnt_ns_id;
 }
 
-/* A detached mount is in a namespace of its own, which is not to be had. */
-static void expect_hidden(struct __test_metadata *_metadata, int mnt)
+static __u64 id_of_new_mnt_ns(void)
 {
-	static __u64 ids[MNTNS_MAX];
-	__u64 id = mnt_ns_id_of(mnt);
-	struct handle fh = {};
-	unsigned int nr;
-	int own, first;
+	int pidfd, fd;
+	pid_t pid = paused_child(CLONE_NEWNS, &pidfd);
+	__u64 id;
 
-	ASSERT_NE(id, 0);
-	handle_set_ns(&fh, id, 0, 0);
-	EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), -ESTALE);
-	handle_set_ns(&fh, id, CLONE_NEWNS, MNT_NS_ANON_INO);
-	EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), -ESTALE);
-
-	own = ns_own(&ns_kinds[NS_MNT]);
-	ASSERT_GE(own, 0);
-	EXPECT_NE(ns_id(own), id);
-	ASSERT_EQ(walk(own, NS_MNT_GET_PREV, ids, &nr, &first), 0);
-	ASSERT_EQ(walk(first, NS_MNT_GET_NEXT, ids, &nr, NULL), 0);
-	EXPECT_FALSE(is_in(id, ids, nr));
-	EXPECT_EQ(ask(mnt, NS_GET_ID, &id), -EBADF);
+	if (pid < 0)
+		return 0;
+	fd = ns_of_pidfd(pidfd, &ns_kinds[NS_MNT]);
+	id = ns_id(fd);
+	close(fd);
+	close(pidfd);
+	kill_and_reap(pid);
+	return id;
 }
 
-TEST(anonymous_mount_namespace_cannot_be_had)
+/*
+ * A detached mount is in a mount namespace of its own. That has an id from the
+ * same row of numbers, and an inode number that is the same for all, but it is
+ * not to be had.
+ */
+FIXTURE(anonymous)
 {
-	int tree, fs, mnt, pidfd, fd;
+	__u64 id[3];		/* before, between and after the mounts */
+	int mnt[2];		/* with another one below */
+	int bare;		/* all by itself */
+};
+
+FIXTURE_SETUP(anonymous)
+{
+	unsigned int i;
+	int fs;
 
 	if (!may_see_all())
 		SKIP(return, NEEDS_ROOT);
-	tree = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE);
-	ASSERT_GE(tree, 0);
-	if (!mnt_ns_id_of(tree))
-		SKIP(return, "needs statmount by descriptor");
-	expect_hidden(_metadata, tree);
+	ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+	ASSERT_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	if (mount("file_handle", "/tmp", "tmpfs", 0, NULL))
+		SKIP(return, "cannot mount a tmpfs: %s", strerror(errno));
+	ASSERT_EQ(mkdir("/tmp/below", 0755), 0);
+	ASSERT_EQ(mount("file_handle", "/tmp/below", "tmpfs", 0, NULL), 0);
 
+	for (i = 0; i < 2; i++) {
+		self->id[i] = id_of_new_mnt_ns();
+		self->mnt[i] = sys_open_tree(AT_FDCWD, "/tmp", OPEN_TREE_CLONE |
+					     AT_RECURSIVE | OPEN_TREE_CLOEXEC);
+		ASSERT_GE(self->mnt[i], 0);
+	}
 	fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
-	if (fs < 0)
-		SKIP(return, "needs tmpfs");
+	ASSERT_GE(fs, 0);
 	ASSERT_EQ(sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
-	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	ASSERT_GE(mnt, 0);
-	expect_hidden(_metadata, mnt);
-	EXPECT_NE(mnt_ns_id_of(tree), mnt_ns_id_of(mnt));
+	self->bare = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	ASSERT_GE(self->bare, 0);
+	self->id[2] = id_of_new_mnt_ns();
+	for (i = 0; i < 3; i++)
+		ASSERT_NE(self->id[i], 0);
+}
 
-	/* The inode number is the same for all of them, the id is not. */
-	ASSERT_GT(paused_child(CLONE_NEWNS, &pidfd), 0);
-	fd = ns_of_pidfd(pidfd, &ns_kinds[NS_MNT]);
-	ASSERT_GE(fd, 0);
-	EXPECT_NE(ns_id(fd), mnt_ns_id_of(mnt));
-	EXPECT_NE(ns_ino(fd), MNT_NS_ANON_INO);
+FIXTURE_TEARDOWN(anonymous)
+{
 	kill_children();
 }
 
-/* Unlike these, whose file descriptor is that of a mount namespace. */
+TEST_F(anonymous, cannot_be_decoded)
+{
+	__u64 id, nr = 0;
+	struct handle fh;
+
+	for (id = self->id[0] + 1; id < self->id[2]; id++) {
+		handle_set_ns(&fh, id, CLONE_NEWNS, MNT_NS_ANON_INO);
+		EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), -ESTALE);
+		handle_set_ns(&fh, id, 0, 0);
+		if (try_decode(FD_NSFS_ROOT, &fh) == -ESTALE)
+			nr++;
+	}
+	/* Three anonymous ones, and the one between them that is gone. */
+	EXPECT_GE(nr, 3);
+}
+
+TEST_F(anonymous, has_an_id)
+{
+	__u64 id[2] = { mnt_ns_id_of(self->mnt[0]),
+			mnt_ns_id_of(self->mnt[1]) };
+	struct handle fh;
+	unsigned int i;
+
+	if (!id[0])
+		SKIP(return, "needs statmount by descriptor");
+	EXPECT_NE(id[0], id[1]);
+	for (i = 0; i < 2; i++) {
+		EXPECT_NE(id[i], self->id[0]);
+		EXPECT_NE(id[i], self->id[1]);
+		EXPECT_NE(id[i], self->id[2]);
+		handle_set_ns(&fh, id[i], 0, 0);
+		EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), -ESTALE);
+		handle_set_ns(&fh, id[i], CLONE_NEWNS, MNT_NS_ANON_INO);
+		EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), -ESTALE);
+	}
+}
+
+/* walk() looks at the inode numbers. */
+TEST_F(anonymous, is_not_walked_by)
+{
+	const struct ns_id_req req = { .size = sizeof(req), .ns_type = MNT_NS };
+	static __u64 ids[MNTNS_MAX];
+	int own = ns_own(&ns_kinds[NS_MNT]), first, i, listed;
+	unsigned int nr;
+
+	ASSERT_EQ(walk(own, NS_MNT_GET_PREV, ids, &nr, &first), 0);
+	ASSERT_EQ(walk(first, NS_MNT_GET_NEXT, ids, &nr, NULL), 0);
+	EXPECT_TRUE(is_in(ns_id(own), ids, nr));
+	for (i = 0; i < 2; i++)
+		EXPECT_FALSE(is_in(mnt_ns_id_of(self->mnt[i]), ids, nr));
+
+	listed = sys_listns(&req, ids, MNTNS_MAX);
+	if (listed < 0)
+		SKIP(return, "needs listns: %s", strerror(errno));
+	for (i = 0; i < 2; i++)
+		EXPECT_FALSE(is_in(mnt_ns_id_of(self->mnt[i]), ids, listed));
+}
+
+TEST_F(anonymous, mount_is_no_namespace)
+{
+	const int mnts[] = { self->mnt[0], self->mnt[1], self->bare };
+	unsigned int i;
+	__u64 id = 0;
+	int dir;
+
+	for (i = 0; i < ARRAY_SIZE(mnts); i++) {
+		EXPECT_EQ(ask(mnts[i], NS_GET_ID, &id), -EBADF);
+		dir = openat(mnts[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ASSERT_GE(dir, 0);
+		EXPECT_EQ(ask(dir, NS_GET_ID, &id), -ENOTTY);
+		EXPECT_EQ(ask(dir, NS_GET_MNTNS_ID, &id), -ENOTTY);
+		EXPECT_EQ(ask(dir, NS_GET_NSTYPE, NULL), -ENOTTY);
+		close(dir);
+	}
+	EXPECT_EQ(id, 0);
+}
+
+/* Unlike that, this is one whose file descriptor is given. */
 TEST(mount_namespace_made_of_a_mount_is_one_like_others)
 {
 	struct handle fh;
