@@ -25,9 +25,7 @@ use kernel::{
         },
         nsfs,
         DEntry,
-        File,
         Inode,
-        Path,
         SuperBlock, //
     },
     ns_common::{
@@ -110,6 +108,8 @@ fn may_open(ns: &NsCommon) -> Result {
 }
 
 /// The filesystem.
+///
+/// Has no `open`, because what that does in C is what the VFS does where there is none.
 struct NsFs;
 
 #[vtable]
@@ -148,10 +148,6 @@ impl Operations for NsFs {
     /// Decoding asks all there is to ask.
     fn permission(_ctx: &Context, _oflags: u32) -> Result {
         Ok(())
-    }
-
-    fn open(path: &Path, oflags: u32) -> Result<ARef<File>> {
-        path.open_root(oflags)
     }
 }
 

@@ -141,40 +141,14 @@ impl Path {
         // SAFETY: The path is valid by the type invariants, and `cred` for as long as the task
         // runs with it, which is at least until this call returns.
         // CAST: The flags are a bit field of the same width.
-        let file = unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) };
-
-        // SAFETY: `dentry_open()` returns a file that nobody else knows, or an error pointer.
-        unsafe { Self::opened(file) }
-    }
-
-    /// Opens the file as open(2) does when it has walked to it, with every flag that it knows.
-    ///
-    /// C: `file_open_root()` with an empty name. May sleep.
-    #[inline]
-    pub fn open_root(&self, flags: u32) -> Result<ARef<File>> {
-        let name = c"".as_char_ptr();
-
-        // SAFETY: The path is valid by the type invariants, and the name is a C string.
-        // CAST: The flags are a bit field of the same width.
-        let file = unsafe { bindings::file_open_root(self.as_raw(), name, flags as c_int, 0) };
-
-        // SAFETY: `file_open_root()` returns a file that nobody else knows, or an error pointer.
-        unsafe { Self::opened(file) }
-    }
-
-    /// # Safety
-    ///
-    /// `file` must be a file that has just been opened, whose only reference the caller gives up,
-    /// or an error pointer.
-    #[inline]
-    unsafe fn opened(file: *mut bindings::file) -> Result<ARef<File>> {
-        let file = from_err_ptr(file)?;
+        let file =
+            from_err_ptr(unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) })?;
 
         // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
         let file = unsafe { NonNull::new_unchecked(file) };
 
-        // SAFETY: The caller passes the reference, and nobody has called `fdget_pos()` on a file
-        // that has just been opened.
+        // SAFETY: The file has just been opened, so the reference is ours and nobody has called
+        // `fdget_pos()` on it.
         Ok(unsafe { ARef::from_raw(file.cast()) })
     }
 

@@ -5,7 +5,6 @@ use crate::{
     bindings,
     container_of,
     pid_namespace::PidNamespace,
-    prelude::*,
     task::CurrentTask,
     types::Opaque, //
 };
