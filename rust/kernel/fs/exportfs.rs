@@ -36,6 +36,9 @@ mod operations;
 mod signed;
 mod table;
 
+#[cfg(CONFIG_RUST_EXPORTFS_KUNIT_TEST)]
+mod tests;
+
 pub use self::{
     context::Context,
     encoder::{

@@ -5,10 +5,7 @@ use super::{
     Handle,
     Key, //
 };
-use crate::{
-    bindings,
-    prelude::*, //
-};
+use crate::prelude::*;
 use core::hint::black_box;
 use zerocopy::Immutable;
 
@@ -169,8 +166,8 @@ impl<P: Payload> Message<P> {
                 "a payload has at most 16 bytes"
             );
             assert!(
-                P::TYPE.as_raw() as c_uint != bindings::fid_type_FILEID_KERNFS
-                    && P::TYPE.as_raw() as c_uint != bindings::fid_type_FILEID_NSFS,
+                P::TYPE.as_raw() != FidType::KERNFS.as_raw()
+                    && P::TYPE.as_raw() != FidType::NSFS.as_raw(),
                 "the handles of kernfs, pidfs and nsfs are not signed"
             );
         }

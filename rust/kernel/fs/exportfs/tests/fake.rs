@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::Ops;
+use crate::{
+    bindings,
+    error::from_err_ptr,
+    prelude::*, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::null_mut, //
+};
+
+/// What decoding gave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Decoded {
+    Absent,
+    Found(*mut bindings::dentry),
+    Failed(Error),
+}
+
+impl Decoded {
+    /// What C makes of the pointer that a callback returned.
+    pub(super) fn from_raw(dentry: *mut bindings::dentry) -> Self {
+        match from_err_ptr(dentry) {
+            Ok(dentry) if dentry.is_null() => Self::Absent,
+            Ok(dentry) => Self::Found(dentry),
+            Err(err) => Self::Failed(err),
+        }
+    }
+}
+
+/// A filesystem of one inode, which has an `i_private` and a superblock and nothing else, and
+/// calls its operations as C does.
+pub(super) struct Fake<'a, P> {
+    ops: Ops<P>,
+    inode: KBox<bindings::inode>,
+    sb: KBox<bindings::super_block>,
+    _private: PhantomData<&'a P>,
+}
+
+impl<'a, P> Fake<'a, P> {
+    /// Makes the filesystem. `private` is also the `s_fs_info` of the superblock.
+    pub(super) fn new(ops: Ops<P>, private: &'a P) -> Result<Self> {
+        let private: *const P = private;
+        let mut sb: KBox<bindings::super_block> = KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?;
+        let mut inode: KBox<bindings::inode> = KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?;
+
+        sb.s_export_op = ops.as_raw();
+        sb.s_fs_info = private.cast_mut().cast();
+        sb.s_active.counter = 1;
+        inode.i_sb = &mut *sb;
+        inode.i_private = private.cast_mut().cast();
+        inode.i_count.counter = 1;
+
+        Ok(Self {
+            ops,
+            inode,
+            sb,
+            _private: PhantomData,
+        })
+    }
+
+    fn inode(&self) -> *mut bindings::inode {
+        (&raw const *self.inode).cast_mut()
+    }
+
+    fn sb(&self) -> *mut bindings::super_block {
+        (&raw const *self.sb).cast_mut()
+    }
+
+    /// Calls `encode_fh` for a buffer of `*len` units, of which there are never more than `buffer`
+    /// has. An empty one is passed as a null pointer, as fanotify does.
+    pub(super) fn encode(&self, buffer: &mut [u8], len: &mut c_int) -> c_int {
+        self.encode_with(buffer, len, None)
+    }
+
+    /// As [`encode`](Self::encode), with a parent.
+    pub(super) fn encode_with(
+        &self,
+        buffer: &mut [u8],
+        len: &mut c_int,
+        parent: Option<&Self>,
+    ) -> c_int {
+        let Some(encode_fh) = self.ops.as_raw().encode_fh else {
+            return EOPNOTSUPP.to_errno();
+        };
+        *len = (*len).min(units(buffer));
+        let fid = as_fid(buffer);
+        let parent = parent.map_or(null_mut(), Self::inode);
+
+        // SAFETY: The inodes have this table and live until after the call, and `fid` has room for
+        // `*len` units.
+        unsafe { encode_fh(self.inode(), fid.cast(), len, parent) }
+    }
+
+    /// As [`encode`](Self::encode), through the VFS and with `EXPORT_FH_*` flags.
+    pub(super) fn vfs_encode(&self, buffer: &mut [u8], len: &mut c_int, flags: u32) -> c_int {
+        *len = (*len).min(units(buffer));
+        let fid = as_fid(buffer);
+
+        // SAFETY: The inode has a superblock with a table, which is all that is looked at, and
+        // `fid` has room for `*len` units.
+        unsafe {
+            bindings::exportfs_encode_inode_fh(self.inode(), fid, len, null_mut(), flags as c_int)
+        }
+    }
+
+    /// Calls `fh_to_dentry` for the first `len` units of `fid`, or as many as there are.
+    pub(super) fn decode(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
+        let Some(fh_to_dentry) = self.ops.as_raw().fh_to_dentry else {
+            return Decoded::Failed(EOPNOTSUPP);
+        };
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+
+        // SAFETY: The superblock has this table and lives until after the call, and `fid` has
+        // `len` units, which are only read.
+        Decoded::from_raw(unsafe { fh_to_dentry(self.sb(), fid, len, kind) })
+    }
+
+    /// Calls `fh_to_parent`, otherwise as [`decode`](Self::decode).
+    pub(super) fn decode_parent(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
+        let Some(fh_to_parent) = self.ops.as_raw().fh_to_parent else {
+            return Decoded::Failed(EOPNOTSUPP);
+        };
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+
+        // SAFETY: As for `decode`.
+        Decoded::from_raw(unsafe { fh_to_parent(self.sb(), fid, len, kind) })
+    }
+
+    /// As [`decode`](Self::decode), through the VFS.
+    pub(super) fn vfs_decode(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+        let mut mnt = bindings::vfsmount {
+            mnt_sb: self.sb(),
+            ..pin_init::zeroed()
+        };
+
+        // SAFETY: The mount has a superblock with a table, which is all that is looked at where
+        // nobody asks whether a dentry is acceptable, and `fid` has `len` units.
+        Decoded::from_raw(unsafe {
+            bindings::exportfs_decode_fh_raw(&mut mnt, fid, len, kind, 0, None, null_mut())
+        })
+    }
+}
+
+/// The units of four bytes that `bytes` has room for.
+pub(super) fn units(bytes: &[u8]) -> c_int {
+    (bytes.len() / size_of::<u32>()) as c_int
+}
+
+fn as_fid(buffer: &mut [u8]) -> *mut bindings::fid {
+    if buffer.is_empty() {
+        null_mut()
+    } else {
+        buffer.as_mut_ptr().cast()
+    }
+}
