@@ -23,6 +23,7 @@ cat > "$RESULTS/vng.sh" <<-EOF
 	# virtme-ng has it lead past our redirection, and kselftest writes to it.
 	ln -sf /proc/self/fd/1 /dev/stdout
 	export SELFTESTS='$BUILD/guest/selftests'
+	export RUST_EXPORTFS_MODULE='$BUILD/$FLAVOUR/samples/rust/rust_exportfs.ko'
 	(sh '$JOB'; echo "guest: job exited with \$?") >> '$RESULTS/job.log' 2>&1
 	dmesg > '$RESULTS/console.log'
 EOF

@@ -21,14 +21,16 @@ GUEST=$BUILD/guest
 KERNEL=$BUILD/$FLAVOUR/$IMAGE
 MEMORY=${MEMORY:-1G}
 
-# A second archive with the job, which the kernel unpacks over the first.
+# A second archive, which the kernel unpacks over the first: the job, and the
+# modules of the flavour.
 make_initrd()
 {
 	local dir=$RESULTS/initrd
 	rm -rf "$dir"
-	mkdir -p "$dir"
+	mkdir -p "$dir/lib/modules"
 	install -m 755 "$JOB" "$dir/job"
-	(cd "$dir" && echo job | cpio --quiet -o -H newc -R 0:0) |
+	find "$BUILD/$FLAVOUR/samples" -name '*.ko' -exec cp -t "$dir/lib/modules" {} +
+	(cd "$dir" && find job lib | cpio --quiet -o -H newc -R 0:0) |
 		cat "$GUEST/image.cpio" - > "$RESULTS/initrd.img"
 	rm -rf "$dir"
 }

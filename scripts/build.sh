@@ -61,7 +61,7 @@ age_objtool()
 build_kernel()
 {
 	age_objtool
-	kmake "$(basename "$IMAGE")"
+	kmake "$(basename "$IMAGE")" modules
 }
 
 # allnoconfig + the fragments; -s refuses an option that does not come out as
@@ -81,18 +81,28 @@ configure()
 	echo "$sum" > "$OUT/.fragments"
 }
 
+# The C program that the documentation of a Rust sample holds.
+program_in_docs() { sed -n '/^\/\/! ```c$/,/^\/\/! ```$/{//d;s/^\/\/! \{0,1\}//p}' "$1"; }
+
+# sample_tool NAME SOURCE [FLAG...]
+sample_tool()
+{
+	"clang${LLVM#1}" ${CROSS:+"--target=$CROSS"} -O2 -Wall -Wextra -Werror -static \
+		-isystem "$GUEST/usr/include" -o "$GUEST/$1" "${@:2}"
+}
+
 # User space is the same for every flavour, so it is built once.
 build_guest()
 {
-	local headers=$GUEST/usr/include
 	mkdir -p "$GUEST"
 	make -C "$LINUX" O="$GUEST" ARCH="$ARCH" headers
 	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
 		CROSS_COMPILE="${CROSS:+$CROSS-}" LDFLAGS="-static -L$SYSROOT/usr/lib/$CROSS" \
 		TARGETS="$SELFTESTS" FORCE_TARGETS=1 \
 		INSTALL_PATH="$GUEST/selftests" install
-	"clang${LLVM#1}" ${CROSS:+"--target=$CROSS"} -O2 -Wall -Wextra -Werror -static -isystem "$headers" \
-		-o "$GUEST/fhandle" "$LINUX/samples/vfs/fhandle.c"
+	program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
+	sample_tool fhandle "$LINUX/samples/vfs/fhandle.c"
+	sample_tool rust_exportfs "$GUEST/rust_exportfs.c" -I "$LINUX/samples/rust"
 }
 
 # Packages have it in one of two places.
@@ -105,7 +115,7 @@ static_busybox()
 	done
 }
 
-# A root filesystem of busybox, the selftests and the sample tool.
+# A root filesystem of busybox, the selftests and the sample tools.
 build_image()
 {
 	local root=$GUEST/root applet
@@ -120,7 +130,7 @@ build_image()
 	cp "$TOP/scripts/guest/timeout" "$root/usr/bin/timeout"
 	cp "$TOP/scripts/guest/init" "$root/init"
 	cp "$TOP/scripts/guest/show" "$root/bin/show"
-	cp "$GUEST/fhandle" "$root/bin/fhandle"
+	cp "$GUEST/fhandle" "$GUEST/rust_exportfs" "$root/bin"
 	cp -a "$GUEST/selftests" "$root/selftests"
 	find "$root/selftests" -type f -perm /100 -exec "llvm-strip${LLVM#1}" -g {} + 2> /dev/null || true
 	printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' \
@@ -138,7 +148,7 @@ guest_inputs()
 {
 	{
 		git -C "$LINUX" rev-parse "HEAD:tools/testing/selftests" "HEAD:tools/include" \
-			"HEAD:include/uapi" "HEAD:samples/vfs"
+			"HEAD:include/uapi" "HEAD:samples/vfs" "HEAD:samples/rust"
 		cat "$TOP"/scripts/guest/* "$0" "$BUILD/env.sh"
 	} | sha256sum
 }
