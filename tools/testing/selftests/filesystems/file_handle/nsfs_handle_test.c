@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <linux/capability.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 
 #include "nsfs.h"
 
@@ -1274,6 +1275,145 @@ TEST_F(nsfs, reused_inode_number_has_another_handle)
 	ASSERT_EQ(encode(fd, &fh), 0);
 	EXPECT_EQ(handle_ns(&fh).ns_type, handle_ns(&self->fh).ns_type);
 	EXPECT_EQ(try_decode(FD_NSFS_ROOT, &fh), 0);
+}
+
+/* ---- references ---- */
+
+/* So many namespaces there may be at a time, and so many are made. */
+#define LEAK_LIMIT	"4"
+#define LEAK_ROUNDS	12
+
+/* What a maker of namespaces and the test tell each other. */
+struct leak {
+	const struct ns_kind *kind;
+	int turn[2];		/* the maker's sockets are the second ones */
+	int error;
+	pid_t pid;		/* who is in the new namespace */
+};
+
+/*
+ * Root of a user namespace, who lets one namespace go before the next is made:
+ * if any is left by what the test does with it, the limit is soon reached.
+ */
+static int make_few(void *arg)
+{
+	struct leak *leak = arg;
+	char path[64], c;
+	int i, try;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/proc/sys/user/max_%s_namespaces",
+		 leak->kind->name);
+	leak->error = write_string(path, LEAK_LIMIT);
+	for (i = 0; i < LEAK_ROUNDS && !leak->error; i++) {
+		for (try = 0; try < RETRIES; try++) {
+			pid = paused_child(leak->kind->type, NULL);
+			if (pid != -ENOSPC)
+				break;
+			/* The ones before may take their time. */
+			usleep(1000);
+		}
+		if (pid < 0) {
+			leak->error = pid;
+			break;
+		}
+		leak->pid = pid;
+		if (write_nointr(leak->turn[1], "", 1) != 1 ||
+		    read_nointr(leak->turn[1], &c, 1) != 1)
+			break;
+		kill_and_reap(pid);
+	}
+	leak->pid = 0;
+	return write_nointr(leak->turn[1], "", 1) == 1 ? 0 : -EPIPE;
+}
+
+/* Whatever can be done with a handle, and what can go wrong with it. */
+static int use_handle(const struct handle *fh)
+{
+	const unsigned int requests[] = {
+		NS_GET_USERNS, NS_GET_PARENT, NS_MNT_GET_NEXT, NS_MNT_GET_PREV,
+	};
+	struct mnt_ns_info info;
+	struct handle wrong = *fh;
+	unsigned int i;
+	int fd, ret;
+
+	wrong.data[HANDLE_NSFS - 1] ^= 1;
+	if (try_decode(FD_NSFS_ROOT, &wrong) != -ESTALE)
+		return -EBADMSG;
+	fd = decode(FD_NSFS_ROOT, fh, O_RDWR);
+	if (fd >= 0)
+		return -EBADMSG;
+	fd = decode(FD_NSFS_ROOT, fh, O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	/* Anew, as there is a descriptor now. */
+	ret = try_decode(fd, fh);
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		close(ioctl(fd, requests[i], &info));
+		close(ioctl(fd, requests[i], (void *)-1UL));
+	}
+	close(fd);
+	return ret;
+}
+
+static int use_handle_in_child(void *arg)
+{
+	return use_handle(arg);
+}
+
+/*
+ * Namespaces that are not let go are in no list, and are not lost to those who
+ * look for leaked memory: but they count.
+ */
+TEST_F_TIMEOUT(nsfs, use_leaves_no_reference, 120)
+{
+	struct leak *leak = shared_memory(sizeof(*leak));
+	int i, pidfd, fd;
+	struct handle fh;
+	pid_t maker;
+	char c;
+
+	if (!self->foreign)
+		SKIP(return, NEEDS_ROOT);
+	ASSERT_NE(leak, NULL);
+	leak->kind = self->kind;
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, leak->turn), 0);
+	maker = clone_child(CLONE_NEWUSER, NULL);
+	ASSERT_GE(maker, 0);
+	if (!maker) {
+		close(leak->turn[0]);
+		if (become_ns_root(0, 0))
+			_exit(1);
+		_exit(-make_few(leak));
+	}
+	close(leak->turn[1]);
+
+	for (i = 0; i < LEAK_ROUNDS; i++) {
+		ASSERT_EQ(read_nointr(leak->turn[0], &c, 1), 1);
+		if (leak->error == -ENOENT)
+			SKIP(return, "needs limits in /proc/sys/user");
+		ASSERT_EQ(leak->error, 0) TH_LOG("after %d namespaces", i);
+		pidfd = sys_pidfd_open(leak->pid, 0);
+		ASSERT_GE(pidfd, 0);
+		fd = ns_of_pidfd(pidfd, self->kind);
+		ASSERT_GE(fd, 0);
+		ASSERT_EQ(encode(fd, &fh), 0);
+		ASSERT_EQ(close(pidfd), 0);
+		EXPECT_EQ(decode_as(WHO_USER, 0, fd, &fh), -ESTALE);
+		ASSERT_EQ(close(fd), 0);
+
+		EXPECT_EQ(use_handle(&fh), 0);
+		EXPECT_EQ(run_as(WHO_USER, 0, use_handle_in_child, &fh),
+			  -ESTALE);
+		EXPECT_EQ(run_as(WHO_NS_ROOT, CLONE_NEWUSER | CLONE_NEWPID,
+				 use_handle_in_child, &fh), -ESTALE);
+		ASSERT_EQ(write_nointr(leak->turn[0], "", 1), 1);
+	}
+	ASSERT_EQ(read_nointr(leak->turn[0], &c, 1), 1);
+	EXPECT_EQ(leak->pid, 0);
+	EXPECT_EQ(leak->error, 0);
+	EXPECT_EQ(wait_until_stale(&fh), -ESTALE);
 }
 
 /* ---- a handle that is stored ---- */
