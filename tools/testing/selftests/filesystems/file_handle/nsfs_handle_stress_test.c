@@ -57,6 +57,7 @@ struct result {
 	unsigned int wrong_namespace;
 	unsigned int wrong_errno;
 	unsigned int lost;	/* stale although alive all the time */
+	unsigned int forbidden;	/* opened by a user who is not in it */
 	int last_error;		/* the unexpected one */
 	unsigned int last_request;
 };
@@ -68,6 +69,9 @@ static struct shared {
 	struct maker makers[MAKERS];
 	struct result results[WORKERS];
 } *shared;
+
+/* Those that everybody here is in. */
+static __u64 own_ids[NS_KINDS];
 
 static __u64 now_ms(void)
 {
@@ -336,6 +340,18 @@ static bool may_open(int fd, const struct handle *fh)
 	       ns.ns_id && !ns.ns_type == !ns.ns_inum && is_named_by(fd, fh);
 }
 
+static bool is_own(int fd)
+{
+	__u64 id = ns_id(fd);
+	unsigned int i;
+
+	for (i = 0; i < NS_KINDS; i++) {
+		if (own_ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
 static void decode_one(struct result *res, bool sees_all)
 {
 	struct slot *slot = &shared->slots[random_number(res) %
@@ -359,6 +375,8 @@ static void decode_one(struct result *res, bool sees_all)
 		res->decoded++;
 		if (!may_open(fd, &fh))
 			res->wrong_namespace++;
+		if (!sees_all && !is_own(fd))
+			res->forbidden++;
 		if (sees_all && !(random_number(res) % 4)) {
 			ret = use_namespace(fd, 1 + random_number(res) % 400,
 					    &res->last_request);
@@ -427,9 +445,16 @@ FIXTURE_SETUP(stress)
 {
 	pthread_mutexattr_t attr;
 	unsigned int i;
+	int fd;
 
 	if (!may_see_all())
 		SKIP(return, NEEDS_ROOT);
+	for (i = 0; i < NS_KINDS; i++) {
+		fd = ns_own(&ns_kinds[i]);
+		ASSERT_GE(fd, 0);
+		own_ids[i] = ns_id(fd);
+		close(fd);
+	}
 	shared = shared_memory(sizeof(*shared));
 	ASSERT_NE(shared, NULL);
 	pthread_mutexattr_init(&attr);
@@ -502,6 +527,7 @@ TEST_F_TIMEOUT(stress, decode_while_namespaces_come_and_go, STRESS_TIMEOUT)
 		sum.refused += res->refused;
 		sum.asked += res->asked;
 		sum.lost += res->lost;
+		sum.forbidden += res->forbidden;
 		sum.wrong_namespace += res->wrong_namespace;
 		sum.wrong_errno += res->wrong_errno;
 		EXPECT_EQ(res->last_error, 0) {
@@ -517,6 +543,7 @@ TEST_F_TIMEOUT(stress, decode_while_namespaces_come_and_go, STRESS_TIMEOUT)
 	EXPECT_EQ(sum.wrong_namespace, 0);
 	EXPECT_EQ(sum.wrong_errno, 0);
 	EXPECT_EQ(sum.lost, 0);
+	EXPECT_EQ(sum.forbidden, 0);
 	EXPECT_GT(sum.refused, 0);
 	for (i = 0; i < NS_KINDS; i++) {
 		for (left = 0, j = 0; j < MAKERS; j++)
