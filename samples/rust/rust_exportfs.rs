@@ -485,8 +485,14 @@ impl pseudo::Object for Object {
     fn read_iter(mut kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterDest<'_>) -> Result<usize> {
         let object = kiocb.file();
         let data = object.data.lock();
+        let is_at_end = usize::try_from(kiocb.ki_pos())? >= data.len();
+        let read = iov.simple_read_from_buffer(kiocb.ki_pos_mut(), &data)?;
 
-        iov.simple_read_from_buffer(kiocb.ki_pos_mut(), &data)
+        // Nothing could be copied although there is something to read, and room for it.
+        if read == 0 && !is_at_end && !iov.is_empty() {
+            return Err(EFAULT);
+        }
+        Ok(read)
     }
 
     fn write_iter(mut kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterSource<'_>) -> Result<usize> {

@@ -45,6 +45,7 @@ pub(super) unsafe fn new_root<T: FileSystem>(
     unsafe {
         (*inode).i_ino = ROOT_INO;
         (*inode).i_mode = (bindings::S_IFDIR | 0o600) as bindings::umode_t;
+        (*inode).i_op = &OPERATIONS;
         (*inode).__bindgen_anon_3.i_fop = file::root_operations::<T>();
     }
 

@@ -147,7 +147,9 @@ impl<T: FileSystem> SuperBlock<T> {
             // SAFETY: The caller passes what the callee expects. There is no directory that could
             // be a parent.
             Some(encode_fh) if !is_root => unsafe { encode_fh(inode, fid, len, ptr::null_mut()) },
-            _ => EOPNOTSUPP.to_errno(),
+            // As the VFS would take a negative number for a kind of handle, that is all there is
+            // to say. For user space it is `EOVERFLOW`.
+            _ => bindings::fid_type_FILEID_INVALID as c_int,
         }
     }
 

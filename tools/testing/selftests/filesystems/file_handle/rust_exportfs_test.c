@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include "file_handle.h"
 #include "../../../../../samples/rust/rust_exportfs.h"
@@ -32,6 +33,7 @@
 #define RANDOM_HANDLES	20000
 #define THREADS		4
 #define CHURN_SECONDS	3
+#define UNLOADS		30
 
 /* Seconds: a second does, but not with all of the kernel's debugging. */
 #define SLOW_TIMEOUT	120
@@ -114,7 +116,7 @@ static int make_handle(int dev, const char *name, const char *content,
 
 	if (fd < 0)
 		return fd;
-	ret = write(fd, content, len) == len ? encode(fd, fh) : -EIO;
+	ret = write(fd, content, len) == len ? encode(fd, fh) : -errno;
 	close(fd);
 	return ret;
 }
@@ -524,7 +526,7 @@ TEST_F(fs, anchor)
 	int fd;
 
 	EXPECT_EQ(fcntl(self->anchor, F_GETFD), FD_CLOEXEC);
-	EXPECT_EQ(encode(self->anchor, &fh), -EOPNOTSUPP);
+	EXPECT_EQ(encode(self->anchor, &fh), -EOVERFLOW);
 	EXPECT_EQ(read(self->anchor, buf, sizeof(buf)), -1);
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(syscall(__NR_getdents64, self->anchor, buf, sizeof(buf)), -1);
@@ -536,7 +538,7 @@ TEST_F(fs, anchor)
 
 	/* Not for root, either. */
 	ASSERT_EQ(act_as(0), 0);
-	EXPECT_EQ(encode(self->anchor, &fh), -EOPNOTSUPP);
+	EXPECT_EQ(encode(self->anchor, &fh), -EOVERFLOW);
 	EXPECT_EQ(openat(self->anchor, ".", O_RDONLY), -1);
 	EXPECT_EQ(errno, ENOTDIR);
 	EXPECT_EQ(openat(self->anchor, "object", O_CREAT | O_RDWR, 0600), -1);
@@ -546,6 +548,7 @@ TEST_F(fs, anchor)
 	EXPECT_EQ(fchdir(self->anchor), -1);
 	EXPECT_EQ(errno, ENOTDIR);
 	EXPECT_EQ(fchmod(self->anchor, 0777), -1);
+	EXPECT_EQ(errno, EOPNOTSUPP);
 
 	/* Nor can it be mounted anywhere. */
 	ASSERT_EQ(unshare(CLONE_NEWNS), 0);
@@ -1094,6 +1097,82 @@ TEST_F(fs, unload_with_objects)
 	ASSERT_EQ(load_module(), 0);
 }
 
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAILURES_MAX	2000
+
+/* All that there is to do, from nothing and back to nothing. */
+static int use_everything(void)
+{
+	int dev, anchor, fd, ret;
+	struct handle fh;
+
+	dev = open_device();
+	if (dev < 0)
+		return dev;
+	ret = make_handle(dev, "object", "hello", &fh);
+	if (ret)
+		goto out;
+	anchor = make_anchor(dev);
+	ret = anchor;
+	if (anchor < 0)
+		goto out;
+	fd = decode(anchor, &fh, O_RDWR);
+	ret = fd;
+	if (fd >= 0) {
+		ret = holds(fd, "hello") ? 0 : -EIO;
+		close(fd);
+	}
+	close(anchor);
+out:
+	if (remove_object(dev, "object") && !ret)
+		ret = -EIO;
+	close(dev);
+	return ret;
+}
+
+/* Each allocation fails once, in turn. */
+TEST_F_TIMEOUT(fs, memory_runs_out, SLOW_TIMEOUT)
+{
+	char text[16] = "", name[16];
+	int nth, ret, fd, i;
+
+	ASSERT_EQ(act_as(0), 0);
+	fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || write_string(FAILSLAB "ignore-gfp-wait", "N"))
+		SKIP(return, "the kernel has no fault injection");
+	ASSERT_EQ(write_string(FAILSLAB "verbose", "0"), 0);
+	CLOSE_ALL();
+
+	for (nth = 1; nth < FAILURES_MAX; nth++) {
+		snprintf(text, sizeof(text), "%d", nth);
+		ASSERT_EQ(pwrite(fd, text, strlen(text), 0), strlen(text));
+		ret = use_everything();
+		memset(text, 0, sizeof(text));
+		ASSERT_GT(pread(fd, text, sizeof(text) - 1, 0), 0);
+		ASSERT_EQ(pwrite(fd, "0", 1, 0), 1);
+		/* None has failed, as there are not that many. */
+		if (atoi(text))
+			break;
+		EXPECT_TRUE(!ret || ret == -ENOMEM) {
+			TH_LOG("allocation %d: %d", nth, ret);
+		}
+	}
+	EXPECT_EQ(write_string(FAILSLAB "ignore-gfp-wait", "Y"), 0);
+	EXPECT_EQ(ret, 0);
+	EXPECT_GT(nth, 10);
+	EXPECT_LT(nth, FAILURES_MAX);
+	TH_LOG("%d allocations have failed", nth - 1);
+
+	/* Nothing is still charged for. */
+	self->dev = open_device();
+	ASSERT_GE(self->dev, 0);
+	for (i = 0; i < RUST_EXPORTFS_USER_OBJECTS; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		ASSERT_GE(make_object(self->dev, name, 1), 0);
+	}
+}
+
 struct worker {
 	pthread_t id;
 	unsigned int nr;
@@ -1206,13 +1285,15 @@ TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 /* Unloading is tried all the time, and comes to pass or does not. */
 static void *try_to_unload(void *arg)
 {
-	unsigned int *unloaded = arg;
+	atomic_uint *unloaded = arg;
 	int ret;
 
 	while (!atomic_load(&stop)) {
+		/* A varying part of what one round of use takes. */
+		usleep(atomic_load(unloaded) % 16 * 500);
 		ret = unload_module();
 		if (!ret) {
-			*unloaded += 1;
+			atomic_fetch_add(unloaded, 1);
 			ret = load_module();
 		}
 		if (ret && ret != -EWOULDBLOCK)
@@ -1223,22 +1304,27 @@ static void *try_to_unload(void *arg)
 
 TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 {
-	unsigned int unloaded = 0, used = 0, i;
+	atomic_uint unloaded = 0;
+	unsigned int used = 0;
 	struct handle fh;
 	pthread_t id;
 	void *ret;
 	int dev, anchor, fd;
+	time_t end;
 
 	CLOSE_ALL();
 	ASSERT_EQ(act_as(0), 0);
 	ASSERT_EQ(pthread_create(&id, NULL, try_to_unload, &unloaded), 0);
-	for (i = 0; i < 100000 && (unloaded < 20 || used < 20); i++) {
+	for (end = time(NULL) + SLOW_TIMEOUT / 2; time(NULL) < end;) {
+		if (atomic_load(&unloaded) >= UNLOADS && used >= UNLOADS)
+			break;
 		dev = open_device();
 		if (dev < 0) {
 			/* Between two loads, or while it is going. */
-			EXPECT_TRUE(dev == -ENOENT || dev == -ENODEV || dev == -ENXIO) {
+			ASSERT_TRUE(dev == -ENOENT || dev == -ENODEV || dev == -ENXIO) {
 				TH_LOG("open: %d", dev);
 			}
+			usleep(100);
 			continue;
 		}
 		anchor = make_anchor(dev);
@@ -1257,13 +1343,13 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 			close(dev);
 		}
 		used++;
-		usleep(1000);
 	}
 	atomic_store(&stop, true);
 	pthread_join(id, &ret);
 	EXPECT_EQ(ret, NULL);
-	EXPECT_GE(unloaded, 20);
-	EXPECT_GE(used, 20);
+	TH_LOG("%u times unloaded, %u times used", atomic_load(&unloaded), used);
+	EXPECT_GE(atomic_load(&unloaded), UNLOADS);
+	EXPECT_GE(used, UNLOADS);
 }
 
 int main(int argc, char **argv)
