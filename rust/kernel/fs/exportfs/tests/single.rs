@@ -45,7 +45,6 @@ macro_rules! single {
     };
 }
 
-single!(EncodeFh: encode_fh(&Inode, Encoder<'_>, Option<&Inode>) -> Encoded);
 single!(FhToDentry: fh_to_dentry(&SuperBlock, &Fid<'_>) -> Option<ARef<DEntry>>);
 single!(FhToParent: fh_to_parent(&SuperBlock, &Fid<'_>) -> Option<ARef<DEntry>>);
 single!(GetName: get_name(&DEntry, &mut Name<'_>, &DEntry) -> ());
@@ -53,11 +52,23 @@ single!(GetParent: get_parent(&DEntry) -> ARef<DEntry>);
 single!(Permission: permission(&Context, u32) -> ());
 single!(Open: open(&Path, u32) -> ARef<File>);
 
-/// A filesystem that stores nothing, and can be asked to.
-pub(super) struct Refuses;
+/// A filesystem with `encode_fh` and nothing else, which stores nothing.
+pub(super) struct EncodeFh;
 
 #[vtable]
-impl Operations for Refuses {
+impl Operations for EncodeFh {
+    type Private = ();
+
+    fn encode_fh(_: &Inode, encoder: Encoder<'_>, _: Option<&Inode>) -> Result<Encoded> {
+        Ok(encoder.refuse())
+    }
+}
+
+/// A filesystem that stores nothing and finds nothing.
+pub(super) struct EncodeAndDecode;
+
+#[vtable]
+impl Operations for EncodeAndDecode {
     type Private = ();
 
     fn encode_fh(_: &Inode, encoder: Encoder<'_>, _: Option<&Inode>) -> Result<Encoded> {
