@@ -29,7 +29,7 @@ cat > "$RESULTS/vng.sh" <<-EOF
 EOF
 rc=0
 timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/$IMAGE" \
-	--disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
+	--skip-modules --disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
 	--rwdir="$RESULTS" "${append[@]}" -- sh "$RESULTS/vng.sh" \
 	> "$RESULTS/qemu.log" 2>&1 < /dev/null || rc=$?
 judge_boot "$RESULTS" "$LIMIT" "$rc"

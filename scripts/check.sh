@@ -33,7 +33,7 @@ silent()
 	rm "$out"
 }
 
-rust_objects() { (cd "$LINUX" && git ls-tree -r --name-only HEAD fs io_uring samples/rust | grep '_rust\.rs$' | sed 's/\.rs$/.o/'); }
+rust_objects() { (cd "$LINUX" && git ls-tree -r --name-only HEAD fs io_uring samples/rust | grep -E '(_rust|/rust_exportfs)\.rs$' | sed 's/\.rs$/.o/'); }
 
 clippy()
 {

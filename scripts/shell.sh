@@ -16,6 +16,6 @@ fi
 "$TOP/scripts/setup.sh" vng
 # shellcheck source=/dev/null
 . "$BUILD/env.sh"
-say "The sample tool is $BUILD/guest/fhandle, the selftests are in $BUILD/guest/selftests."
-exec vng --run "$BUILD/$1/$IMAGE" --disable-kvm --disable-microvm \
+say "The sample tools and the selftests are in $BUILD/guest, the sample module is $BUILD/$1/samples/rust/rust_exportfs.ko."
+exec vng --run "$BUILD/$1/$IMAGE" --skip-modules --disable-kvm --disable-microvm \
 	--cpus 2 --memory "${MEMORY:-1G}"

@@ -21,10 +21,18 @@
 //!          \-> dentry -> inode -> Object
 //! ```
 //!
-//! The superblock exists for as long as somebody has a mount, and there is at most one at a time:
-//! all that refers to a file, an `O_PATH` descriptor as well as an open one, refers to a mount. A
-//! superblock holds the module from before it can be seen until the VFS has done with it. So the
-//! module cannot be unloaded while any of its callbacks could be called, and nobody has to count.
+//! The superblock exists for as long as somebody has a mount, and there is at most one at a time.
+//! All that user space can have of a file refers to a mount: an open file, wherever its descriptor
+//! is, and an `O_PATH` descriptor, which opens nothing. (A watch of inotify refers to the inode
+//! alone, but is taken away when the superblock is shut down.)
+//!
+//! The superblock holds the module, from before anybody can find it until the VFS has taken it off
+//! its lists, as the last thing that it does. So the module cannot be unloaded while one of its
+//! callbacks runs or could be called, and nobody has to count: unloading is refused, with
+//! `EWOULDBLOCK`, until the last such reference is gone.
+//!
+//! What makes that work is that nobody has a mount without a reason. With a mount from when the
+//! module is loaded until it is unloaded, it would never be unloaded.
 //!
 //! An object can outlive the files that stand for it, if the filesystem keeps it elsewhere. It
 //! must, where a handle is to lead back to it: inodes are not cached.
@@ -144,16 +152,16 @@
 
 mod file;
 mod file_system;
+mod fs_type;
 mod inode;
 mod mount;
 mod object;
 mod super_block;
-mod r#type;
 
 pub use self::{
     file_system::FileSystem,
+    fs_type::Type,
     mount::Mount,
     object::Object,
-    r#type::Type,
     super_block::SuperBlock, //
 };

@@ -73,6 +73,9 @@ impl<T: FileSystem> SuperBlock<T> {
     ///
     /// If there is an inode with the number of `object`, the dentry is that inode's.
     ///
+    /// This is for [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry), whose caller
+    /// has a mount. As every dentry, it has to be given up before its superblock is.
+    ///
     /// # Errors
     ///
     /// `ENOMEM`.

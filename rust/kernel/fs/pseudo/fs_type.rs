@@ -46,6 +46,8 @@ impl<T: FileSystem> Type<T> {
     /// Makes the type, for a static.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
+        const { assert!(T::MAX_BYTES >= 0, "a size is not negative") };
+
         // INVARIANT: `owner` is the module in which `Operations` is implemented for `T`; the VFS
         // takes a reference to it for every context and superblock, in `get_filesystem()`, and puts
         // it as the last thing it does. What is made of a context is up to `init_fs_context`.
