@@ -29,12 +29,12 @@ pub struct Key {
 impl Key {
     /// Makes a key at random.
     ///
-    /// Waits until the kernel's random numbers cannot be guessed, and so may sleep: a key that is
-    /// guessed protects nothing, and would go unnoticed for as long as the system runs. Where the
-    /// processor or the boot loader supplies randomness, that is before any filesystem is set up;
-    /// elsewhere it is about a second after a cycle counter starts to be watched, and without such
-    /// a counter, when enough interrupts have come. Built-in code that must not hold up the boot
-    /// therefore makes its key when the first file is named, rather than in an initcall.
+    /// Waits until the kernel's random numbers cannot be guessed, and so may sleep: a key that can
+    /// be guessed protects nothing, and that would go unnoticed for as long as the system runs.
+    /// Where the processor or the boot loader supplies randomness, there is nothing to wait for;
+    /// elsewhere it takes about a second with a cycle counter, and without one until enough
+    /// interrupts have come. Built-in code that must not hold up the boot makes its key when user
+    /// space first needs it, not in an initcall.
     ///
     /// # Errors
     ///
