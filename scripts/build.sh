@@ -44,8 +44,9 @@ seed_from_sibling()
 	mkdir -p "$OUT"
 }
 
-# Every object is older than objtool, which is linked anew in another directory
-# although it is the same program: give it the age of the sibling's.
+# Every object is older than objtool, which is built anew in another directory
+# although it is the same program: give it, and all of its parts, for it not to
+# be linked again, the age of the sibling's.
 age_objtool()
 {
 	local tool=tools/objtool/objtool sibling
@@ -53,7 +54,7 @@ age_objtool()
 	sibling=$(cat "$OUT/.sibling")
 	if [ -f "$sibling/$tool" ]; then
 		kmake tools/objtool
-		touch -r "$sibling/$tool" "$OUT/$tool"
+		find "$OUT/tools/objtool" -newer "$sibling/$tool" -exec touch -r "$sibling/$tool" {} +
 	fi
 	rm "$OUT/.sibling"
 }
