@@ -42,7 +42,7 @@ accelerator()
 	if [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 		echo kvm
 	else
-		echo tcg,thread=multi
+		echo "tcg,thread=$THREADS"
 	fi
 }
 
