@@ -447,7 +447,7 @@ FIXTURE_SETUP(stress)
 	unsigned int i;
 	int fd;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	for (i = 0; i < NS_KINDS; i++) {
 		fd = ns_own(&ns_kinds[i]);
@@ -677,7 +677,7 @@ FIXTURE_SETUP(failslab)
 	struct handle next;
 	unsigned int i;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	if (access(FAILSLAB, F_OK) || access("/proc/self/fail-nth", F_OK))
 		SKIP(return, "needs fault injection in " FAILSLAB);

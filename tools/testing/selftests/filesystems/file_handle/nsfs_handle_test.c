@@ -69,7 +69,7 @@ FIXTURE_VARIANT_ADD(nsfs, uts) { .index = NS_UTS };
 FIXTURE_SETUP(nsfs)
 {
 	self->kind = &ns_kinds[variant->index];
-	self->foreign = may_see_all();
+	self->foreign = may_test_all();
 	self->child = paused_child(self->foreign ? self->kind->type : 0,
 				   &self->pidfd);
 	ASSERT_GT(self->child, 0);
@@ -1565,7 +1565,7 @@ TEST(pid_namespace_without_init)
 	int pidfd, fd;
 	pid_t pid;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	args.fh = &fh;
 	pid = unsharing_child(CLONE_NEWPID, &pidfd);
@@ -1615,7 +1615,7 @@ TEST(pid_namespace_with_dead_init)
 	int pidfd, fd;
 	pid_t pid;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	pid = paused_child(CLONE_NEWPID, &pidfd);
 	ASSERT_GT(pid, 0);
@@ -1641,7 +1641,7 @@ TEST(zombie_keeps_pid_and_user_namespace)
 	int pidfd, fd;
 	pid_t pid;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	pid = paused_child(CLONE_NEWPID | CLONE_NEWUSER, &pidfd);
 	ASSERT_GT(pid, 0);
@@ -1690,7 +1690,7 @@ static int decode_for_children(void *arg)
 
 TEST(namespaces_for_children_are_those_of_children)
 {
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	EXPECT_EQ(run_as(WHO_SAME, 0, decode_for_children,
 			 (void *)&ns_kinds[NS_PID]), 0);

@@ -151,7 +151,7 @@ FIXTURE_VARIANT_ADD(nsfs, uts) { .index = NS_UTS };
 FIXTURE_SETUP(nsfs)
 {
 	self->kind = &ns_kinds[variant->index];
-	self->foreign = may_see_all();
+	self->foreign = may_test_all();
 	self->child = paused_child(self->foreign ? self->kind->type : 0,
 				   &self->pidfd);
 	ASSERT_GT(self->child, 0);
@@ -299,8 +299,8 @@ TEST_F(nsfs, initial_namespace_has_a_known_inode_number_and_id)
 {
 	char path[32], link[32], name[64] = "";
 
-	if (!may_see_all())
-		SKIP(return, "needs to be in the initial namespaces");
+	if (!may_test_all())
+		SKIP(return, NEEDS_ROOT);
 	/* A mount namespace is often that of a user's session. */
 	if (ns_id(self->own) != self->kind->init_id) {
 		int pidfd = sys_pidfd_open(1, 0);
@@ -469,7 +469,7 @@ static int grandparent(void *arg)
 
 TEST(parent_as_seen_from_inside)
 {
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	EXPECT_EQ(run_as(WHO_NS_ROOT, CLONE_NEWUSER, grandparent,
 			 (void *)&ns_kinds[NS_USER]), 0);
@@ -555,7 +555,7 @@ TEST(owner_uid_is_that_of_the_maker)
 	uid_t uid = 4242;
 	int pidfd, fd;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	ASSERT_GT(user_ns_of(uid, &pidfd), 0);
 	fd = ns_of_pidfd(pidfd, &ns_kinds[NS_USER]);
@@ -582,7 +582,7 @@ TEST(owner_uid_is_mapped_to_the_user_namespace_of_the_caller)
 	int pidfd, go[2];
 	pid_t pid;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	ASSERT_NE(owner, NULL);
 	ASSERT_GT(user_ns_of(4242, &pidfd), 0);
@@ -625,7 +625,7 @@ TEST_F(nsfs, request_of_another_type_is_invalid)
 			continue;
 		refused = -EINVAL;
 		/* Permissions come first. */
-		if (!self->foreign && is_extensible(requests[i].request) &&
+		if (!may_see_all() && is_extensible(requests[i].request) &&
 		    requests[i].request != NS_MNT_GET_INFO)
 			refused = -EPERM;
 		memset(buf, CANARY, sizeof(buf));
@@ -844,7 +844,6 @@ TEST_F(pids, leader)
 TEST_F(pids, child)
 {
 	const pid_t inside = self->inside->child;
-	char path[64];
 	pid_t outside;
 	int pidfd, ns;
 
@@ -857,14 +856,12 @@ TEST_F(pids, child)
 	EXPECT_EQ(ask_number(self->ns, NS_GET_PID_IN_PIDNS, outside), inside);
 	EXPECT_EQ(ask_number(self->ns, NS_GET_TGID_IN_PIDNS, outside), inside);
 
-	/* It is a process of that namespace, and no other is. */
+	/* It is a process of that namespace. */
 	pidfd = sys_pidfd_open(outside, 0);
 	ASSERT_GE(pidfd, 0);
 	ns = ns_of_pidfd(pidfd, &ns_kinds[NS_PID]);
 	ASSERT_GE(ns, 0);
 	EXPECT_TRUE(same_file(ns, self->ns));
-	snprintf(path, sizeof(path), "/proc/%d", outside);
-	EXPECT_EQ(access(path, F_OK), 0);
 }
 
 TEST_F(pids, thread)
@@ -1070,7 +1067,7 @@ FIXTURE_SETUP(mntns)
 	int pidfd, fd;
 	pid_t pid;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	self->own = ns_own(&ns_kinds[NS_MNT]);
 	ASSERT_GE(self->own, 0);
@@ -1617,7 +1614,7 @@ FIXTURE_SETUP(anonymous)
 	unsigned int i;
 	int fs;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	ASSERT_EQ(unshare(CLONE_NEWNS), 0);
 	ASSERT_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
@@ -1730,7 +1727,7 @@ TEST(mount_namespace_made_of_a_mount_is_one_like_others)
 	struct handle fh;
 	int fd, mnt;
 
-	if (!may_see_all())
+	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
 	fd = sys_open_tree(AT_FDCWD, "/", OPEN_TREE_NAMESPACE |
 			   OPEN_TREE_CLOEXEC);
