@@ -7,6 +7,7 @@
  * RUST_EXPORTFS_MODULE names the module, where it is not in /lib/modules.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <grp.h>
 #include <pthread.h>
 #include <stdatomic.h>
