@@ -83,6 +83,7 @@ configure()
 }
 
 # The C program that the documentation of a Rust sample holds.
+# shellcheck disable=SC2016 # the backticks are Markdown
 program_in_docs() { sed -n '/^\/\/! ```c$/,/^\/\/! ```$/{//d;s/^\/\/! \{0,1\}//p}' "$1"; }
 
 # sample_tool NAME SOURCE [FLAG...]
