@@ -143,7 +143,7 @@ impl<P: Payload> Signed<P> {
         let Self { payload, mac } = self;
         let message = Message::new(payload);
 
-        equal(mac, key.mac(message.as_bytes())).then(|| message.payload)
+        equal(mac, key.mac(message.as_bytes())).then_some(message.payload)
     }
 }
 
