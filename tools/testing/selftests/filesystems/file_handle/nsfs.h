@@ -12,7 +12,7 @@
 #define NS_KINDS		8
 
 /* What to say where may_test_all() does not hold. */
-#define NEEDS_ROOT		"needs root of the initial namespaces and a procfs"
+#define NEEDS_ROOT	"needs root of the initial namespaces and a procfs"
 
 /* What there is to know about one type of namespaces. */
 struct ns_kind {
