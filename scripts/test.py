@@ -338,7 +338,7 @@ def run_flavour(flavour, programs, kunit, runner):
     suites = boot(flavour, BUILD / "results" / flavour, programs, kunit, runner)
     say(f"     {flavour}: guest ended after {time.monotonic() - started:.0f} s, "
         f"logs in {BUILD.relative_to(TOP)}/results/{flavour}")
-    return flavour, suites
+    return suites
 
 
 def run_driver_tests():
@@ -418,10 +418,12 @@ def main():
     kunit = not args.slow and (not args.tests or args.tests == "kunit")
     os.environ.setdefault("MEMORY", "1G")
     # More guests at a time than there are processors for would only time out.
+    # The slowest goes first, the others beside it.
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit, args.runner)
-                for flavour in args.flavours]
-        results = dict(job.result() for job in jobs)
+        jobs = {flavour: pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit,
+                                     args.runner)
+                for flavour in sorted(args.flavours, key="debug".__ne__)}
+        results = {flavour: jobs[flavour].result() for flavour in args.flavours}
     if not (args.tests or args.quick or args.slow) and "rust" in results and ARCH == "x86_64":
         results["driver"] = [run_driver_tests()]
     for flavour, suites in results.items():
