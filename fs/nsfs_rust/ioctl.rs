@@ -165,12 +165,14 @@ fn translate(
         Translation::ToFile => (Task::find_by_vpid(nr, &rcu), Some(ns)),
     };
     let task = task.ok_or(ESRCH)?;
-
-    match match number {
+    let nr = match number {
         Number::Pid => task.pid_nr_ns(to),
         Number::Tgid => task.tgid_nr_ns(to),
-    } {
-        0 => Err(ESRCH),
-        nr => Ok(nr as c_long),
+    };
+
+    // A task that the other namespace does not see has no number there.
+    if nr == 0 {
+        return Err(ESRCH);
     }
+    Ok(nr as c_long)
 }
