@@ -30,7 +30,7 @@ use core::marker::PhantomData;
 ///
 /// - `owner` is the module that the code of `T` is in, and every superblock of this type holds a
 ///   reference to it until the VFS no longer looks at the type.
-/// - Superblocks of this type are made by [`SuperBlock::fill`], and none but [`Self::mount`] asks
+/// - Superblocks of this type are made by `SuperBlock::fill`, and none but [`Self::mount`] asks
 ///   for one.
 #[repr(transparent)]
 pub struct Type<T: FileSystem> {

@@ -33,7 +33,7 @@ use core::{
 ///
 /// # Invariants
 ///
-/// - The superblock was set up by [`Self::fill`], and is active for as long as a reference to it
+/// - The superblock was set up by `Self::fill`, and is active for as long as a reference to it
 ///   exists.
 /// - `s_fs_info` owns a `T::Data`, from before it is set up until after the last inode is evicted.
 /// - `i_private` of each of its inodes owns an [`Arc`] of a `T::Private`, except for the root's,
