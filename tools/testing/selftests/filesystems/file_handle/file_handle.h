@@ -216,11 +216,14 @@ static inline pid_t clone_child(__u64 flags, int *pidfd)
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid < 0)
 		return -errno;
-	if (!pid)
-		die_with_parent();
-	else
+	if (pid) {
 		children[slot] = pid;
-	return pid;
+		return pid;
+	}
+	/* Those of the parent are not the child's to kill. */
+	memset(children, 0, sizeof(children));
+	die_with_parent();
+	return 0;
 }
 
 /* A child that does nothing until it is killed. */
