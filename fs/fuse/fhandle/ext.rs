@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use kernel::bindings;
+
+/// Extensions are padded to this.
+const ALIGN: usize = 8;
+
+/// The size and the type of an extension, and the size of the handle.
+const HEADER: usize = size_of::<bindings::fuse_ext_header>();
+const PREFIX: usize = HEADER + size_of::<u16>();
+
+// User space knows it from C.
+const _: () = {
+    assert!(HEADER == 8);
+    assert!(size_of::<bindings::fuse_file_handle>() == size_of::<u16>());
+};
+
+/// Writes a `FUSE_EXT_HANDLE` with these bytes, and returns its size. Writes nothing if there are
+/// none, or no room.
+pub(crate) fn write(handle: &[u8], buf: &mut [u8]) -> Option<usize> {
+    if handle.is_empty() {
+        return None;
+    }
+    let size = (PREFIX + handle.len()).next_multiple_of(ALIGN);
+    let (ext, _) = buf.split_at_mut_checked(size)?;
+    let (header, rest) = ext.split_at_mut_checked(HEADER)?;
+    let (ext_size, ext_type) = header.split_at_mut_checked(size_of::<u32>())?;
+    let (handle_size, rest) = rest.split_at_mut_checked(size_of::<u16>())?;
+    let (to, padding) = rest.split_at_mut_checked(handle.len())?;
+
+    ext_size.copy_from_slice(&u32::try_from(size).ok()?.to_ne_bytes());
+    ext_type.copy_from_slice(&bindings::fuse_ext_type_FUSE_EXT_HANDLE.to_ne_bytes());
+    handle_size.copy_from_slice(&u16::try_from(handle.len()).ok()?.to_ne_bytes());
+    to.copy_from_slice(handle);
+    padding.fill(0);
+    Some(size)
+}

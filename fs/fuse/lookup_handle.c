@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FUSE: inodes that the server names by handles
+ *
+ * FUSE_LOOKUP_HANDLE and FUSE_STATX travel as one FUSE_COMPOUND, which is two
+ * flat buffers to the transports: it works wherever a lookup does, and there is
+ * one place, fhandle.rs, where the reply is read.
+ */
+
+#include "dev.h"
+#include "fuse_i.h"
+
+#include <linux/exportfs.h>
+#include <linux/slab.h>
+
+/*
+ * The replies of a compound: more than the longest that is right, for the
+ * kernel to see by how little a wrong one is too long.
+ */
+#define COMPOUND_REPLIES_MAX	512
+
+/* One request within a compound, without its arguments */
+struct compound_req {
+	struct fuse_compound_req_in dep;
+	struct fuse_in_header in;
+} __packed;
+
+static_assert(sizeof(struct compound_req) == 48);
+static_assert(sizeof(struct fuse_compound_in) == 16);
+static_assert(sizeof(struct fuse_compound_out) == 16);
+static_assert(sizeof(struct fuse_entry2_out) == 40);
+static_assert(offsetof(struct fuse_entry2_out, flags) == 28);
+static_assert(sizeof(struct fuse_file_handle) == 2);
+static_assert(sizeof(struct fuse_fhandle) == 32);
+static_assert(offsetof(struct fuse_fhandle, data) == 8);
+static_assert(2 * sizeof(struct fuse_out_header) +
+	      sizeof(struct fuse_entry2_out) +
+	      sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE +
+	      sizeof(struct fuse_statx_out) < COMPOUND_REPLIES_MAX);
+
+/*
+ * A handle that is known stays the same for as long as the inode exists. The
+ * one of the root is asked for with no inode at hand, so the connection has it.
+ */
+static struct fuse_fhandle *fhandle_lock(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fuse_conn *fc = get_fuse_conn(inode);
+
+	if (fi->nodeid == FUSE_ROOT_ID) {
+		spin_lock(&fc->lock);
+		return &fc->root_fhandle;
+	}
+	spin_lock(&fi->lock);
+	return &fi->fhandle;
+}
+
+static void fhandle_unlock(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (fi->nodeid == FUSE_ROOT_ID)
+		spin_unlock(&get_fuse_conn(inode)->lock);
+	else
+		spin_unlock(&fi->lock);
+}
+
+/*
+ * The handle of an inode, or none: borrowed from the inode, not to be freed and
+ * not to be kept for longer.
+ */
+struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
+{
+	struct fuse_fhandle fh = *fhandle_lock(inode);
+
+	fhandle_unlock(inode);
+	return fh;
+}
+
+/*
+ * Compare the handle of an inode with what the server says now; take it over
+ * if the inode has none. False means that this is another inode.
+ */
+bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
+{
+	bool same = fuse_fhandle_adopt(fhandle_lock(inode), found);
+
+	fhandle_unlock(inode);
+	return same;
+}
+
+/* Add a request with the arguments that it starts with to a compound */
+static u8 *compound_add(u8 *p, u64 index, u32 dependency,
+			const struct fuse_args *args, const void *arg,
+			size_t size)
+{
+	struct compound_req req = {
+		.dep.dependency = dependency,
+		.in = {
+			.len = sizeof(req.in) + size,
+			.opcode = args->opcode,
+			.unique = index,
+			.nodeid = args->nodeid,
+			.uid = args->uid,
+			.gid = args->gid,
+			.pid = args->pid,
+		},
+	};
+
+	memcpy(p, &req, sizeof(req));
+	memcpy(p + sizeof(req), arg, size);
+	return p + sizeof(req) + size;
+}
+
+/* Who looks a nodeid up may have no handle to tell. */
+static size_t put_ext(const struct fuse_fhandle *fh, u8 *buf)
+{
+	return fh ? fuse_fhandle_ext(fh, buf, FUSE_EXT_HANDLE_MAX) : 0;
+}
+
+/* Add an extension to the request that starts at @start and ends at @p */
+static u8 *compound_add_ext(u8 *start, u8 *p, const struct fuse_fhandle *fh)
+{
+	size_t size = put_ext(fh, p);
+	struct compound_req req;
+
+	memcpy(&req, start, sizeof(req));
+	req.in.len += size;
+	req.in.total_extlen = size / 8;
+	memcpy(start, &req, sizeof(req));
+	return p + size;
+}
+
+static const struct fuse_statx_in lookup_statx_in = {
+	.sx_mask = STATX_BASIC_STATS,
+};
+
+static size_t compound_size(const struct qstr *name)
+{
+	return 2 * sizeof(struct compound_req) + name->len + 1 +
+	       FUSE_EXT_HANDLE_MAX + sizeof(lookup_statx_in);
+}
+
+/* Lay the two requests out in @buf; @args has the nodeid and the credentials */
+static size_t compound_fill(u8 *buf, struct fuse_args *args,
+			    const struct fuse_fhandle *fh,
+			    const struct qstr *name)
+{
+	u8 *p;
+
+	args->opcode = FUSE_LOOKUP_HANDLE;
+	p = compound_add(buf, 0, FUSE_COMPOUND_INDEPENDENT, args, name->name,
+			 name->len);
+	/* The name of a dentry may be followed by more of a path. */
+	*p++ = '\0';
+	((struct compound_req *)buf)->in.len++;
+	p = compound_add_ext(buf, p, fh);
+
+	args->opcode = FUSE_STATX;
+	args->nodeid = 0;
+	p = compound_add(p, 1, 0, args, &lookup_statx_in,
+			 sizeof(lookup_statx_in));
+	return p - buf;
+}
+
+/* Both requests in one. Returns 1 if they have to be sent one by one. */
+static int lookup_compound(struct fuse_mount *fm, u64 nodeid,
+			   const struct fuse_fhandle *fh,
+			   const struct qstr *name,
+			   struct fuse_handle_found *found)
+{
+	static const struct fuse_compound_in in;
+	size_t room = compound_size(name);
+	struct fuse_compound_out out;
+	struct fuse_args args = {};
+	ssize_t ret;
+
+	u8 *buf __free(kfree) = kmalloc(room + COMPOUND_REPLIES_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	ret = fuse_fill_creds(fm, &args, &invalid_mnt_idmap);
+	if (ret)
+		return ret;
+
+	args.nodeid = nodeid;
+	args.in_numargs = 2;
+	args.in_args[0].size = sizeof(in);
+	args.in_args[0].value = &in;
+	args.in_args[1].size = compound_fill(buf, &args, fh, name);
+	args.in_args[1].value = buf;
+	args.out_numargs = 2;
+	args.out_argvar = true;
+	args.out_args[0].size = sizeof(out);
+	args.out_args[0].value = &out;
+	args.out_args[1].size = COMPOUND_REPLIES_MAX;
+	args.out_args[1].value = buf + room;
+	args.opcode = FUSE_COMPOUND;
+	args.nodeid = nodeid;
+
+	ret = fuse_simple_request(fm, &args);
+	if (ret == -ENOSYS)
+		fm->fc->no_compound = 1;
+	if (ret == -ENOSYS || ret == -EOPNOTSUPP)
+		return 1;
+	if (ret < 0)
+		return ret;
+	return fuse_fhandle_parse_compound(buf + room, ret, found);
+}
+
+/* Where FUSE_LOOKUP_HANDLE alone puts its reply */
+struct handle_reply {
+	struct fuse_entry2_out entry;
+	u8 fhandle[sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE + 2];
+};
+
+static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
+			       const struct qstr *name,
+			       struct handle_reply *reply)
+{
+	args->opcode = FUSE_LOOKUP_HANDLE;
+	args->nodeid = nodeid;
+	args->in_numargs = 3;
+	fuse_set_zero_arg0(args);
+	args->in_args[1].size = name->len;
+	args->in_args[1].value = name->name;
+	args->in_args[2].size = 1;
+	args->in_args[2].value = "";
+	args->out_numargs = 2;
+	args->out_argvar = true;
+	args->out_args[0].size = sizeof(reply->entry);
+	args->out_args[0].value = &reply->entry;
+	args->out_args[1].size = sizeof(reply->fhandle);
+	args->out_args[1].value = reply->fhandle;
+}
+
+/* Send FUSE_LOOKUP_HANDLE alone */
+static int lookup_single(struct fuse_mount *fm, u64 nodeid,
+			 const struct fuse_fhandle *fh, const struct qstr *name,
+			 struct fuse_handle_found *found)
+{
+	u8 ext[FUSE_EXT_HANDLE_MAX];
+	struct handle_reply reply;
+	struct fuse_args args = {};
+	ssize_t ret;
+
+	lookup_handle_args(&args, nodeid, name, &reply);
+	args.in_args[3].size = put_ext(fh, ext);
+	if (args.in_args[3].size) {
+		args.in_args[3].value = ext;
+		args.is_ext = true;
+		args.ext_idx = args.in_numargs++;
+	}
+
+	ret = fuse_simple_request(fm, &args);
+	if (ret < 0)
+		return ret == -ENOSYS ? -EIO : ret;
+
+	found->entry = reply.entry;
+	return fuse_fhandle_parse(reply.fhandle, ret, true, &found->fhandle);
+}
+
+static int statx_single(struct fuse_mount *fm, struct fuse_handle_found *found)
+{
+	struct fuse_args args = {};
+	int err;
+
+	args.opcode = FUSE_STATX;
+	args.nodeid = found->entry.nodeid;
+	args.in_numargs = 1;
+	args.in_args[0].size = sizeof(lookup_statx_in);
+	args.in_args[0].value = &lookup_statx_in;
+	args.out_numargs = 1;
+	args.out_args[0].size = sizeof(found->statx);
+	args.out_args[0].value = &found->statx;
+
+	err = fuse_simple_request(fm, &args);
+	if (err)
+		return err == -ENOSYS ? -EIO : err;
+	if (~found->statx.stat.mask & STATX_BASIC_STATS)
+		return -EIO;
+	return 0;
+}
+
+static int lookup_found(struct fuse_mount *fm, u64 nodeid,
+			const struct fuse_fhandle *fh, const struct qstr *name,
+			struct fuse_handle_found *found)
+{
+	int ret = 1;
+
+	if (!fm->fc->no_compound)
+		ret = lookup_compound(fm, nodeid, fh, name, found);
+	if (ret <= 0)
+		return ret;
+
+	ret = lookup_single(fm, nodeid, fh, name, found);
+	if (!ret && found->entry.nodeid)
+		ret = statx_single(fm, found);
+	return ret;
+}
+
+static void found_to_entry(struct fuse_handle_found *found,
+			   struct fuse_entry_out *out)
+{
+	out->nodeid = found->entry.nodeid;
+	out->generation = found->entry.generation;
+	out->entry_valid = found->entry.entry_valid;
+	out->entry_valid_nsec = found->entry.entry_valid_nsec;
+	out->attr_valid = found->statx.attr_valid;
+	out->attr_valid_nsec = found->statx.attr_valid_nsec;
+	fuse_statx_to_attr(&found->statx.stat, &out->attr);
+	/* FUSE_STATX has no place for these. */
+	out->attr.flags = found->entry.flags &
+			  (FUSE_ATTR_SUBMOUNT | FUSE_ATTR_DAX);
+}
+
+/* The root is never forgotten, and nothing else may pass for it. */
+static bool other_root(struct fuse_conn *fc, struct fuse_handle_found *found)
+{
+	bool same;
+
+	if (found->entry.nodeid != FUSE_ROOT_ID)
+		return false;
+	spin_lock(&fc->lock);
+	same = fuse_fhandle_same(&fc->root_fhandle, &found->fhandle);
+	spin_unlock(&fc->lock);
+	return !same;
+}
+
+/* Undo a lookup that nobody will account for.  Consumes @forget. */
+static void forget_found(struct fuse_conn *fc, struct fuse_handle_found *found,
+			 struct fuse_forget_link *forget)
+{
+	fuse_fhandle_free(&found->fhandle);
+	if (invalid_nodeid(found->entry.nodeid))
+		kfree(forget);
+	else
+		fuse_chan_queue_forget(fc->chan, forget, found->entry.nodeid, 1);
+}
+
+/**
+ * fuse_lookup_handle - look a name up, with the handle
+ * @fm: the mount
+ * @nodeid: that of the directory; 0 to find the inode of @fh itself
+ * @fh: handle of the directory, if the caller has one
+ * @name: what to look up
+ * @out: receives the entry and the attributes
+ * @fhandle: receives the handle, which is the caller's to free
+ *
+ * Return: 0, with a lookup that the caller has to account for if the nodeid is
+ * not 0, or an error, with none.
+ */
+int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
+		       const struct fuse_fhandle *fh, const struct qstr *name,
+		       struct fuse_entry_out *out, struct fuse_fhandle *fhandle)
+{
+	struct fuse_handle_found *found __free(kfree) = kzalloc_obj(*found);
+	struct fuse_forget_link *forget;
+	int err;
+
+	forget = found ? fuse_alloc_forget() : NULL;
+	if (!forget)
+		return -ENOMEM;
+
+	err = lookup_found(fm, nodeid, fh, name, found);
+	if (!err) {
+		found_to_entry(found, out);
+		if (out->nodeid && (fuse_invalid_attr(&out->attr) ||
+				    other_root(fm->fc, found)))
+			err = -EIO;
+	}
+	if (err) {
+		forget_found(fm->fc, found, forget);
+		return err;
+	}
+	*fhandle = found->fhandle;
+	kfree(forget);
+	return 0;
+}
+
+/**
+ * fuse_lookup_new_handle - get the handle of an inode that was just created
+ * @fm: the mount
+ * @nodeid: of the inode
+ * @fhandle: receives the handle, which is the caller's to free
+ *
+ * The inode exists, whatever comes of this: if the server has no handle for it
+ * now, there will be another lookup. But a server that breaks the protocol is
+ * not to be believed.
+ *
+ * Return: how many lookups this is for the caller to account for, or -EIO.
+ */
+int fuse_lookup_new_handle(struct fuse_mount *fm, u64 nodeid,
+			   struct fuse_fhandle *fhandle)
+{
+	struct fuse_handle_found *found __free(kfree) = kzalloc_obj(*found);
+	struct fuse_forget_link *forget;
+	int err;
+
+	forget = found ? fuse_alloc_forget() : NULL;
+	if (!forget)
+		return 0;
+
+	err = lookup_single(fm, nodeid, NULL, &QSTR("."), found);
+	if (!err && found->entry.nodeid == nodeid) {
+		*fhandle = found->fhandle;
+		kfree(forget);
+		return 1;
+	}
+	if (!err && found->entry.nodeid)
+		err = -EIO;
+	forget_found(fm->fc, found, forget);
+	return err == -EIO ? err : 0;
+}
+
+struct root_args {
+	struct fuse_args args;
+	struct fuse_conn *fc;
+	struct fuse_forget_link *forget;
+	struct handle_reply reply;
+};
+
+/* Called where the server writes its reply, which must not wait for memory */
+static void lookup_root_end(struct fuse_args *args, int error)
+{
+	struct root_args *ra = container_of(args, typeof(*ra), args);
+	struct fuse_fhandle fh = {};
+	struct fuse_conn *fc = ra->fc;
+	u64 nodeid = ra->reply.entry.nodeid;
+
+	if (error)
+		goto out;
+	if (nodeid == FUSE_ROOT_ID) {
+		if (!fuse_fhandle_parse(ra->reply.fhandle,
+					args->out_args[1].size, false, &fh)) {
+			spin_lock(&fc->lock);
+			fuse_fhandle_adopt(&fc->root_fhandle, &fh);
+			spin_unlock(&fc->lock);
+			fuse_fhandle_free(&fh);
+		}
+	} else if (nodeid) {
+		/* A lookup all the same. */
+		fuse_chan_queue_forget(fc->chan, ra->forget, nodeid, 1);
+		ra->forget = NULL;
+	}
+out:
+	kfree(ra->forget);
+	kfree(ra);
+}
+
+/*
+ * Ask for the handle of the root, ahead of every other request: nobody looks
+ * the root up. Without an answer it has none, and that is all.
+ */
+static void lookup_root(struct fuse_mount *fm)
+{
+	struct root_args *ra = kzalloc_obj(*ra, GFP_ATOMIC);
+
+	if (!ra)
+		return;
+	ra->forget = fuse_alloc_forget_atomic();
+	if (!ra->forget)
+		goto free;
+
+	ra->fc = fm->fc;
+	lookup_handle_args(&ra->args, FUSE_ROOT_ID, &QSTR("."), &ra->reply);
+	ra->args.force = true;
+	ra->args.nocreds = true;
+	ra->args.end = lookup_root_end;
+	if (!fuse_simple_background(fm, &ra->args, GFP_ATOMIC))
+		return;
+free:
+	kfree(ra->forget);
+	kfree(ra);
+}
+
+/*
+ * A file handle is the handle of the inode, and nothing that the kernel or this
+ * run of the server has made up. This may be called with locks held, and sends
+ * nothing.
+ */
+static int handle_encode_fh(struct inode *inode, u32 *fid, int *max_len,
+			    struct inode *parent)
+{
+	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
+	struct fuse_fhandle parent_fh;
+
+	if (!parent)
+		return fuse_fhandle_encode(&fh, NULL, fid, max_len);
+
+	parent_fh = fuse_inode_fhandle(parent);
+	return fuse_fhandle_encode(&fh, &parent_fh, fid, max_len);
+}
+
+/* Let the server find the inode of a handle; its nodeid may be another now */
+static struct dentry *handle_get_dentry(struct super_block *sb, struct fid *fid,
+					int fh_len, int fh_type, bool parent)
+{
+	struct fuse_fhandle fh = {}, found;
+	struct fuse_entry_out out;
+	struct inode *inode;
+	struct dentry *dentry;
+	int err;
+
+	err = fuse_fhandle_decode(fid->raw, fh_len, fh_type, parent, &fh);
+	if (err)
+		return ERR_PTR(err);
+
+	err = fuse_lookup_name(sb, 0, &fh, &QSTR("."), &out, &inode);
+	if (err || !inode) {
+		err = err && err != -ENOENT ? err : -ESTALE;
+		goto out_free;
+	}
+
+	err = -ESTALE;
+	found = fuse_inode_fhandle(inode);
+	if (!fuse_fhandle_same(&fh, &found) || fuse_is_bad(inode)) {
+		iput(inode);
+		goto out_free;
+	}
+	fuse_fhandle_free(&fh);
+
+	dentry = d_obtain_alias(inode);
+	if (!IS_ERR(dentry) && get_node_id(inode) != FUSE_ROOT_ID)
+		fuse_invalidate_entry_cache(dentry);
+	return dentry;
+
+out_free:
+	fuse_fhandle_free(&fh);
+	return ERR_PTR(err);
+}
+
+static struct dentry *handle_fh_to_dentry(struct super_block *sb,
+					  struct fid *fid, int fh_len,
+					  int fh_type)
+{
+	return handle_get_dentry(sb, fid, fh_len, fh_type, false);
+}
+
+static struct dentry *handle_fh_to_parent(struct super_block *sb,
+					  struct fid *fid, int fh_len,
+					  int fh_type)
+{
+	return handle_get_dentry(sb, fid, fh_len, fh_type, true);
+}
+
+static struct dentry *handle_get_parent(struct dentry *child)
+{
+	struct inode *inode = d_inode(child), *dir;
+	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
+	struct fuse_entry_out out;
+	struct dentry *parent;
+	int err;
+
+	err = fuse_lookup_name(inode->i_sb, get_node_id(inode), &fh,
+			       &dotdot_name, &out, &dir);
+	if (err || !dir)
+		return ERR_PTR(err && err != -ENOENT ? err : -ESTALE);
+
+	parent = d_obtain_alias(dir);
+	if (!IS_ERR(parent) && get_node_id(dir) != FUSE_ROOT_ID)
+		fuse_invalidate_entry_cache(parent);
+	return parent;
+}
+
+/* For a server that does not want to be exported */
+static const struct export_operations handle_fid_operations = {
+	.encode_fh	= handle_encode_fh,
+};
+
+static const struct export_operations handle_export_operations = {
+	.encode_fh	= handle_encode_fh,
+	.fh_to_dentry	= handle_fh_to_dentry,
+	.fh_to_parent	= handle_fh_to_parent,
+	.get_parent	= handle_get_parent,
+};
+
+/* Whether there are handles is only known after INIT. */
+int fuse_wait_for_handles(struct fuse_conn *fc)
+{
+	return fuse_chan_wait_initialized(fc->chan);
+}
+
+/**
+ * fuse_init_handles - start to use handles, as the reply to INIT asks for
+ * @fm: the first mount of the connection
+ * @export: whether file handles can be decoded
+ */
+void fuse_init_handles(struct fuse_mount *fm, bool export)
+{
+	struct fuse_conn *fc = fm->fc;
+
+	fc->lookup_handle = 1;
+	/* FUSE_READDIRPLUS has no handles. */
+	fc->do_readdirplus = 0;
+	fc->readdirplus_auto = 0;
+	fm->sb->s_export_op = export ? &handle_export_operations :
+				       &handle_fid_operations;
+	lookup_root(fm);
+}
