@@ -25,7 +25,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help setup source tree import series build kernel run shell test quick slow check patches clean distclean
+.PHONY: help setup source tree import series build kernel run shell test quick slow bench check patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -78,6 +78,10 @@ quick: build ## the inner loop: own suites and KUnit on one flavour
 
 slow: build ## the one slow upstream suite, pidfd_test
 	@$(TEST) $(ONE) --slow
+
+bench: tree ## what each call costs on c and rust, in instructions: tables and charts
+	@scripts/setup.sh bench
+	@scripts/bench.py $(or $(FLAVOUR),c rust)
 
 check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
 	@scripts/setup.sh check

@@ -7,7 +7,8 @@
 # JOB is a script, which becomes /job in the guest. RESULTS is a directory that
 # receives console.log (the kernel) and job.log (the script's output). Where
 # TEE=1, the script's output is also shown; where INTERACTIVE=1, it has the
-# terminal instead, and nothing is judged. Exit status: the job's, or
+# terminal instead, and nothing is judged. Where CLOCK=instructions, the guest's
+# time is a nanosecond an instruction. Exit status: the job's, or
 #   124  the guest did not end within SECONDS and was killed
 #   125  the guest ended without the job having ended: panic or power loss
 #   126  the kernel printed what a healthy kernel does not print
@@ -46,11 +47,23 @@ accelerator()
 	fi
 }
 
+# What drives the guest's processors and its clock. One that counts instructions
+# does not wait while the guest is idle, and nothing that the guest is given
+# depends on this machine's time or chance.
+processors()
+{
+	if [ "${CLOCK:-}" = instructions ]; then
+		echo "-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -seed 1 -rtc base=2026-01-01,clock=vm"
+	else
+		echo "-accel $(accelerator) -smp 2"
+	fi
+}
+
 # boot CHARDEV [KERNEL-ARGUMENT...]: the console for results goes to CHARDEV.
 boot()
 {
-	# shellcheck disable=SC2086 # the machine is several arguments
-	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE -accel "$(accelerator)" -smp 2 -m "$MEMORY" \
+	# shellcheck disable=SC2046,SC2086 # the machine is several arguments
+	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE $(processors) -m "$MEMORY" \
 		-display none -no-reboot -nodefaults -monitor none \
 		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
 		-append "console=$CONSOLE panic=-1 printk.time=1 ${*:2}" \

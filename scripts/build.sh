@@ -16,6 +16,8 @@ OUT=$BUILD/$FLAVOUR
 GUEST=$BUILD/guest
 # The suites of the base tree and ours; see scripts/test.py for what is run.
 SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
+# They need two libraries, which another architecture's sysroot does not have.
+[ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
 
 # A flavour is a fragment that is neither everybody's nor an architecture's.
 flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
@@ -104,6 +106,8 @@ build_guest()
 		INSTALL_PATH="$GUEST/selftests" install
 	program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
 	sample_tool fhandle "$LINUX/samples/vfs/fhandle.c"
+	sample_tool fhandle-uring "$LINUX/samples/vfs/fhandle-uring.c"
+	sample_tool passthrough_handle "$LINUX/samples/fuse/passthrough_handle.c"
 	sample_tool rust_exportfs "$GUEST/rust_exportfs.c" -I "$LINUX/samples/rust"
 }
 
@@ -132,7 +136,7 @@ build_image()
 	cp "$TOP/scripts/guest/timeout" "$root/usr/bin/timeout"
 	cp "$TOP/scripts/guest/init" "$root/init"
 	cp "$TOP/scripts/guest/show" "$root/bin/show"
-	cp "$GUEST/fhandle" "$GUEST/rust_exportfs" "$root/bin"
+	cp "$GUEST"/{fhandle,fhandle-uring,passthrough_handle,rust_exportfs} "$root/bin"
 	cp -a "$GUEST/selftests" "$root/selftests"
 	find "$root/selftests" -type f -perm /100 -exec "llvm-strip${LLVM#1}" -g {} + 2> /dev/null || true
 	printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' \
@@ -150,7 +154,7 @@ guest_inputs()
 {
 	{
 		git -C "$LINUX" rev-parse "HEAD:tools/testing/selftests" "HEAD:tools/include" \
-			"HEAD:include/uapi" "HEAD:samples/vfs" "HEAD:samples/rust"
+			"HEAD:include/uapi" "HEAD:samples/fuse" "HEAD:samples/vfs" "HEAD:samples/rust"
 		cat "$TOP"/scripts/guest/* "$0" "$BUILD/env.sh"
 	} | sha256sum
 }

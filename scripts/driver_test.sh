@@ -85,6 +85,10 @@ test_arguments()
 		env ARCH=arm "$TOP/scripts/setup.sh" vng
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
 		"$TOP/scripts/test.py" rust --tests x:y
+	expect "a flavour that is not measured is named" 1 "'debug' is not measured; there are: c rust" \
+		"$TOP/scripts/bench.py" c debug
+	expect "an architecture whose clock counts no instructions is named" 1 "x86_64's, not arm's" \
+		env ARCH=arm "$TOP/scripts/bench.py" c
 }
 
 test_kdir()

@@ -4,6 +4,7 @@
 # and put the chosen ones into build/bin, with build/env.sh to use them.
 #
 #   setup.sh          what building, booting and testing need
+#   setup.sh bench    also what `make bench` needs
 #   setup.sh check    also what `make check` needs
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
@@ -169,12 +170,21 @@ wanted()
 		/usr/include/sys/capability.h libcap-dev
 		/usr/bin/setsid util-linux
 	EOF
+	# The selftests of FUSE in the base tree.
+	[ -n "$CROSS" ] || cat <<-EOF
+		pkg-config pkg-config
+		/usr/include/fuse/fuse.h libfuse-dev
+		/usr/include/fuse3/fuse.h libfuse3-dev
+	EOF
 	[ -z "$CROSS" ] || cat <<-EOF
 		$CROSS-gcc gcc-$CROSS
 		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
-	[ "$PURPOSE" = build ] || echo "python3-venv python3-venv"
+	case $PURPOSE in
+	bench) echo "python3-matplotlib python3-matplotlib" ;;
+	check | vng) echo "python3-venv python3-venv" ;;
+	esac
 	# udev names the ports that virtme-ng talks through.
 	[ "$PURPOSE" != vng ] || echo "/lib/systemd/systemd-udevd udev"
 }
@@ -195,6 +205,8 @@ missing_tools()
 	while read -r tool package; do
 		case $tool in
 		/*) [ -e "$tool" ] || echo "$tool $package" ;;
+		# For the system's python3, whatever comes first in PATH.
+		python3-matplotlib) /usr/bin/python3 -c 'import matplotlib' 2> /dev/null || echo "$tool $package" ;;
 		python3-venv) python3 -c 'import ensurepip' 2> /dev/null || echo "$tool $package" ;;
 		*) has "$tool" || echo "$tool $package" ;;
 		esac

@@ -16,29 +16,18 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent
+from lib import ARCH, BUILD, TOP, boot_failure, run_guest, say, setting
 
-def setting(variable):
-    """What lib.sh makes of the environment: one place for every script."""
-    run = subprocess.run(["bash", "-c", f'. "$0" && echo "${variable}"', TOP / "scripts/lib.sh"],
-                         stdout=subprocess.PIPE, text=True, check=False)
-    return run.stdout.strip() or sys.exit(1)
-
-
-ARCH = setting("ARCH")
-BUILD = Path(setting("BUILD"))
 GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
 OWN = ["filesystems/file_handle:*"]
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
-            "filesystems/mount_cycle:locked_handle_test"]
+            "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 # 135 s of recycling pids, and then a skip: `make slow` runs it.
 SLOW = ["pidfd:pidfd_test"]
@@ -74,8 +63,15 @@ EXPECTED_FAILURES = {
         "next_without_info": "NS_MNT_GET_NEXT is EFAULT without a place for the information",
         "previous_without_info": "NS_MNT_GET_PREV is EFAULT without a place for the information"},
 }
+# What is new has no twin in C. On "c", some programs say so, beside what the base
+# can run as well, and the others are left out.
+NEW = ["filesystems/file_handle:fuse_handle*", "filesystems/file_handle:io_uring_*"]
+C_SKIP = ["filesystems/file_handle:io_uring_handle_test",
+          "filesystems/file_handle:io_uring_handle_stress_test",
+          "filesystems/file_handle:fuse_handle_stress_test"]
 # The stress tests are given more time where a race or a leak would show.
-DEBUG_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "30"}
+DEBUG_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "30", "FUSE_STRESS_SECONDS": "60",
+                     "FUSE_HANDLES": "1000"}
 
 # Cases of others that fail on an architecture on an unmodified kernel, too: they
 # are skipped with the reason. Whatever passes is counted as passed.
@@ -87,20 +83,10 @@ KNOWN = {
     },
 }
 
-BOOT_FAILURES = {124: "the guest hung and was killed",
-                 125: "the guest ended before its job did",
-                 126: "the kernel printed what a healthy kernel does not print"}
 # Seconds. Emulated guests share this machine's processors, so that a program
 # may take several times what it takes alone.
-GUEST_LIMIT = 900
-PROGRAM_LIMIT = 300
-
-printing = threading.Lock()
-
-
-def say(*lines):
-    with printing:
-        print("\n".join(lines), flush=True)
+GUEST_LIMIT = 1500
+PROGRAM_LIMIT = 600
 
 
 @dataclass
@@ -232,8 +218,8 @@ def select(patterns, without=()):
             and not any(fnmatch.fnmatch(name, p) for p in without)]
 
 
-def write_job(path, programs, flavour):
-    lines = ["#!/bin/sh", "cd \"${SELFTESTS:-/selftests}\" || exit 1"]
+def job_lines(programs, flavour):
+    lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1"]
     if flavour == "debug":
         lines += [f"export {name}={value}" for name, value in DEBUG_ENVIRONMENT.items()]
     if programs:
@@ -243,19 +229,13 @@ def write_job(path, programs, flavour):
         # A leak is one that a second scan, after what is being freed is free, still sees.
         lines += ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
                   "echo scan > $leaks; sleep 1", "cat $leaks > /dev/kmsg"]
-    path.write_text("\n".join(lines) + "\n")
+    return lines
 
 
 def boot(flavour, results, programs, kunit, runner):
-    results.mkdir(parents=True, exist_ok=True)
-    job = results / "job.sh"
-    write_job(job, programs, flavour)
-    script = TOP / "scripts" / ("boot-vng.sh" if runner == "vng" else "boot.sh")
-    command = [script, flavour, results, str(GUEST_LIMIT), job]
-    if kunit:
-        command += ["kunit.enable=1", "kunit.autorun=1"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    log = (results / "job.log").read_text(errors="replace").replace("\r", "")
+    run, log = run_guest(flavour, results, GUEST_LIMIT, job_lines(programs, flavour),
+                         ["kunit.enable=1", "kunit.autorun=1"] if kunit else [],
+                         "boot-vng.sh" if runner == "vng" else "boot.sh")
     console = (results / "console.log").read_text(errors="replace")
     suites = parse_selftests(log)
     if kunit:
@@ -266,8 +246,7 @@ def boot(flavour, results, programs, kunit, runner):
     seen = {suite.name for suite in suites}
     if run.returncode:
         broken = Suite(f"kernel of {flavour}")
-        why = BOOT_FAILURES.get(run.returncode, f"boot ended with {run.returncode}")
-        broken.failures[why] = run.stderr.splitlines()
+        broken.failures[boot_failure(run.returncode)] = run.stderr.splitlines()
         suites.append(broken)
     elif missing := [name for name in programs if name not in seen]:
         broken = Suite(f"run of {flavour}")
@@ -377,7 +356,7 @@ def programs_for(flavour, args):
         return select(SLOW)
     if args.quick:
         return select(QUICK)
-    return select(OWN + UPSTREAM, SLOW + (DEBUG_SKIP if flavour == "debug" else []))
+    return select(OWN + UPSTREAM, SLOW + {"c": C_SKIP, "debug": DEBUG_SKIP}.get(flavour, []))
 
 
 def compare(results):
@@ -386,6 +365,9 @@ def compare(results):
         return 0
     outcome = {flavour: {s.name: s.outcome() for s in results[flavour] if ":" in s.name}
                for flavour in ("c", "rust")}
+    for name in select(NEW):
+        for outcomes in outcome.values():
+            outcomes.pop(name, None)
     differ = [name for name in outcome["c"].keys() | outcome["rust"].keys()
               if outcome["rust"].get(name) != outcome["c"].get(name)]
     for name in differ:
@@ -400,9 +382,13 @@ def report_skips(results):
     for flavour, suites in results.items():
         for suite in suites:
             for case, why in suite.skips.items():
-                reasons.setdefault((suite.name.split(" (")[0], case, why), []).append(flavour)
-    for (name, case, why), flavours in reasons.items():
-        print(f"skip {','.join(flavours)}: {name} {case}: {why}")
+                cases = reasons.setdefault((suite.name.split(" (")[0], why), {})
+                cases.setdefault(case, []).append(flavour)
+    for (name, why), cases in reasons.items():
+        flavours = dict.fromkeys(flavour for where in cases.values() for flavour in where)
+        case, *others = cases
+        also = f" and {len(others)} more" if others else ""
+        print(f"skip {','.join(flavours)}: {name} {case}{also}: {why}")
 
 
 def main():

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Measure what calls on file handles cost, in instructions.
+
+Each flavour is built and booted twice, under a clock that counts instructions: the load
+of this machine is not in the figures, and they come out the same in both
+boots. Those that do not are named. The programs are the selftests handle_bench
+and uring_handle_bench; all they said is kept in bench/results.json of the
+architecture's output, beside the charts.
+
+  bench.py FLAVOUR...
+"""
+
+import argparse
+import concurrent.futures
+import errno
+import json
+import subprocess
+import sys
+from collections import defaultdict
+
+from lib import ARCH, BUILD, TOP, boot_failure, run_guest, say
+
+RESULTS = BUILD / "bench"
+BOOTS = 2
+# Seconds. A guest takes one, and longer where it shares a processor.
+LIMIT = 900
+FLAVOURS = ["c", "rust"]
+
+# How many processes there are, and how many namespaces. With 16, some handle is
+# the first of its hash chain; with one, that would be luck.
+COUNTS = [(16, 16), (64, 16), (512, 16), (16, 64), (16, 512)]
+LEAST = COUNTS[0]
+
+# Addresses are to be the same in each boot, and the clock's rate is known: there
+# is nothing left to calibrate it with. Without fsrm and fsrs, memory is copied and
+# filled in loops of which each turn is a few bytes: with them it is one "rep" whose
+# every byte counts as an instruction.
+ARGUMENTS = ["nokaslr", "norandmaps", "tsc_early_khz=1000000", "hpet=disable", "pmtmr=0",
+             "tsc=reliable", "clearcpuid=fsrm,fsrs",
+             # A disk on which everything takes a millisecond
+             "null_blk.irqmode=2", "null_blk.completion_nsec=1000000",
+             "null_blk.memory_backed=1", "null_blk.gb=1"]
+
+# Nothing is printed while something is measured: when a console is served is up to
+# this machine. The kernel decides on its clock, and on timers finer than the tick,
+# in the first seconds. An inode a block is for each open to take a read of its own.
+JOB = ["set -e",
+       "sleep 3",
+       "exec 3>&1 > /tmp/figures 2>&1",
+       "trap 'cat /tmp/figures >&3' EXIT",
+       "cd /selftests/filesystems/file_handle",
+       "insmod /lib/modules/rust_exportfs.ko",
+       *(f"./handle_bench -p {processes} -n {namespaces}" for processes, namespaces in COUNTS),
+       "./uring_handle_bench",
+       "mke2fs -b 4096 -I 4096 -i 65536 /dev/nullb0 65536 > /dev/null",
+       "./uring_handle_bench -c /dev/nullb0 -d /mnt"]
+
+
+def boot(flavour, number):
+    """The figures of one boot, and what else was said."""
+    results = RESULTS / f"{flavour}-{number}"
+    run, log = run_guest(flavour, results, LIMIT, JOB, ARGUMENTS, CLOCK="instructions")
+    figures = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    notes = [line for line in log.splitlines() if not line.startswith(("{", "guest: "))]
+    if run.returncode:
+        sys.exit("\n".join([f"bench: error: {flavour}: {boot_failure(run.returncode)} (see "
+                            f"{results.relative_to(TOP)})",
+                            *(f"    | {line}" for line in run.stderr.splitlines() + notes)]))
+    say(f"     {flavour}, boot {number}: {len(figures)} figures, "
+        f"logs in {results.relative_to(TOP)}")
+    return figures, notes
+
+
+def name_of(figure):
+    """What was measured, as a key: all but the times."""
+    return tuple((name, value) for name, value in figure.items()
+                 if name not in ("minimum", "median"))
+
+
+def merge(flavour, boots):
+    """One list of the figures of several boots, each with whether it repeats."""
+    boots = [{name_of(figure): figure for figure in figures} for figures, _ in boots]
+    if any(other.keys() != boots[0].keys() for other in boots[1:]):
+        sys.exit(f"bench: error: the boots of {flavour} measured different things")
+    merged = []
+    for name, figure in boots[0].items():
+        seen = [[other[name]["minimum"], other[name]["median"]] for other in boots]
+        merged.append({"flavour": flavour, **figure, "boots": seen})
+    return merged
+
+
+def spread(figure, kind):
+    """By how much of the least a time differs between boots."""
+    times = [boot[kind] for boot in figure["boots"]]
+    return (max(times) - min(times)) / min(times)
+
+
+def by_flavour(figures):
+    """{what: {flavour: figure}}, in the order of the figures."""
+    table = defaultdict(dict)
+    for figure in figures:
+        what = {name: figure[name] for name in
+                ("call", "filesystem", "errno", "processes", "namespaces", "curve", "how", "n")
+                if name in figure}
+        table[tuple(what.items())][figure["flavour"]] = figure
+    return [(dict(what), row) for what, row in table.items()]
+
+
+def outcome(what):
+    return f"{what['call']} ({errno.errorcode[what['errno']]})" if what["errno"] else what["call"]
+
+
+def ratio(row):
+    return row["rust"]["minimum"] / row["c"]["minimum"] if {"c", "rust"} <= row.keys() else None
+
+
+def print_calls(calls, flavours):
+    print(f"\nInstructions per call{'':24}", *(f"{name:>8}" for name in flavours),
+          "  rust/c" if len(flavours) == 2 else "")
+    for what, row in calls:
+        if (what["processes"], what["namespaces"]) == LEAST:
+            print(f"{what['filesystem']:14} {outcome(what):34}",
+                  *(f"{row[name]['minimum']:8}" for name in flavours),
+                  f"{ratio(row):8.3f}" if ratio(row) else "")
+
+
+def print_growth(calls, flavours):
+    """The calls whose cost depends on how much there is of what."""
+    medians = defaultdict(dict)
+    for what, row in calls:
+        for name in flavours:
+            key = (what["filesystem"], outcome(what), name)
+            medians[key][what["processes"], what["namespaces"]] = row[name]["median"]
+    print(f"\nWith more processes and namespaces{'':18}",
+          *(f"{f'{p} + {n}':>8}" for p, n in COUNTS))
+    for (filesystem, call, name), row in medians.items():
+        if len(set(row.values())) > 1:
+            print(f"{filesystem:14} {call:32} {name:6}", *(f"{row[count]:8}" for count in COUNTS))
+    print("(every other call costs the same)")
+
+
+def fit(points):
+    """Intercept and slope of the line through (n, time), by least squares."""
+    mean_n = sum(n for n, _ in points) / len(points)
+    mean = sum(time for _, time in points) / len(points)
+    slope = (sum((n - mean_n) * (time - mean) for n, time in points)
+             / sum((n - mean_n) ** 2 for n, _ in points))
+    return mean - slope * mean_n, slope
+
+
+def fit_curves(figures):
+    points = defaultdict(list)
+    for figure in figures:
+        if "curve" in figure:
+            key = figure["curve"], figure["how"], figure["flavour"]
+            points[key].append((figure["n"], figure["minimum"]))
+    curves = []
+    for (curve, how, flavour), line in points.items():
+        intercept, slope = fit(line)
+        curves.append({"curve": curve, "how": how, "flavour": flavour, "points": line,
+                       "intercept": intercept, "slope": slope})
+    return sorted(curves, key=lambda line: line["curve"])
+
+
+def print_curves(curves):
+    print(f"\nN at once: the line by least squares{'':23} {'fixed':>10} {'each':>9}"
+          f" {'N = 256':>11}")
+    for line in curves:
+        print(f"{line['curve']:29} {line['how']:24} {line['flavour']:6}"
+              f"{line['intercept']:9.0f} {line['slope']:9.1f} {line['points'][-1][1]:11}")
+
+
+def print_repeats(figures):
+    """Which times of those in the tables are not the same in each boot."""
+    calls = [figure for figure in figures if "call" in figure]
+    lines = []
+    for kind, name in enumerate(("minimum", "median")):
+        for figure in calls:
+            if spread(figure, kind):
+                lines.append(f"{figure['call']}, {figure['filesystem']}, {figure['flavour']}, with "
+                             f"{figure['processes']} + {figure['namespaces']}: {name} "
+                             + " and ".join(str(boot[kind]) for boot in figure["boots"]))
+    changing = len(lines)
+    curves = defaultdict(list)
+    for figure in figures:
+        if "curve" in figure and spread(figure, 0):
+            curves[figure["curve"], figure["how"], figure["flavour"]].append(spread(figure, 0))
+    for what, spreads in curves.items():
+        changing += len(spreads)
+        lines.append(f"{', '.join(what)}: {len(spreads)} of the minima, "
+                     f"by {100 * max(spreads):.4f} % at most")
+    total = len(figures) + len(calls)
+    print(f"\n{total - changing} of {total} times are the same in each of {BOOTS} boots"
+          + ("; these are not:" if lines else ""), *lines, sep="\n  ")
+
+
+def said(*command):
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout.partition("\n")[0]
+
+
+def write(path, figures, curves, notes):
+    path.write_text(json.dumps({
+        "tree": said("git", "-C", TOP / "build/linux", "rev-parse", "series"),
+        "emulator": said("qemu-system-x86_64", "--version"),
+        "boots": BOOTS, "unit": "instructions", "notes": notes,
+        "figures": figures, "curves": curves}, indent=1) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flavours", nargs="+")
+    args = parser.parse_args()
+    if ARCH != "x86_64":
+        sys.exit(f"bench: error: the clock that counts instructions is x86_64's, not {ARCH}'s")
+    for name in args.flavours:
+        if name not in FLAVOURS:
+            sys.exit(f"bench: error: '{name}' is not measured; there are: {' '.join(FLAVOURS)}")
+
+    for name in args.flavours:
+        if subprocess.run([TOP / "scripts/build.sh", name], check=False).returncode:
+            sys.exit(1)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = {name: [pool.submit(boot, name, number) for number in range(1, BOOTS + 1)]
+                for name in args.flavours}
+        boots = {name: [job.result() for job in jobs[name]] for name in args.flavours}
+    figures = [figure for name in args.flavours for figure in merge(name, boots[name])]
+    notes = [f"{name}: {line}" for name in args.flavours
+             for line in dict.fromkeys(boots[name][0][1])]
+    curves = fit_curves(figures)
+    write(RESULTS / "results.json", figures, curves, notes)
+
+    calls = [(what, row) for what, row in by_flavour(figures) if "call" in what]
+    print_calls(calls, args.flavours)
+    print_growth(calls, args.flavours)
+    print_curves(curves)
+    print_repeats(figures)
+    print(*notes, sep="\n")
+    charts = subprocess.run([TOP / "scripts/charts.py", RESULTS / "results.json"], check=False)
+    sys.exit(charts.returncode)
+
+
+if __name__ == "__main__":
+    main()

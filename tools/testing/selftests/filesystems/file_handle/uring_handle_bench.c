@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What N calls on file handles take as N system calls, and as N requests of one
+ * io_uring_enter(2), in nanoseconds of CLOCK_MONOTONIC; see handle_bench.c.
+ *
+ *   uring_handle_bench [-d DIRECTORY]		the cost of the calls
+ *   uring_handle_bench -c DISK [-d DIRECTORY]	that of waiting for a disk
+ *
+ * The time of requests is that from the first entry of the submission queue
+ * which is filled in to the last one of the completion queue that is read.
+ * Without -c, DIRECTORY is one of a tmpfs. With it, it is where the ext4 that
+ * DISK has, best with one inode a block, is mounted anew before each
+ * measurement. Both need root. The output is a JSON object a line: the minimum
+ * and the median time for each N. Where the kernel lacks the requests, the
+ * system calls alone are measured.
+ */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <getopt.h>
+#include <sys/mount.h>
+
+#include "bench.h"
+#include "../../../../include/io_uring/mini_liburing.h"
+
+#define FILES		256
+/* Of the longest chain: open, read and close each file. */
+#define ENTRIES		1024
+#define CHAIN		3
+
+#define ROUNDS		21
+#define COLD_ROUNDS	3
+
+/* What there is to choose from, and how often each is tried. */
+#define CANDIDATES	(2 * FILES)
+#define PROCESSES	16
+#define TRIES		5
+
+/* A file or a process, and what it takes to get to it. */
+struct candidate {
+	unsigned int nr;
+	struct handle handle;
+	__u64 cost;
+};
+
+static struct handle pidfs_handle, encoded[FILES], handles[FILES];
+static int mnt_ids[FILES], fds[FILES], directory;
+static char names[FILES][8], buffers[FILES][64];
+static const char *path = "/tmp", *disk;
+static struct io_uring ring;
+
+/* One way to do something with the first N files. */
+struct way {
+	const char *curve;
+	const char *how;
+	void (*run)(unsigned int nr);
+	void (*undo)(unsigned int nr);
+};
+
+static void must(const char *what, int ret)
+{
+	if (ret < 0)
+		errx(1, "%s: %s", what, strerror(-ret));
+}
+
+static int must_open(const char *name, int flags)
+{
+	int fd = open(name, flags | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		err(1, "%s", name);
+	return fd;
+}
+
+static void close_all(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		must("close", close(fds[i]) ? -errno : 0);
+}
+
+static void nothing(unsigned int nr)
+{
+}
+
+/* System calls. */
+
+static void name_calls(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		encoded[i].bytes = HANDLE_MAX;
+		must("name_to_handle_at",
+		     encode_at(directory, names[i], &encoded[i], &mnt_ids[i], 0));
+	}
+}
+
+static void pidfs_calls(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		fds[i] = decode(FD_PIDFS_ROOT, &pidfs_handle, O_CLOEXEC);
+		must("open_by_handle_at", fds[i]);
+	}
+}
+
+static void file_calls(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		fds[i] = decode(directory, &handles[i], O_RDONLY | O_CLOEXEC);
+		must("open_by_handle_at", fds[i]);
+	}
+}
+
+static void chain_calls(unsigned int nr)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < nr; i++) {
+		fd = decode(directory, &handles[i], O_RDONLY);
+		must("open_by_handle_at", fd);
+		if (read(fd, buffers[i], sizeof(buffers[i])) < 0)
+			err(1, "read");
+		close(fd);
+	}
+}
+
+/* The same as requests. */
+
+static struct io_uring_sqe *new_request(int opcode, unsigned int flags,
+					unsigned int nr)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+	if (!sqe)
+		errx(1, "the submission queue is too short");
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->flags = flags;
+	sqe->user_data = nr;
+	return sqe;
+}
+
+static void request_name(unsigned int nr, unsigned int flags)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = new_request(IORING_OP_NAME_TO_HANDLE_AT, flags, nr);
+	encoded[nr].bytes = HANDLE_MAX;
+	sqe->fd = directory;
+	sqe->addr = ptr_to_u64(names[nr]);
+	sqe->addr2 = ptr_to_u64(&encoded[nr]);
+	sqe->addr3 = ptr_to_u64(&mnt_ids[nr]);
+}
+
+static struct io_uring_sqe *request_open(unsigned int nr, unsigned int flags,
+					 int root, const struct handle *fh)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = new_request(IORING_OP_OPEN_BY_HANDLE_AT, flags, nr);
+	sqe->fd = root;
+	sqe->addr = ptr_to_u64(fh);
+	sqe->open_flags = O_RDONLY | O_CLOEXEC;
+	return sqe;
+}
+
+/* Open into a slot, read from there, and close the slot. */
+static void request_chain(unsigned int nr)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = request_open(nr, IOSQE_IO_LINK, directory, &handles[nr]);
+	sqe->open_flags = O_RDONLY;
+	sqe->file_index = nr + 1;
+	sqe = new_request(IORING_OP_READ, IOSQE_IO_LINK | IOSQE_FIXED_FILE, nr);
+	sqe->fd = nr;
+	sqe->addr = ptr_to_u64(buffers[nr]);
+	sqe->len = sizeof(buffers[nr]);
+	sqe = new_request(IORING_OP_CLOSE, 0, nr);
+	sqe->file_index = nr + 1;
+}
+
+/* Submit what was requested, wait for all of it, and store the results. */
+static void enter(unsigned int nr)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int tail = *ring.sq.ktail;
+	int ret;
+
+	__atomic_store_n(ring.sq.ktail, tail + nr, __ATOMIC_RELEASE);
+	ring.sq.sqe_head += nr;
+	ret = io_uring_enter(ring.ring_fd, nr, nr, IORING_ENTER_GETEVENTS, NULL);
+	if (ret != (int)nr)
+		err(1, "io_uring_enter: %d of %u", ret, nr);
+	while (nr--) {
+		must("completions", io_uring_wait_cqe(&ring, &cqe));
+		must("request", cqe->res);
+		fds[cqe->user_data] = cqe->res;
+		io_uring_cqe_seen(&ring);
+	}
+}
+
+static void name_requests(unsigned int nr, unsigned int flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		request_name(i, flags);
+	enter(nr);
+}
+
+static void name_ring(unsigned int nr)
+{
+	name_requests(nr, 0);
+}
+
+static void name_async(unsigned int nr)
+{
+	name_requests(nr, IOSQE_ASYNC);
+}
+
+static void pidfs_requests(unsigned int nr, unsigned int flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		request_open(i, flags, FD_PIDFS_ROOT, &pidfs_handle);
+	enter(nr);
+}
+
+static void pidfs_ring(unsigned int nr)
+{
+	pidfs_requests(nr, 0);
+}
+
+static void pidfs_async(unsigned int nr)
+{
+	pidfs_requests(nr, IOSQE_ASYNC);
+}
+
+static void file_requests(unsigned int nr, unsigned int flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		request_open(i, flags, directory, &handles[i]);
+	enter(nr);
+}
+
+static void file_ring(unsigned int nr)
+{
+	file_requests(nr, 0);
+}
+
+static void file_async(unsigned int nr)
+{
+	file_requests(nr, IOSQE_ASYNC);
+}
+
+static void chain_ring(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		request_chain(i);
+	enter(CHAIN * nr);
+}
+
+#define CALLS	"system calls"
+#define RING	"one enter"
+#define ASYNC	"one enter, IOSQE_ASYNC"
+#define WORKERS	"one enter, a worker each"
+
+#define NAME	"name_to_handle_at, tmpfs"
+#define PIDFS	"open_by_handle_at, pidfs"
+#define TMPFS	"open_by_handle_at, tmpfs"
+#define CHAINED	"open, read, close, tmpfs"
+#define COLD	"open_by_handle_at, cold disk"
+
+static const struct way calls[] = {
+	{ NAME, CALLS, name_calls, nothing },
+	{ PIDFS, CALLS, pidfs_calls, close_all },
+	{ TMPFS, CALLS, file_calls, close_all },
+	{ CHAINED, CALLS, chain_calls, nothing },
+};
+
+static const struct way requests[] = {
+	{ NAME, RING, name_ring, nothing },
+	{ NAME, ASYNC, name_async, nothing },
+	{ PIDFS, RING, pidfs_ring, close_all },
+	{ PIDFS, ASYNC, pidfs_async, close_all },
+	{ TMPFS, RING, file_ring, close_all },
+	{ TMPFS, ASYNC, file_async, close_all },
+	{ CHAINED, RING, chain_ring, nothing },
+};
+
+static const struct way cold_calls = { COLD, CALLS, file_calls, close_all };
+static const struct way cold_ring = { COLD, RING, file_ring, close_all };
+static const struct way cold_workers = { COLD, WORKERS, file_ring, close_all };
+
+static void enter_directory(void)
+{
+	directory = must_open(path, O_RDONLY | O_DIRECTORY);
+	if (fchdir(directory))
+		err(1, "%s", path);
+}
+
+static void leave_directory(void)
+{
+	close(directory);
+	if (chdir("/"))
+		err(1, "/");
+}
+
+/* An inode takes a read of its own: those in the next blocks are not read. */
+static void mount_disk(void)
+{
+	if (mount(disk, path, "ext4", 0, "inode_readahead_blks=0"))
+		err(1, "mount %s", disk);
+	enter_directory();
+}
+
+static void umount_disk(void)
+{
+	leave_directory();
+	if (umount(path))
+		err(1, "umount %s", path);
+}
+
+/* What has just been mounted has nothing in any cache. */
+static void make_cold(void)
+{
+	umount_disk();
+	mount_disk();
+}
+
+static void print_point(const struct way *way, unsigned int nr, __u64 *samples,
+			unsigned int rounds)
+{
+	printf("{\"curve\": \"%s\", \"how\": \"%s\", \"n\": %u, ", way->curve,
+	       way->how, nr);
+	print_times(samples, rounds);
+}
+
+static void measure(const struct way *way, unsigned int nr)
+{
+	unsigned int rounds = disk ? COLD_ROUNDS : ROUNDS, i;
+	__u64 samples[ROUNDS], start;
+
+	/* Warm, once more: for what is allocated at its first use. */
+	if (!disk) {
+		way->run(nr);
+		way->undo(nr);
+	}
+	for (i = 0; i < rounds; i++) {
+		if (disk)
+			make_cold();
+		start = now();
+		way->run(nr);
+		samples[i] = since(start);
+		way->undo(nr);
+	}
+	print_point(way, nr, samples, rounds);
+}
+
+static void measure_curve(const struct way *way)
+{
+	unsigned int nr;
+
+	for (nr = 1; nr <= FILES; nr *= 2)
+		measure(way, nr);
+}
+
+static bool supported(const struct io_uring_probe *probe, unsigned int opcode)
+{
+	return opcode <= probe->last_op &&
+	       probe->ops[opcode].flags & IO_URING_OP_SUPPORTED;
+}
+
+static int ring_register(unsigned int opcode, void *arg, unsigned int nr)
+{
+	if (syscall(__NR_io_uring_register, ring.ring_fd, opcode, arg, nr) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool have_requests(void)
+{
+	struct {
+		struct io_uring_probe probe;
+		struct io_uring_probe_op ops[256];
+	} all = {};
+
+	must("IORING_REGISTER_PROBE",
+	     ring_register(IORING_REGISTER_PROBE, &all, ARRAY_SIZE(all.ops)));
+	return supported(&all.probe, IORING_OP_NAME_TO_HANDLE_AT) &&
+	       supported(&all.probe, IORING_OP_OPEN_BY_HANDLE_AT);
+}
+
+/* The slots for descriptors that only the ring has. */
+static void make_slots(void)
+{
+	struct io_uring_rsrc_register slots = {
+		.nr = FILES, .flags = IORING_RSRC_REGISTER_SPARSE,
+	};
+
+	must("IORING_REGISTER_FILES2",
+	     ring_register(IORING_REGISTER_FILES2, &slots, sizeof(slots)));
+}
+
+/* How many requests may wait at a time; four a processor if not set. */
+static void allow_workers(unsigned int nr)
+{
+	unsigned int limits[2] = { nr, nr };
+
+	must("IORING_REGISTER_IOWQ_MAX_WORKERS",
+	     ring_register(IORING_REGISTER_IOWQ_MAX_WORKERS, limits, 2));
+}
+
+static void make_ring(void)
+{
+	must("io_uring_setup",
+	     io_uring_queue_init(ENTRIES, &ring,
+				 IORING_SETUP_NO_SQARRAY |
+				 IORING_SETUP_SINGLE_ISSUER |
+				 IORING_SETUP_DEFER_TASKRUN));
+}
+
+static void make_file(const char *name)
+{
+	int fd = must_open(name, O_WRONLY | O_CREAT | O_TRUNC);
+
+	/* As much as is read: what reads less breaks its chain. */
+	if (write(fd, buffers[0], sizeof(buffers[0])) != sizeof(buffers[0]))
+		err(1, "%s", name);
+	close(fd);
+}
+
+static void name_file(char *name, unsigned int nr)
+{
+	/* Names of one length take the same time. */
+	snprintf(name, sizeof(names[0]), "%04u", nr);
+}
+
+static int compare_candidates(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->cost != b->cost)
+		return a->cost > b->cost ? 1 : -1;
+	return a->nr > b->nr ? 1 : -1;
+}
+
+/* The least that opening takes, and looking @name up, where there is one. */
+static __u64 cost_of(int root, const struct handle *fh, const char *name)
+{
+	__u64 samples[TRIES];
+	struct handle scratch;
+	unsigned int i;
+	int mnt_id;
+
+	for (i = 0; i < TRIES; i++) {
+		__u64 start = now();
+
+		close(decode(root, fh, O_CLOEXEC));
+		scratch.bytes = HANDLE_MAX;
+		if (name)
+			encode_at(root, name, &scratch, &mnt_id, 0);
+		samples[i] = since(start);
+	}
+	sort_samples(samples, TRIES);
+	return samples[0];
+}
+
+static void make_candidate(struct candidate *file, unsigned int nr)
+{
+	char name[sizeof(names[0])];
+	int fd;
+
+	name_file(name, nr);
+	make_file(name);
+	fd = must_open(name, O_RDONLY);
+	must_encode(fd, &file->handle);
+	close(fd);
+	file->nr = nr;
+}
+
+/*
+ * Which objects share a chain of a hash table is up to the seeds of a boot, so
+ * take those that are found at once: twice as many are more than enough.
+ */
+static void make_files(void)
+{
+	static struct candidate files[CANDIDATES];
+	char name[sizeof(names[0])];
+	unsigned int i;
+
+	for (i = 0; i < CANDIDATES; i++)
+		make_candidate(&files[i], i);
+	settle();
+	for (i = 0; i < CANDIDATES; i++) {
+		name_file(name, i);
+		files[i].cost = cost_of(directory, &files[i].handle, name);
+	}
+	qsort(files, CANDIDATES, sizeof(*files), compare_candidates);
+	for (i = 0; i < FILES; i++) {
+		name_file(names[i], files[i].nr);
+		handles[i] = files[i].handle;
+	}
+	for (; i < CANDIDATES; i++) {
+		name_file(name, files[i].nr);
+		unlink(name);
+	}
+}
+
+static void choose_process(void)
+{
+	struct candidate processes[PROCESSES];
+	unsigned int i;
+	pid_t pid;
+	int fd;
+
+	for (i = 0; i < PROCESSES; i++) {
+		pid = paused_child(0, &fd);
+		if (pid < 0)
+			errx(1, "clone3: %s", strerror(-pid));
+		must_encode(fd, &processes[i].handle);
+		processes[i].nr = i;
+	}
+	settle();
+	for (i = 0; i < PROCESSES; i++)
+		processes[i].cost = cost_of(FD_PIDFS_ROOT, &processes[i].handle,
+					    NULL);
+	qsort(processes, PROCESSES, sizeof(*processes), compare_candidates);
+	pidfs_handle = processes[0].handle;
+}
+
+static void remove_files(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < FILES; i++)
+		unlink(names[i]);
+}
+
+static void bench_warm(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		measure_curve(&calls[i]);
+	make_slots();
+	for (i = 0; have_requests() && i < ARRAY_SIZE(requests); i++)
+		measure_curve(&requests[i]);
+}
+
+static void bench_cold(void)
+{
+	measure_curve(&cold_calls);
+	if (!have_requests())
+		return;
+	measure_curve(&cold_ring);
+	allow_workers(FILES);
+	measure_curve(&cold_workers);
+}
+
+static void __noreturn explain(void)
+{
+	errx(2, "try: uring_handle_bench [-c DISK] [-d DIRECTORY]");
+}
+
+static void parse(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:d:")) != -1) {
+		if (option == 'c')
+			disk = optarg;
+		else if (option == 'd')
+			path = optarg;
+		else
+			explain();
+	}
+	if (optind != argc)
+		explain();
+}
+
+static void start(void)
+{
+	raise_file_limit();
+	calibrate();
+	make_ring();
+	if (!have_requests())
+		warnx("io_uring has no requests for file handles: system calls alone");
+	if (disk) {
+		mount_disk();
+	} else {
+		need_tmpfs(path);
+		choose_process();
+		enter_directory();
+	}
+	make_files();
+}
+
+static void finish(void)
+{
+	remove_files();
+	kill_children();
+	if (disk)
+		umount_disk();
+	else
+		leave_directory();
+}
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	start();
+	if (disk)
+		bench_cold();
+	else
+		bench_warm();
+	finish();
+	return 0;
+}
