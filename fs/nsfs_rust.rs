@@ -18,6 +18,7 @@ use kernel::{
             Encoder,
             Fid,
             FidType,
+            Flags,
             Handle,
             Operations,
             Table,
@@ -115,6 +116,8 @@ struct NsFs;
 #[vtable]
 impl Operations for NsFs {
     type Private = NsCommon;
+
+    const FLAGS: Flags = Flags::NONBLOCK;
 
     fn encode_fh(
         inode: &Inode<NsCommon>,

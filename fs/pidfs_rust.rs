@@ -16,6 +16,7 @@ use kernel::{
             Encoder,
             Fid,
             FidType,
+            Flags,
             Handle,
             Operations,
             Table,
@@ -58,6 +59,8 @@ struct PidFs;
 #[vtable]
 impl Operations for PidFs {
     type Private = StructPid;
+
+    const FLAGS: Flags = Flags::NONBLOCK;
 
     fn encode_fh(
         inode: &Inode<StructPid>,

@@ -113,6 +113,7 @@ use kernel::{
             Encoder,
             Fid,
             FidType,
+            Flags,
             Key,
             Operations,
             Payload,
@@ -558,6 +559,8 @@ const VALID_OPEN_FLAGS: u32 =
 #[vtable]
 impl Operations for ExportFs {
     type Private = Object;
+
+    const FLAGS: Flags = Flags::NONBLOCK;
 
     fn encode_fh(
         inode: &Inode<Object>,

@@ -77,6 +77,22 @@ impl DEntry {
         Some(unsafe { Inode::from_raw(inode) })
     }
 
+    /// Tells whether this is a directory.
+    #[inline]
+    pub fn is_dir(&self) -> bool {
+        // SAFETY: The dentry is valid by the type invariants.
+        unsafe { bindings::d_is_dir(self.as_raw()) }
+    }
+
+    /// Tells whether nobody knows how the dentry hangs together with the root of its filesystem.
+    #[inline]
+    pub fn is_disconnected(&self) -> bool {
+        // SAFETY: The dentry is valid by the type invariants. Others may change the flags.
+        let flags = unsafe { (&raw const (*self.as_raw()).d_flags).read_volatile() };
+
+        flags & bindings::dentry_flags_DCACHE_DISCONNECTED != 0
+    }
+
     /// Returns the superblock that the dentry belongs to.
     #[inline]
     pub fn super_block(&self) -> &SuperBlock {

@@ -5,8 +5,11 @@
 //! C header: [`include/linux/path.h`](srctree/include/linux/path.h)
 
 use super::{
+    file,
     DEntry,
-    File, //
+    File,
+    Filename,
+    Lookup, //
 };
 use crate::{
     bindings,
@@ -99,6 +102,31 @@ impl Path {
         Ok(unsafe { Self::from_owned(path) })
     }
 
+    /// Finds a file by its name, which starts from the directory `dfd` if it is relative.
+    ///
+    /// C: `filename_lookup()`. May sleep.
+    #[inline]
+    pub fn lookup(dfd: c_int, name: &Filename, lookup: Lookup) -> Result<Self> {
+        let mut path = MaybeUninit::uninit();
+
+        // SAFETY: `name` is valid, `path` may be written, and without a root there is the caller's.
+        to_result(unsafe {
+            bindings::filename_lookup(
+                dfd,
+                name.as_raw(),
+                lookup.as_raw(),
+                path.as_mut_ptr(),
+                core::ptr::null(),
+            )
+        })?;
+
+        // SAFETY: `filename_lookup()` succeeded and so initialised the path.
+        let path = unsafe { path.assume_init() };
+
+        // SAFETY: The path that `filename_lookup()` returns owns its references.
+        Ok(unsafe { Self::from_owned(path) })
+    }
+
     /// Creates a reference from a raw pointer.
     ///
     /// # Safety
@@ -150,6 +178,50 @@ impl Path {
         // SAFETY: The file has just been opened, so the reference is ours and nobody has called
         // `fdget_pos()` on it.
         Ok(unsafe { ARef::from_raw(file.cast()) })
+    }
+
+    /// Opens a file that has been found by its handle, as the filesystem has it: with its
+    /// [`open`](super::exportfs::Operations::open), or else as by an empty name.
+    ///
+    /// C: `file_open_handle()`. May sleep.
+    #[inline]
+    pub fn open_by_handle(&self, flags: u32) -> Result<ARef<File>> {
+        // SAFETY: The superblock is active while the path is referenced, and its table does not
+        // change.
+        let ops = unsafe { (*self.dentry().super_block().as_raw()).s_export_op.as_ref() };
+        let path = self.as_raw();
+
+        let file = match ops.and_then(|ops| ops.open) {
+            // SAFETY: The path is valid by the type invariants.
+            Some(open) => unsafe { open(path, flags) },
+            // SAFETY: Likewise; the name is a C string.
+            // CAST: The flags are a bit field of the same width.
+            None => unsafe { bindings::file_open_root(path, c"".as_char_ptr(), flags as c_int, 0) },
+        };
+        let file = from_err_ptr(file)?;
+
+        // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
+        let file = unsafe { NonNull::new_unchecked(file) };
+
+        // SAFETY: The file has just been opened, so the reference is ours and nobody has called
+        // `fdget_pos()` on it.
+        Ok(unsafe { ARef::from_raw(file.cast()) })
+    }
+
+    /// Opens a file that has been found by its handle, if it takes no waiting.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if it does. Otherwise as [`Self::open_by_handle`].
+    #[inline]
+    pub fn try_open_by_handle(&self, flags: u32) -> Result<ARef<File>> {
+        let file = self.open_by_handle(flags | file::flags::O_NONBLOCK)?;
+
+        if flags & file::flags::O_NONBLOCK == 0 {
+            // SAFETY: The file has just been opened, and nobody has seen it yet.
+            unsafe { (*file.as_ptr()).f_flags &= !file::flags::O_NONBLOCK };
+        }
+        Ok(file)
     }
 
     /// Gives up the mount and keeps the dentry.

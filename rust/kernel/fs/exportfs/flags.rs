@@ -3,7 +3,7 @@
 use crate::bindings;
 use core::ops::BitOr;
 
-/// What a filesystem wants nfsd to do differently: the `EXPORT_OP_*` flags.
+/// What a filesystem promises, or wants nfsd to do differently: the `EXPORT_OP_*` flags.
 ///
 /// Their meaning is told in
 /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst).
@@ -43,6 +43,12 @@ impl Flags {
 
     /// File locks are not supported.
     pub const NOLOCKS: Self = Self(bindings::EXPORT_OP_NOLOCKS as usize);
+
+    /// Decoding and opening never block: no I/O, no contended sleeping lock.
+    ///
+    /// What that takes is told in
+    /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst).
+    pub const NONBLOCK: Self = Self(bindings::EXPORT_OP_NONBLOCK as usize);
 
     /// Returns the flags as `struct export_operations` has them.
     pub(super) const fn as_raw(self) -> usize {

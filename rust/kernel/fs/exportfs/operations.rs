@@ -102,7 +102,7 @@ pub trait Operations: Sized {
     /// What `i_private` of this filesystem's inodes points to; `()` where nothing of interest.
     type Private: Sync;
 
-    /// What nfsd shall do differently.
+    /// What the filesystem promises, and what nfsd shall do differently.
     const FLAGS: Flags = Flags::NONE;
 
     /// Names a file: stores a handle of `inode` in the caller's buffer.

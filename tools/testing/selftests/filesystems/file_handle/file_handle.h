@@ -168,6 +168,14 @@ static inline pid_t pidfd_to_pid(int pidfd)
 	return info.pid;
 }
 
+static inline bool same_file(int a, int b)
+{
+	struct stat st_a, st_b;
+
+	return !fstat(a, &st_a) && !fstat(b, &st_b) &&
+	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
+}
+
 /* How many file descriptors are open, without the need for a procfs. */
 static inline int count_fds(void)
 {

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "failslab.h"
 #include "nsfs.h"
 
 #define MAKERS		3	/* processes that make namespaces */
@@ -627,85 +628,33 @@ TEST_F_TIMEOUT(stress, decode_the_same_namespace_all_at_once, STRESS_TIMEOUT)
 
 /* ---- allocations that fail ---- */
 
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-
-/* How many allocations a system call can have, at the very most. */
-#define ALLOCATIONS_MAX	100
-
-struct setting {
-	const char *path;
-	const char *value;
-	char before[32];
-};
-
 FIXTURE(failslab)
 {
-	struct setting settings[7];
-	unsigned int nr_settings;	/* that have to be put back */
+	struct failslab fail;
 	struct handle fh[NS_KINDS];
-	int fail_nth;
 	int fds;
 };
 
-static int read_string(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	if (len < 0)
-		return -EIO;
-	buf[len] = 0;
-	return 0;
-}
-
-/* Nothing fails yet: that is for a task to ask for. */
 FIXTURE_SETUP(failslab)
 {
-	static const struct setting settings[] = {
-		{ FAILSLAB "probability", "0", "" },
-		{ FAILSLAB "task-filter", "Y", "" },
-		{ FAILSLAB "ignore-gfp-wait", "N", "" },
-		{ FAILSLAB "verbose", "0", "" },
-		{ FAILSLAB "interval", "1", "" },
-		{ FAILSLAB "space", "0", "" },
-		{ FAILSLAB "times", "-1", "" },
-	};
 	struct handle next;
 	unsigned int i;
 
 	if (!may_test_all())
 		SKIP(return, NEEDS_ROOT);
-	if (access(FAILSLAB, F_OK) || access("/proc/self/fail-nth", F_OK))
-		SKIP(return, "needs fault injection in " FAILSLAB);
-	memcpy(self->settings, settings, sizeof(settings));
-	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		struct setting *set = &self->settings[i];
-
-		ASSERT_EQ(read_string(set->path, set->before,
-				      sizeof(set->before)), 0);
-		ASSERT_EQ(write_string(set->path, set->value), 0);
-		self->nr_settings++;
-	}
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	ASSERT_EQ(failslab_start(&self->fail), 0);
 	for (i = 0; i < NS_KINDS; i++)
 		ASSERT_GT(make_namespace(&ns_kinds[i], &self->fh[i]), 0);
 	/* There has to be one that is the next. */
 	ASSERT_GT(make_namespace(&ns_kinds[NS_MNT], &next), 0);
-	self->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(self->fail_nth, 0);
 	self->fds = count_fds();
 }
 
 FIXTURE_TEARDOWN(failslab)
 {
-	while (self->nr_settings) {
-		struct setting *set = &self->settings[--self->nr_settings];
-
-		write_string(set->path, set->before);
-	}
+	failslab_end(&self->fail);
 	kill_children();
 }
 
@@ -773,25 +722,6 @@ static const struct operation operations[] = {
 	{ "NS_MNT_GET_PREV", CLONE_NEWNS, true, run_previous },
 };
 
-/* Let the @nth allocation of this task fail; the first one has the number 1. */
-static int arm(int fail_nth, unsigned int nth)
-{
-	char buf[16];
-	int len = snprintf(buf, sizeof(buf), "%u", nth);
-
-	return pwrite(fail_nth, buf, len, 0) == len ? 0 : -errno;
-}
-
-/* Whether it has come to that, which it does not where there are fewer. */
-static bool has_failed(int fail_nth)
-{
-	char buf[16] = "";
-
-	if (pread(fail_nth, buf, sizeof(buf) - 1, 0) <= 0)
-		return false;
-	return atoi(buf) == 0;
-}
-
 /* All is as if nothing had been. */
 static void expect_health(struct __test_metadata *_metadata,
 			  const struct handle *fhs)
@@ -841,10 +771,10 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, STRESS_TIMEOUT)
 				ASSERT_GE(fd, 0);
 			}
 			for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
-				ASSERT_EQ(arm(self->fail_nth, nth), 0);
+				ASSERT_EQ(failslab_arm(&self->fail, nth), 0);
 				ret = op->run(&self->fh[j], fd);
-				failed = has_failed(self->fail_nth);
-				ASSERT_EQ(arm(self->fail_nth, 0), 0);
+				failed = failslab_has_failed(&self->fail);
+				ASSERT_EQ(failslab_arm(&self->fail, 0), 0);
 				if (!failed)
 					break;
 				failures++;

@@ -110,15 +110,6 @@ static int ask_as(enum who who, __u64 flags, int fd, unsigned int request,
 	return run_as(who, flags, ask_in_child, &args);
 }
 
-/* The same namespace: inodes are there once each. */
-static bool same_file(int a, int b)
-{
-	struct stat st[2];
-
-	return !fstat(a, &st[0]) && !fstat(b, &st[1]) &&
-	       st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino;
-}
-
 /*
  * A namespace of a child, where the test may make those, and else the one that
  * the test is in.

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Read many files by their handles, with two calls to io_uring_enter(2).
+ *
+ *   fhandle-uring PATH...
+ *
+ * The first submission names every file: IORING_OP_NAME_TO_HANDLE_AT. The
+ * second has a chain for each of them, which opens it by its handle into a
+ * slot of the ring, reads from the slot and closes it. The first line of each
+ * file is printed. All files have to be on the filesystem of the first, and
+ * the caller allowed to open by handle there.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/io_uring.h>
+
+#ifndef AT_HANDLE_MNT_ID_UNIQUE
+#define AT_HANDLE_MNT_ID_UNIQUE	0x001
+#endif
+
+#define FILES_MAX	64
+#define STEPS		3	/* to open, to read and to close */
+#define ENTRIES		(FILES_MAX * STEPS)
+#define LINE_MAX_LEN	80
+
+struct file {
+	const char *path;
+	__u64 mount_id;
+	char line[LINE_MAX_LEN + 1];
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	};
+};
+
+static struct file files[FILES_MAX];
+
+static int ring_fd;
+static struct io_uring_sqe *sqes;
+static struct io_uring_cqe *cqes;
+static unsigned int *sq_tail, *sq_mask, *sq_array;
+static unsigned int *cq_head, *cq_tail, *cq_mask;
+
+static void *ring_map(size_t size, off_t offset)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_POPULATE, ring_fd, offset);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static void ring_setup(void)
+{
+	struct io_uring_params p = {};
+	char *ring;
+
+	ring_fd = syscall(__NR_io_uring_setup, ENTRIES, &p);
+	if (ring_fd < 0)
+		err(1, "io_uring_setup");
+	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
+		errx(1, "the kernel is too old");
+
+	ring = ring_map(p.cq_off.cqes + p.cq_entries * sizeof(*cqes) +
+			p.sq_entries * sizeof(*sq_array), IORING_OFF_SQ_RING);
+	sqes = ring_map(p.sq_entries * sizeof(*sqes), IORING_OFF_SQES);
+	sq_tail = (unsigned int *)(ring + p.sq_off.tail);
+	sq_mask = (unsigned int *)(ring + p.sq_off.ring_mask);
+	sq_array = (unsigned int *)(ring + p.sq_off.array);
+	cq_head = (unsigned int *)(ring + p.cq_off.head);
+	cq_tail = (unsigned int *)(ring + p.cq_off.tail);
+	cq_mask = (unsigned int *)(ring + p.cq_off.ring_mask);
+	cqes = (struct io_uring_cqe *)(ring + p.cq_off.cqes);
+}
+
+/* Opcodes are not reserved for anybody: ask before the first use. */
+static void ring_probe(unsigned int op, const char *name)
+{
+	const size_t nr = 256;
+	struct io_uring_probe *probe;
+
+	probe = calloc(1, sizeof(*probe) + nr * sizeof(probe->ops[0]));
+	if (!probe)
+		err(1, NULL);
+	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_PROBE,
+		    probe, nr))
+		err(1, "IORING_REGISTER_PROBE");
+	if (op > probe->last_op ||
+	    !(probe->ops[op].flags & IO_URING_OP_SUPPORTED))
+		errx(2, "the kernel does not have %s", name);
+	free(probe);
+}
+
+/* A table of empty slots. */
+static void ring_slots(unsigned int nr)
+{
+	struct io_uring_rsrc_register reg = {
+		.nr = nr,
+		.flags = IORING_RSRC_REGISTER_SPARSE,
+	};
+
+	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_FILES2,
+		    &reg, sizeof(reg)))
+		err(1, "IORING_REGISTER_FILES2");
+}
+
+static struct io_uring_sqe *ring_sqe(int opcode, __u64 user_data)
+{
+	unsigned int i = *sq_tail & *sq_mask;
+	struct io_uring_sqe *sqe = &sqes[i];
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->user_data = user_data;
+	sq_array[i] = i;
+	__atomic_store_n(sq_tail, *sq_tail + 1, __ATOMIC_RELEASE);
+	return sqe;
+}
+
+static void ring_submit(unsigned int nr)
+{
+	if (syscall(__NR_io_uring_enter, ring_fd, nr, nr,
+		    IORING_ENTER_GETEVENTS, NULL, 0) != nr)
+		err(1, "io_uring_enter");
+}
+
+/* Report what failed first; the rest of a chain is cancelled then. */
+static int ring_reap(unsigned int nr)
+{
+	int failed = 0;
+
+	while (nr--) {
+		unsigned int head = *cq_head;
+		struct io_uring_cqe *cqe = &cqes[head & *cq_mask];
+
+		while (head == __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE))
+			;
+		if (cqe->res < 0 && cqe->res != -ECANCELED) {
+			fprintf(stderr, "%s: %s\n", files[cqe->user_data].path,
+				strerror(-cqe->res));
+			failed = 1;
+		}
+		__atomic_store_n(cq_head, head + 1, __ATOMIC_RELEASE);
+	}
+	return failed;
+}
+
+static void name_file(unsigned int nr)
+{
+	struct io_uring_sqe *sqe = ring_sqe(IORING_OP_NAME_TO_HANDLE_AT, nr);
+	struct file *file = &files[nr];
+
+	file->handle.handle_bytes = MAX_HANDLE_SZ;
+	sqe->fd = AT_FDCWD;
+	sqe->addr = (uintptr_t)file->path;
+	sqe->addr2 = (uintptr_t)&file->handle;
+	sqe->addr3 = (uintptr_t)&file->mount_id;
+	sqe->name_to_handle_flags = AT_HANDLE_MNT_ID_UNIQUE;
+}
+
+static void read_file(unsigned int nr, int mount_fd)
+{
+	struct file *file = &files[nr];
+	struct io_uring_sqe *sqe;
+
+	sqe = ring_sqe(IORING_OP_OPEN_BY_HANDLE_AT, nr);
+	sqe->fd = mount_fd;
+	sqe->addr = (uintptr_t)&file->handle;
+	sqe->open_flags = O_RDONLY;
+	sqe->file_index = nr + 1;
+	sqe->flags = IOSQE_IO_LINK;
+
+	/* A read that ends early would break the chain, but for a hard link. */
+	sqe = ring_sqe(IORING_OP_READ, nr);
+	sqe->fd = nr;
+	sqe->addr = (uintptr_t)file->line;
+	sqe->len = LINE_MAX_LEN;
+	sqe->flags = IOSQE_FIXED_FILE | IOSQE_IO_HARDLINK;
+
+	sqe = ring_sqe(IORING_OP_CLOSE, nr);
+	sqe->file_index = nr + 1;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i, nr = argc - 1;
+	int mount_fd;
+
+	if (nr < 1 || nr > FILES_MAX)
+		errx(64, "usage: fhandle-uring PATH... (at most %d)", FILES_MAX);
+	mount_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	if (mount_fd < 0)
+		err(1, "%s", argv[1]);
+	ring_setup();
+	ring_probe(IORING_OP_OPEN_BY_HANDLE_AT, "IORING_OP_OPEN_BY_HANDLE_AT");
+	ring_slots(nr);
+
+	for (i = 0; i < nr; i++) {
+		files[i].path = argv[i + 1];
+		name_file(i);
+	}
+	ring_submit(nr);
+	if (ring_reap(nr))
+		return 1;
+
+	for (i = 0; i < nr; i++)
+		read_file(i, mount_fd);
+	ring_submit(nr * STEPS);
+	if (ring_reap(nr * STEPS))
+		return 1;
+
+	for (i = 0; i < nr; i++)
+		printf("%s: mount %llu, %u bytes of handle: %.*s\n",
+		       files[i].path, (unsigned long long)files[i].mount_id,
+		       files[i].handle.handle_bytes,
+		       (int)strcspn(files[i].line, "\n"), files[i].line);
+	return 0;
+}
