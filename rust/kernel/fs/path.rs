@@ -186,9 +186,12 @@ impl Path {
     /// C: `file_open_handle()`. May sleep.
     #[inline]
     pub fn open_by_handle(&self, flags: u32) -> Result<ARef<File>> {
-        // SAFETY: The superblock is active while the path is referenced, and its table does not
-        // change.
-        let ops = unsafe { (*self.dentry().super_block().as_raw()).s_export_op.as_ref() };
+        // SAFETY: By its type invariants, the superblock may be read.
+        let ops = unsafe { (*self.dentry().super_block().as_raw()).s_export_op };
+
+        // SAFETY: The superblock is active while the path is referenced, and tables of operations
+        // last as long.
+        let ops = unsafe { ops.as_ref() };
         let path = self.as_raw();
 
         let file = match ops.and_then(|ops| ops.open) {

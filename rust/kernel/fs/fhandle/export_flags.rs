@@ -39,9 +39,12 @@ impl ExportFlags {
     /// Tells whether a filesystem has handles of this kind.
     #[inline]
     pub(super) fn can_encode(self, sb: &SuperBlock) -> bool {
-        // SAFETY: The superblock is active, and so is the table of its operations, if any.
+        // SAFETY: By its type invariants, the superblock may be read.
+        let ops = unsafe { (*sb.as_raw()).s_export_op };
+
+        // SAFETY: Tables of operations last as long as an active superblock; null is one of none.
         // CAST: The flags are small numbers.
-        unsafe { bindings::exportfs_can_encode_fh((*sb.as_raw()).s_export_op, self.0 as c_int) }
+        unsafe { bindings::exportfs_can_encode_fh(ops, self.0 as c_int) }
     }
 
     /// Tells whether all of `flags` are set.

@@ -54,7 +54,10 @@ impl MountId {
 
     #[inline]
     fn mount(path: &Path) -> *mut bindings::mount {
-        // SAFETY: By its type invariants, a path has a valid mount.
-        unsafe { bindings::real_mount((*path.as_raw()).mnt) }
+        // SAFETY: By its type invariants, a path may be read.
+        let mnt = unsafe { (*path.as_raw()).mnt };
+
+        // SAFETY: Likewise, its mount is a valid one, which is always part of a `struct mount`.
+        unsafe { bindings::real_mount(mnt) }
     }
 }
