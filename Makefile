@@ -8,6 +8,7 @@ SHELL := bash
 
 FLAVOUR ?=
 TESTS ?=
+FROM ?=
 RUNNER ?= qemu
 CMD ?=
 
@@ -36,6 +37,7 @@ help: ## this list
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*'; or kunit" \
+		'FROM=' 'the number of the patch that `make patches` starts at' \
 		'RUNNER=' 'qemu (the default) or vng: what `make test` boots with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
@@ -87,8 +89,8 @@ check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-patches: tree ## build the tree after each patch of the series
-	@scripts/patches.sh
+patches: tree ## build the tree after each patch of the series, or from FROM on
+	@scripts/patches.sh $(FROM)
 
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh

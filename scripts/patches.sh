@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Build the tree after each patch of the series, so that a bisection can stop
-# at any of them.
+# at any of them: patches.sh [FIRST], by default from the first.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -36,7 +36,8 @@ mkdir -p "$OUT"
 number=0
 for commit in $(git -C "$LINUX" rev-list --reverse base..series); do
 	number=$((number + 1))
+	[ "$number" -ge "${1:-1}" ] || continue
 	checkout "$commit"
 	step "patch $number: $(git -C "$LINUX" log -1 --format=%f "$commit" | cut -c-40)" build
 done
-say "patches: each of the $number builds"
+say "patches: each of the $number builds, from number ${1:-1} on"
