@@ -135,6 +135,7 @@ build_image()
 	rm "$root/usr/bin/timeout"
 	cp "$TOP/scripts/guest/timeout" "$root/usr/bin/timeout"
 	cp "$TOP/scripts/guest/init" "$root/init"
+	cp "$TOP/scripts/guest/fstab" "$root/etc/fstab"
 	cp "$TOP/scripts/guest/show" "$root/bin/show"
 	cp "$GUEST"/{fhandle,fhandle-uring,passthrough_handle,rust_exportfs} "$root/bin"
 	cp -a "$GUEST/selftests" "$root/selftests"
@@ -144,9 +145,22 @@ build_image()
 	printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' 'user:x:1000:' > "$root/etc/group"
 	chmod 1777 "$root/tmp"
 	printf '%s\n' 'nod /dev/console 600 0 0 c 5 1' 'nod /dev/null 666 0 0 c 1 3' > "$GUEST/nodes"
-	env -C "$OUT" bash "$LINUX/usr/gen_initramfs.sh" -o "$GUEST/image.cpio.tmp" \
+	env -C "$OUT" bash "$LINUX/usr/gen_initramfs.sh" -o "$GUEST/root.cpio" \
 		-u squash -g squash "$root" "$GUEST/nodes"
+	acpi_tables | cat - "$GUEST/root.cpio" > "$GUEST/image.cpio.tmp"
+	rm "$GUEST/root.cpio"
 	mv "$GUEST/image.cpio.tmp" "$GUEST/image.cpio"
+}
+
+# An archive of what the kernel is to use instead of the firmware's; it has to
+# come first. See Documentation/admin-guide/acpi/initrd_table_override.rst.
+acpi_tables()
+{
+	local dir=$GUEST/acpi
+	[ "$ARCH" = x86_64 ] || return 0
+	mkdir -p "$dir/kernel/firmware/acpi"
+	iasl -vs -p "$dir/kernel/firmware/acpi/dsdt" "$TOP/scripts/guest/machine.asl" >&2
+	(cd "$dir" && find kernel | cpio --quiet -o -H newc -R 0:0)
 }
 
 # What the guest's user space is made of, as one hash.

@@ -18,7 +18,8 @@ die() { printf '%s: error: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
 # shellcheck disable=SC2034 # used by those who source this
 case $ARCH in
 x86_64)
-	BUILD=$TOP/build IMAGE=arch/x86/boot/bzImage
+	# Booted as it is (PVH): there is nothing to decompress under emulation.
+	BUILD=$TOP/build IMAGE=vmlinux
 	QEMU=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86 CONSOLE=ttyS0 VIRTIO=pci
 	# Without hotplug, there is less ACPI bytecode to interpret under emulation.
 	MACHINE="-machine q35 -cpu max,la57=off -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"

@@ -170,6 +170,8 @@ wanted()
 		/usr/include/sys/capability.h libcap-dev
 		/usr/bin/setsid util-linux
 	EOF
+	# The tables of the guest's machine.
+	[ "$ARCH" != x86_64 ] || echo "iasl acpica-tools"
 	# The selftests of FUSE in the base tree.
 	[ -n "$CROSS" ] || cat <<-EOF
 		pkg-config pkg-config
