@@ -72,11 +72,20 @@ static int decode32(int dfd, const void *fh, unsigned long flags)
 struct memory {
 	char empty[8];
 	struct handle fh;
+	unsigned char behind_fh[8];
 	union {
 		int mnt_id;
 		__u64 unique_id;
+		unsigned char mnt_id_bytes[16];
 	};
 };
+
+static void reset_memory(struct memory *mem, __u32 bytes)
+{
+	memset(mem, CANARY, sizeof(*mem));
+	memset(mem->empty, 0, sizeof(mem->empty));
+	mem->fh.bytes = bytes;
+}
 
 FIXTURE(compat)
 {
@@ -128,24 +137,57 @@ TEST_F(compat, names_what_the_native_call_names)
 		native.bytes = HANDLE_MAX;
 		ASSERT_EQ(encode_at(fds[i], "", &native, &unique_id,
 				    AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE), 0);
-		mem->fh.bytes = HANDLE_MAX;
+		reset_memory(mem, HANDLE_MAX);
 		EXPECT_EQ(encode32(fds[i], mem->empty, &mem->fh,
 				   &mem->unique_id, AT_EMPTY_PATH |
 				   AT_HANDLE_MNT_ID_UNIQUE), 0);
 		EXPECT_TRUE(same_handle(&native, &mem->fh));
+		/* All of its eight bytes, although half of them are zeros. */
 		EXPECT_EQ(mem->unique_id, unique_id);
 
 		native.bytes = HANDLE_MAX;
 		ASSERT_EQ(encode_at(fds[i], "", &native, &mnt_id,
 				    AT_EMPTY_PATH), 0);
-		mem->fh.bytes = HANDLE_MAX;
-		memset(&mem->unique_id, CANARY, sizeof(mem->unique_id));
+		reset_memory(mem, HANDLE_MAX);
 		EXPECT_EQ(encode32(fds[i], mem->empty, &mem->fh,
 				   &mem->mnt_id, AT_EMPTY_PATH), 0);
 		EXPECT_TRUE(same_handle(&native, &mem->fh));
 		EXPECT_EQ(mem->mnt_id, mnt_id);
 		/* Four bytes, and not one more. */
-		EXPECT_EQ(((__u32 *)&mem->unique_id)[1], CANARY * 0x01010101U);
+		EXPECT_EQ(mem->mnt_id_bytes[sizeof(mnt_id)], CANARY);
+	}
+}
+
+/* The same result, and the same bytes, also where none are to be written. */
+TEST_F(compat, writes_what_the_native_call_writes)
+{
+	static const unsigned int flags[] = {
+		AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_HANDLE_FID,
+		AT_HANDLE_MNT_ID_UNIQUE, AT_HANDLE_CONNECTABLE, 0x80000000,
+	};
+	static const __u32 rooms[] = { HANDLE_MAX, HANDLE_MAX + 1, 0, 7, 8 };
+	const int fds[] = { self->pidfd, self->ns, self->file, -1 };
+	unsigned int mask, set, i, fd, room;
+	struct memory *mem = self->mem;
+	struct memory native;
+	int want;
+
+	for (mask = 0; mask < 1U << ARRAY_SIZE(flags); mask++) {
+		for (set = 0, i = 0; i < ARRAY_SIZE(flags); i++)
+			set |= mask & 1U << i ? flags[i] : 0;
+		for (i = 0; i < ARRAY_SIZE(fds) * ARRAY_SIZE(rooms); i++) {
+			fd = fds[i / ARRAY_SIZE(rooms)];
+			room = rooms[i % ARRAY_SIZE(rooms)];
+			reset_memory(&native, room);
+			want = encode_at(fd, native.empty, &native.fh,
+					 &native.unique_id, set);
+			reset_memory(mem, room);
+			EXPECT_EQ(encode32(fd, mem->empty, &mem->fh,
+					   &mem->unique_id, set), want)
+				TH_LOG("flags %#x, room %u", set, room);
+			EXPECT_EQ(memcmp(mem, &native, sizeof(native)), 0)
+				TH_LOG("flags %#x, room %u", set, room);
+		}
 	}
 }
 
@@ -163,6 +205,53 @@ TEST_F(compat, opens_what_the_native_call_opens)
 		EXPECT_TRUE(same_file(fd, fds[i]));
 		EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
 		close(fd);
+	}
+}
+
+static void look_at(int fd, int seen[3])
+{
+	seen[0] = fd < 0 ? fd : 0;
+	seen[1] = fd < 0 ? 0 : fcntl(fd, F_GETFL) & ~KERNEL_O_LARGEFILE;
+	seen[2] = fd < 0 ? 0 : fcntl(fd, F_GETFD);
+	if (fd >= 0)
+		close(fd);
+}
+
+TEST_F(compat, takes_the_flags_that_the_native_call_takes)
+{
+	const int fds[] = { self->pidfd, self->ns, self->file };
+	const int roots[] = { FD_PIDFS_ROOT, FD_NSFS_ROOT, self->file };
+	struct handle *fh = &self->mem->fh;
+	int native[3], compat[3];
+	unsigned int i, bit;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		ASSERT_EQ(encode(fds[i], fh), 0);
+		for (bit = 0; bit < 32; bit++) {
+			look_at(decode(roots[i], fh, 1U << bit), native);
+			look_at(decode32(roots[i], fh, 1U << bit), compat);
+			EXPECT_EQ(memcmp(native, compat, sizeof(native)), 0)
+				TH_LOG("flag %#x of %u: %d, %d", 1U << bit, i,
+				       native[0], compat[0]);
+		}
+	}
+}
+
+/* Each bit of the size, of the type and of what follows them */
+TEST_F(compat, takes_the_handles_that_the_native_call_takes)
+{
+	struct handle *fh = &self->mem->fh, good;
+	int native[3], compat[3];
+	unsigned int bit;
+
+	ASSERT_EQ(encode(self->pidfd, &good), 0);
+	for (bit = 0; bit < 8 * (HANDLE_HEADER + good.bytes); bit++) {
+		*fh = good;
+		((unsigned char *)fh)[bit / 8] ^= 1 << bit % 8;
+		look_at(decode(FD_PIDFS_ROOT, fh, O_RDONLY), native);
+		look_at(decode32(FD_PIDFS_ROOT, fh, O_RDONLY), compat);
+		EXPECT_EQ(memcmp(native, compat, sizeof(native)), 0)
+			TH_LOG("bit %u: %d, %d", bit, native[0], compat[0]);
 	}
 }
 

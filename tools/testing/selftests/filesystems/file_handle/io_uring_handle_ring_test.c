@@ -111,17 +111,15 @@ FIXTURE_SETUP(request)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->pidfd = sys_pidfd_open(getpid(), 0);
-	ASSERT_GE(self->pidfd, 0);
-	ASSERT_EQ(encode(self->pidfd, &self->fh), 0);
+	ASSERT_EQ(keep(sys_pidfd_open(getpid(), 0), &self->pidfd, &self->fh),
+		  0);
 	ASSERT_EQ(ring_init(&self->ring, 0), 0);
 	self->nr_fds = count_fds();
 }
 
 FIXTURE_TEARDOWN(request)
 {
-	if (self->nr_fds)
-		EXPECT_EQ(count_fds(), self->nr_fds);
+	EXPECT_EQ(count_fds(), self->nr_fds);
 }
 
 struct field {
@@ -618,7 +616,6 @@ FIXTURE(tmpfs)
 	struct handle dir_fh;
 	struct handle pid_fh;
 	int nr_fds;
-	bool mounted;
 };
 
 FIXTURE_SETUP(tmpfs)
@@ -627,35 +624,26 @@ FIXTURE_SETUP(tmpfs)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->root = private_tmpfs();
+	self->root = enter_private_tmpfs();
 	ASSERT_GE(self->root, 0);
-	self->mounted = true;
-	ASSERT_EQ(fchdir(self->root), 0);
 	ASSERT_EQ(mkdir("dir", 0700), 0);
-	self->dir = open("dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(self->dir, 0);
-	self->file = make_file(self->dir, "file", CONTENT);
-	ASSERT_GE(self->file, 0);
-	self->pidfd = sys_pidfd_open(getpid(), 0);
-	ASSERT_GE(self->pidfd, 0);
-	ASSERT_EQ(encode(self->file, &self->fh), 0);
-	ASSERT_EQ(encode(self->dir, &self->dir_fh), 0);
-	ASSERT_EQ(encode(self->pidfd, &self->pid_fh), 0);
+	ASSERT_EQ(keep(open("dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		       &self->dir, &self->dir_fh), 0);
+	ASSERT_EQ(keep(make_file(self->dir, "file", CONTENT), &self->file,
+		       &self->fh), 0);
+	ASSERT_EQ(keep(sys_pidfd_open(getpid(), 0), &self->pidfd,
+		       &self->pid_fh), 0);
 	ASSERT_EQ(ring_init(&self->ring, 0), 0);
 	self->nr_fds = count_fds();
 }
 
 FIXTURE_TEARDOWN(tmpfs)
 {
-	if (!self->mounted)
-		return;
 	EXPECT_EQ(count_fds(), self->nr_fds);
 	ring_exit(&self->ring);
 	close(self->file);
 	close(self->dir);
-	close(self->root);
-	EXPECT_EQ(chdir("/"), 0);
-	EXPECT_EQ(unmount_private_tmpfs(), 0);
+	EXPECT_EQ(leave_private_tmpfs(self->root), 0);
 }
 
 /* Prepare to open, to read and to close, one after the other, in slot 0. */
@@ -827,6 +815,57 @@ TEST_F(tmpfs, what_is_done_at_once)
 			close(results[i]);
 	}
 	close(ns);
+}
+
+/*
+ * What changes a filesystem is not even tried while nobody may wait. A pidfs
+ * refuses all of these flags but O_EXCL, and does so at once: that is told only
+ * after the gate is open if it is for the thread that is busy to find out.
+ */
+TEST_F(tmpfs, what_changes_a_filesystem_is_left_to_a_worker)
+{
+	static const struct {
+		unsigned int flags;
+		bool at_once;
+		int want;
+	} cases[] = {
+		{ O_EXCL,			true,	0 },
+		{ O_TRUNC,			false,	-EINVAL },
+		{ O_APPEND,			true,	-EINVAL },
+		{ O_CREAT,			false,	-EINVAL },
+		{ O_DIRECTORY,			true,	-EINVAL },
+		{ O_TMPFILE,			false,	-EINVAL },
+		{ O_TMPFILE & ~O_DIRECTORY,	false,	-EINVAL },
+		{ O_NOATIME | O_NOFOLLOW,	true,	-EINVAL },
+		{ O_RDWR | O_CREAT | O_EXCL,	false,	-EINVAL },
+		{ O_WRONLY | O_TRUNC,		false,	-EINVAL },
+	};
+	int results[1 + ARRAY_SIZE(cases)];
+	struct ring *ring = &self->ring;
+	unsigned int i, ready;
+	struct gate gate;
+
+	ASSERT_EQ(ring_one_worker(ring), 0);
+	ASSERT_NE(gate_close(&gate, ring, GATE), NULL);
+	ASSERT_EQ(ring_submit(ring), 1);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct io_uring_sqe *sqe = ring_sqe(ring);
+
+		sqe_open(sqe, FD_PIDFS_ROOT, &self->pid_fh,
+			 cases[i].flags | O_CLOEXEC);
+		sqe->user_data = 1 + i;
+		ready = ring_ready(ring);
+		ASSERT_EQ(ring_submit(ring), 1);
+		EXPECT_EQ(ring_ready(ring) != ready, cases[i].at_once)
+			TH_LOG("flags %#o", cases[i].flags);
+	}
+
+	ASSERT_EQ(gate_open(&gate), 0);
+	ASSERT_TRUE(ring_results(ring, results, 1 + ARRAY_SIZE(cases)));
+	gate_remove(&gate, results[0]);
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		EXPECT_EQ(close_result(results[1 + i]), cases[i].want)
+			TH_LOG("flags %#o", cases[i].flags);
 }
 
 /* What is submitted is the caller's again, though nothing is done yet. */

@@ -47,28 +47,24 @@ static int make_things(struct things *t)
 {
 	int ret;
 
-	t->root = private_tmpfs();
-	if (t->root < 0 || fchdir(t->root))
-		return -errno;
-	t->file = make_file(t->root, "file", "content");
-	t->pidfd = sys_pidfd_open(getpid(), 0);
-	t->ns = ns_own(&ns_kinds[NS_UTS]);
-	if (t->file < 0 || t->pidfd < 0 || t->ns < 0)
-		return -EBADF;
-	ret = encode(t->file, &t->fh) ?: encode(t->pidfd, &t->pid_fh) ?:
-	      encode(t->ns, &t->ns_fh);
+	t->root = enter_private_tmpfs();
+	if (t->root < 0)
+		return t->root;
+	ret = keep(make_file(t->root, "file", "content"), &t->file, &t->fh) ?:
+	      keep(sys_pidfd_open(getpid(), 0), &t->pidfd, &t->pid_fh) ?:
+	      keep(ns_own(&ns_kinds[NS_UTS]), &t->ns, &t->ns_fh);
 	t->stale_fh = t->fh;
 	memset(t->stale_fh.data, 0x7f, t->stale_fh.bytes);
 	return ret;
 }
 
-/* So that nothing of ours is in the tmpfs any more. */
-static void put_things(struct things *t)
+/* Nothing of ours may be in the tmpfs any more. */
+static int put_things(const struct things *t)
 {
-	close(t->root);
 	close(t->file);
 	close(t->pidfd);
 	close(t->ns);
+	return leave_private_tmpfs(t->root);
 }
 
 /* A request, with memory of its own to read from and to write to. */
@@ -161,7 +157,6 @@ FIXTURE(stress)
 	struct ring ring;
 	struct things t;
 	int nr_fds;
-	bool mounted;
 };
 
 FIXTURE_SETUP(stress)
@@ -170,7 +165,6 @@ FIXTURE_SETUP(stress)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->mounted = true;
 	ASSERT_EQ(make_things(&self->t), 0);
 	ASSERT_EQ(ring_init_sized(&self->ring, 1024, 0, 0), 0);
 	self->nr_fds = count_fds();
@@ -178,13 +172,9 @@ FIXTURE_SETUP(stress)
 
 FIXTURE_TEARDOWN(stress)
 {
-	if (!self->mounted)
-		return;
 	EXPECT_EQ(count_fds(), self->nr_fds);
 	ring_exit(&self->ring);
-	put_things(&self->t);
-	EXPECT_EQ(chdir("/"), 0);
-	EXPECT_EQ(unmount_private_tmpfs(), 0);
+	EXPECT_EQ(put_things(&self->t), 0);
 }
 
 static struct request requests[MANY + 1];
@@ -701,7 +691,6 @@ FIXTURE(failslab)
 	struct ring ring;
 	struct things t;
 	int nr_fds;
-	bool mounted;
 };
 
 FIXTURE_SETUP(failslab)
@@ -710,7 +699,6 @@ FIXTURE_SETUP(failslab)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->mounted = true;
 	ASSERT_EQ(make_things(&self->t), 0);
 	ASSERT_EQ(ring_init(&self->ring, 0), 0);
 	if (!failslab_is_there())
@@ -721,13 +709,9 @@ FIXTURE_SETUP(failslab)
 
 FIXTURE_TEARDOWN(failslab)
 {
-	if (!self->mounted)
-		return;
 	failslab_end(&self->fail);
 	ring_exit(&self->ring);
-	put_things(&self->t);
-	EXPECT_EQ(chdir("/"), 0);
-	EXPECT_EQ(unmount_private_tmpfs(), 0);
+	EXPECT_EQ(put_things(&self->t), 0);
 }
 
 /*

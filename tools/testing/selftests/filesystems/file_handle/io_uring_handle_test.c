@@ -11,6 +11,7 @@
 
 #include "nsfs.h"
 #include "ring.h"
+#include "sample.h"
 
 /* Not an errno: whatever it is that the system call says. */
 #define PARITY		1
@@ -199,7 +200,6 @@ FIXTURE(parity)
 	int root;
 	struct subject subjects[SUBJECTS];
 	int nr_fds;
-	bool mounted;
 };
 
 FIXTURE_VARIANT(parity)
@@ -240,10 +240,8 @@ FIXTURE_SETUP(parity)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->root = private_tmpfs();
+	self->root = enter_private_tmpfs();
 	ASSERT_GE(self->root, 0);
-	self->mounted = true;
-	ASSERT_EQ(fchdir(self->root), 0);
 	ASSERT_EQ(make_names(self->root), 0);
 
 	self->subjects[SUBJECT_FILE] = (struct subject) {
@@ -275,16 +273,12 @@ FIXTURE_TEARDOWN(parity)
 {
 	unsigned int i;
 
-	if (!self->mounted)
-		return;
 	/* There is nothing that a request has opened and not told about. */
 	EXPECT_EQ(count_fds(), self->nr_fds);
 	ring_exit(&self->ring);
 	for (i = 0; i < SUBJECTS; i++)
 		close(self->subjects[i].fd);
-	close(self->root);
-	EXPECT_EQ(chdir("/"), 0);
-	EXPECT_EQ(unmount_private_tmpfs(), 0);
+	EXPECT_EQ(leave_private_tmpfs(self->root), 0);
 }
 
 TEST_F(parity, opens_what_the_handle_names)
@@ -305,7 +299,7 @@ TEST_F(parity, opens_what_the_handle_names)
 	}
 }
 
-TEST_F(parity, open_flags)
+TEST_F_TIMEOUT(parity, open_flags, 120)
 {
 	static const unsigned int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
 	const struct subject *s;
@@ -368,7 +362,7 @@ TEST_F(parity, open_flags_that_pidfs_refuses)
 	check_open("read and write", s->anchor, &s->fh, O_RDWR, 0);
 }
 
-TEST_F(parity, size_of_a_handle_to_open)
+TEST_F_TIMEOUT(parity, size_of_a_handle_to_open, 120)
 {
 	static const __u32 refused[] = {
 		0, HANDLE_MAX + 1, 0x7fffffff, 0x80000000, 0xffffffff,
@@ -393,7 +387,7 @@ TEST_F(parity, size_of_a_handle_to_open)
 	}
 }
 
-TEST_F(parity, type_of_a_handle_to_open)
+TEST_F_TIMEOUT(parity, type_of_a_handle_to_open, 120)
 {
 	struct handle fh;
 	unsigned int i, bit;
@@ -484,7 +478,7 @@ TEST_F(parity, connectable_handle_outside_a_bind_mount)
 	EXPECT_EQ(umount2("other", MNT_DETACH), 0);
 }
 
-TEST_F(parity, pointer_to_a_handle_to_open)
+TEST_F_TIMEOUT(parity, pointer_to_a_handle_to_open, 120)
 {
 	unsigned char *end;
 	unsigned int i, n;
@@ -649,6 +643,68 @@ TEST_F(parity, handle_of_a_file_that_is_gone)
 	check_open("unlinked", self->root, &fh, O_RDWR, PARITY);
 	close(fd);
 	check_open("gone", self->root, &fh, O_RDWR, -ESTALE);
+}
+
+/* What decodes without a promise not to block, and checks a signature. */
+static void check_sample(struct __test_metadata *const _metadata,
+			 struct ring *ring, int anchor, int object, int root)
+{
+	struct name_args args = name_args(object, "", AT_EMPTY_PATH);
+	struct handle fh, forged;
+	unsigned int bit, byte;
+
+	EXPECT_EQ(encode(object, &fh), 0);
+	EXPECT_EQ(fh.type, RUST_EXPORTFS_FILEID);
+	check_name_in(_metadata, ring, "sample", &args, 0);
+	EXPECT_TRUE(same_handle(&output.fh, &fh));
+	args.flags |= AT_HANDLE_FID | AT_HANDLE_MNT_ID_UNIQUE;
+	check_name_in(_metadata, ring, "sample", &args, 0);
+	EXPECT_TRUE(same_handle(&output.fh, &fh));
+	args.bytes = fh.bytes - 1;
+	check_name_in(_metadata, ring, "sample", &args, -EOVERFLOW);
+
+	check_open_in(_metadata, ring, "sample", anchor, &fh, O_RDWR, 0);
+	check_open_in(_metadata, ring, "sample", object, &fh, O_CLOEXEC, 0);
+	check_open_in(_metadata, ring, "tmpfs", root, &fh, O_RDWR, -ESTALE);
+	for (bit = 0; bit < 32; bit++)
+		check_open_in(_metadata, ring, "sample", anchor, &fh,
+			      1U << bit, PARITY);
+	for (byte = 0; byte < fh.bytes; byte++) {
+		forged = fh;
+		forged.data[byte] ^= 1;
+		check_open_in(_metadata, ring, "forged", anchor, &forged,
+			      O_RDWR, -ESTALE);
+	}
+}
+
+TEST_F(parity, sample_filesystem)
+{
+	int dev, anchor, object, fd;
+	struct handle fh;
+
+	if (access(module_file(), R_OK))
+		SKIP(return, "there is no %s", module_file());
+	/* From here on nothing may keep the module from being unloaded. */
+	ASSERT_EQ(load_module(), 0);
+	dev = open_device();
+	anchor = make_anchor(dev);
+	object = make_object(dev, "object", 4096);
+	EXPECT_EQ(encode(object, &fh), 0);
+	check_sample(_metadata, &self->ring, anchor, object, self->root);
+
+	fd = ring_open(&self->ring, anchor, &fh, O_RDWR, 0);
+	EXPECT_TRUE(same_file(fd, object));
+	EXPECT_EQ(write(fd, "by ring", 7), 7);
+	EXPECT_TRUE(holds(object, "by ring"));
+	close(fd);
+
+	EXPECT_EQ(remove_object(dev, "object"), 0);
+	check_open("removed", anchor, &fh, O_RDWR, -ESTALE);
+	close(object);
+	check_open("gone", anchor, &fh, O_RDWR, -ESTALE);
+	close(anchor);
+	close(dev);
+	EXPECT_EQ(unload_module(), 0);
 }
 
 TEST_F(parity, names)
@@ -994,9 +1050,8 @@ FIXTURE_SETUP(user)
 	if (reason)
 		SKIP(return, "%s", reason);
 	if (is_root()) {
-		root = private_tmpfs();
+		root = enter_private_tmpfs();
 		ASSERT_GE(root, 0);
-		ASSERT_EQ(fchdir(root), 0);
 		ASSERT_EQ(mkdir("closed", 0700), 0);
 		close(make_file(root, "closed/file", ""));
 		close(root);
@@ -1016,8 +1071,7 @@ FIXTURE_SETUP(user)
 
 FIXTURE_TEARDOWN(user)
 {
-	if (self->nr_fds)
-		EXPECT_EQ(count_fds(), self->nr_fds);
+	EXPECT_EQ(count_fds(), self->nr_fds);
 }
 
 TEST_F(user, may_not_open_a_file_of_a_tmpfs)

@@ -350,9 +350,9 @@ static inline const char *missing_as_root(void)
 
 /*
  * A tmpfs in a mount namespace of ours, over what is there, so that nothing is
- * left behind: its root directory, or a negative errno.
+ * left behind, as the current directory: its root, or a negative errno.
  */
-static inline int private_tmpfs(void)
+static inline int enter_private_tmpfs(void)
 {
 	int fd;
 
@@ -361,17 +361,20 @@ static inline int private_tmpfs(void)
 	    mount("file_handle", DIRECTORY, "tmpfs", 0, NULL))
 		return -errno;
 	fd = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fd < 0 || fchdir(fd) ? -errno : fd;
 }
 
 /*
  * It cannot be unmounted while anybody has a reference to anything of it; who
  * lets go of one in the background does it a little later.
  */
-static inline int unmount_private_tmpfs(void)
+static inline int leave_private_tmpfs(int root)
 {
 	int i;
 
+	close(root);
+	if (chdir("/"))
+		return -errno;
 	for (i = 0; i < RETRIES; i++) {
 		if (!umount2(DIRECTORY, 0))
 			return 0;
@@ -380,6 +383,13 @@ static inline int unmount_private_tmpfs(void)
 		usleep(1000);
 	}
 	return -errno;
+}
+
+/* Keep what has been opened as @fd, if it has been, and the handle of it. */
+static inline int keep(int fd, int *kept, struct handle *fh)
+{
+	*kept = fd;
+	return fd < 0 ? -EBADF : encode(fd, fh);
 }
 
 /* Encode what is at @path. */

@@ -18,12 +18,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
-#include "file_handle.h"
-#include "../../../../../samples/rust/rust_exportfs.h"
-
-#define MODULE		"rust_exportfs"
-#define MODULE_FILE	"/lib/modules/" MODULE ".ko"
-#define DEVICE		"/dev/" MODULE
+#include "sample.h"
 
 #define USER		1000
 #define OTHER		1001
@@ -49,65 +44,6 @@
 	((unsigned int)(O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | \
 			KERNEL_O_LARGEFILE))
 
-static const char *module_file(void)
-{
-	return getenv("RUST_EXPORTFS_MODULE") ?: MODULE_FILE;
-}
-
-static int load_module(void)
-{
-	int fd = open(module_file(), O_RDONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (syscall(__NR_finit_module, fd, "", 0))
-		ret = -errno;
-	close(fd);
-	/* What an administrator would leave to udev. */
-	if (!ret && chmod(DEVICE, 0666))
-		ret = -errno;
-	return ret;
-}
-
-/* -EWOULDBLOCK while somebody uses it. */
-static int unload_module(void)
-{
-	return syscall(__NR_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
-}
-
-static int open_device(void)
-{
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int make_object(int dev, const char *name, __u32 size)
-{
-	struct rust_exportfs_make arg = { .size = size };
-	int fd;
-
-	strncpy(arg.name, name, sizeof(arg.name));
-	fd = ioctl(dev, RUST_EXPORTFS_MAKE, &arg);
-	return fd < 0 ? -errno : fd;
-}
-
-static int remove_object(int dev, const char *name)
-{
-	struct rust_exportfs_remove arg = {};
-
-	strncpy(arg.name, name, sizeof(arg.name));
-	return ioctl(dev, RUST_EXPORTFS_REMOVE, &arg) ? -errno : 0;
-}
-
-static int make_anchor(int dev)
-{
-	int fd = ioctl(dev, RUST_EXPORTFS_ANCHOR, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* Make an object that holds @content, and a handle of it. */
 static int make_handle(int dev, const char *name, const char *content,
 		       struct handle *fh)
@@ -120,14 +56,6 @@ static int make_handle(int dev, const char *name, const char *content,
 	ret = write(fd, content, len) == len ? encode(fd, fh) : -errno;
 	close(fd);
 	return ret;
-}
-
-static bool holds(int fd, const char *content)
-{
-	char buf[128] = {};
-	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
-
-	return len == (ssize_t)strlen(content) && !strcmp(buf, content);
 }
 
 /* Act as another user, from which root can come back. */
