@@ -81,6 +81,12 @@ static inline void fuse_fhandle_free(struct fuse_fhandle *fh)
 {
 }
 
+static inline int fuse_fhandle_copy(struct fuse_fhandle *to,
+				    const struct fuse_fhandle *from)
+{
+	return 0;
+}
+
 #endif /* CONFIG_FUSE_HANDLE */
 
 #endif /* _FS_FUSE_FHANDLE_H */

@@ -42,6 +42,26 @@ fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
     }
 }
 
+/// A buffer of C's to be written to, which may not have been initialised. Null is one of no bytes.
+///
+/// # Safety
+///
+/// Unless `len` is 0, `buf` must be valid for writing `len` bytes for `'a`.
+unsafe fn zeroed<'a>(buf: *mut u8, len: usize) -> &'a mut [u8] {
+    if len == 0 {
+        return &mut [];
+    }
+    // SAFETY: The requirements are those of this function.
+    unsafe { buf.write_bytes(0, len) };
+    // SAFETY: As above, and every byte is initialised now.
+    unsafe { slice::from_raw_parts_mut(buf, len) }
+}
+
+/// How many words a length of C's stands for.
+fn words(len: c_int) -> usize {
+    usize::try_from(len).unwrap_or(0)
+}
+
 /// Frees what belongs to a handle, which is none from then on.
 ///
 /// # Safety
@@ -187,7 +207,7 @@ unsafe extern "C" fn fuse_fhandle_ext(
     // SAFETY: The requirements are those of this function.
     let fh = unsafe { FHandle::from_raw(fh) };
     // SAFETY: The requirements are those of this function.
-    let buf = unsafe { slice::from_raw_parts_mut(buf, room) };
+    let buf = unsafe { zeroed(buf, room) };
 
     ext::write(fh.as_bytes(), buf).unwrap_or(0)
 }
@@ -197,8 +217,9 @@ unsafe extern "C" fn fuse_fhandle_ext(
 ///
 /// # Safety
 ///
-/// `fh` and, if it is not null, `parent` must be valid and must not change meanwhile. `fid` must be
-/// valid for writing `max_len` words.
+/// `fh` and, if it is not null, `parent` must be valid and must not change meanwhile. `max_len`
+/// must be valid, with the caller's exclusive access. If it is positive, `fid` must be valid for
+/// writing that many words; otherwise it may be null: fanotify asks for the length that way.
 #[export]
 unsafe extern "C" fn fuse_fhandle_encode(
     fh: *const bindings::fuse_fhandle,
@@ -212,9 +233,8 @@ unsafe extern "C" fn fuse_fhandle_encode(
     let parent = (!parent.is_null()).then(|| unsafe { FHandle::from_raw(parent) });
     // SAFETY: The requirements are those of this function.
     let max_len = unsafe { &mut *max_len };
-    let words = usize::try_from(*max_len).unwrap_or(0);
     // SAFETY: The requirements are those of this function; a word has four bytes.
-    let buf = unsafe { slice::from_raw_parts_mut(fid.cast::<u8>(), words * fid::WORD) };
+    let buf = unsafe { zeroed(fid.cast(), words(*max_len) * fid::WORD) };
 
     let encoded = fid::encode(fh.as_bytes(), parent.map(FHandle::as_bytes), buf);
     if let Some(words) = encoded.words {
@@ -238,9 +258,8 @@ unsafe extern "C" fn fuse_fhandle_decode(
     parent: bool,
     fh: *mut bindings::fuse_fhandle,
 ) -> c_int {
-    let words = usize::try_from(len).unwrap_or(0);
     // SAFETY: The requirements are those of this function; a word has four bytes.
-    let buf = unsafe { slice::from_raw_parts(fid.cast::<u8>(), words * fid::WORD) };
+    let buf = unsafe { slice::from_raw_parts(fid.cast::<u8>(), words(len) * fid::WORD) };
     // SAFETY: The requirements are those of this function.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
 

@@ -314,13 +314,19 @@ static void found_to_entry(struct fuse_handle_found *found,
 			  (FUSE_ATTR_SUBMOUNT | FUSE_ATTR_DAX);
 }
 
-/* The root is never forgotten, and nothing else may pass for it. */
-static bool other_root(struct fuse_conn *fc, struct fuse_handle_found *found)
+/*
+ * The root is never forgotten. It has no name, and nothing else may pass for
+ * it.
+ */
+static bool other_root(struct fuse_conn *fc, const struct qstr *name,
+		       struct fuse_handle_found *found)
 {
 	bool same;
 
 	if (found->entry.nodeid != FUSE_ROOT_ID)
 		return false;
+	if (!name_is_dot_dotdot(name->name, name->len))
+		return true;
 	spin_lock(&fc->lock);
 	same = fuse_fhandle_same(&fc->root_fhandle, &found->fhandle);
 	spin_unlock(&fc->lock);
@@ -366,7 +372,7 @@ int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 	if (!err) {
 		found_to_entry(found, out);
 		if (out->nodeid && (fuse_invalid_attr(&out->attr) ||
-				    other_root(fm->fc, found)))
+				    other_root(fm->fc, name, found)))
 			err = -EIO;
 	}
 	if (err) {
@@ -514,7 +520,8 @@ static struct dentry *handle_get_dentry(struct super_block *sb, struct fid *fid,
 
 	err = -ESTALE;
 	found = fuse_inode_fhandle(inode);
-	if (!fuse_fhandle_same(&fh, &found) || fuse_is_bad(inode)) {
+	if (!found.len || !fuse_fhandle_same(&fh, &found) ||
+	    fuse_is_bad(inode)) {
 		iput(inode);
 		goto out_free;
 	}

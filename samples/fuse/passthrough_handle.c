@@ -10,9 +10,15 @@
  * when the server, or the machine, was started again.
  *
  * It runs in the foreground until it is told to end by a signal, or until
- * somebody unmounts MOUNTPOINT. It has to be root, and DIRECTORY has to be on a
- * filesystem with file handles. Files can be read, written, made and removed;
- * links, extended attributes and other kinds of files are left to be written.
+ * somebody unmounts MOUNTPOINT. DIRECTORY has to be on a filesystem with file
+ * handles; what is mounted below it is not seen. Files can be read, written,
+ * made and removed; links, extended attributes and other kinds of files are
+ * left to be written.
+ *
+ * It has to be root, who alone may use MOUNTPOINT and owns what is made there.
+ * A handle does not tell whether a file is below DIRECTORY: whoever opens file
+ * handles, and be they made up, reaches all of the filesystem that it is on. To
+ * export MOUNTPOINT by NFS is to export all of that.
  */
 
 #define _GNU_SOURCE
@@ -21,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,8 +36,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -38,6 +47,11 @@
 
 /* What glibc calls this differs from one version to the next. */
 #define BASIC_STATS	0x7ffU
+
+/* Not every libc has open_tree(2). */
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE	1
+#endif
 
 #define MAX_WRITE	(128 * 1024)
 #define BUFFER_SIZE	(MAX_WRITE + 4096)
@@ -116,7 +130,8 @@ static int open_handle(const struct handle *handle)
 	below.fh.handle_bytes = handle->size - sizeof(type);
 	memcpy(below.fh.f_handle, handle->bytes + sizeof(type),
 	       below.fh.handle_bytes);
-	fd = open_by_handle_at(root.fd, &below.fh, O_PATH | O_NOFOLLOW);
+	fd = open_by_handle_at(root.fd, &below.fh,
+			       O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -167,14 +182,19 @@ static void forget(__u64 nodeid, __u64 nlookup)
 	free(node);
 }
 
-/* Open for reading or writing what is only known by its path so far. */
-static int reopen(const struct node *node, int flags)
+/* A path to what is open, even with O_PATH, whatever became of its name */
+static const char *path_of(int fd)
 {
-	char path[64];
-	int fd;
+	static char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", node->fd);
-	fd = open(path, flags | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+/* Open in another way, such as for reading what is open with O_PATH. */
+static int reopen(int fd, int flags)
+{
+	fd = open(path_of(fd), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -271,19 +291,30 @@ static void put_statx(const struct stat *st, struct answer *answer)
 
 /* --- Lookup -------------------------------------------------------------- */
 
-/* Find a name in a directory, or what the handle names if there is no nodeid */
+static int open_name(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Find a name in a directory, or what the handle names if there is no nodeid.
+ * "." may also be asked of what is no directory, to tell the handle.
+ */
 static int lookup(const struct request *r, struct node **node, struct stat *st)
 {
 	const char *name = (const char *)r->args;
 	int fd;
 
-	if (r->in.nodeid)
-		fd = openat(node_of(r->in.nodeid)->fd, name,
-			    O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	else
+	if (!r->in.nodeid)
 		fd = open_handle(&r->ext);
+	else if (!strcmp(name, "."))
+		fd = reopen(node_of(r->in.nodeid)->fd, O_PATH);
+	else
+		fd = open_name(node_of(r->in.nodeid)->fd, name);
 	if (fd < 0)
-		return r->in.nodeid ? -errno : fd;
+		return fd;
 	*node = get_node(fd, st);
 	return *node ? 0 : -ENOMEM;
 }
@@ -315,8 +346,11 @@ static int do_statx(const struct node *node, struct answer *answer)
 	return 0;
 }
 
-/* What the kernel makes, in the old way; it asks for the handle afterwards. */
-static int put_entry(int dir, const char *name, struct answer *answer)
+/*
+ * What the kernel makes, in the old way; it asks for the handle afterwards.
+ * Takes @fd, or the error that comes instead of it.
+ */
+static int put_entry(int fd, struct answer *answer)
 {
 	struct fuse_entry_out entry = {
 		.entry_valid = VALID_SECONDS,
@@ -324,11 +358,9 @@ static int put_entry(int dir, const char *name, struct answer *answer)
 	};
 	struct node *node;
 	struct stat st;
-	int fd;
 
-	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	node = get_node(fd, &st);
 	if (!node)
 		return -ENOMEM;
@@ -458,7 +490,7 @@ static int do_getattr(const struct node *node, struct answer *answer)
 	return 0;
 }
 
-static int set_times(int fd, const struct fuse_setattr_in *in)
+static int set_times(const char *path, const struct fuse_setattr_in *in)
 {
 	struct timespec times[] = {
 		{ .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT },
@@ -472,30 +504,28 @@ static int set_times(int fd, const struct fuse_setattr_in *in)
 		times[1] = (struct timespec){ in->mtime, in->mtimensec };
 	if (in->valid & FATTR_MTIME_NOW)
 		times[1].tv_nsec = UTIME_NOW;
-	return futimens(fd, times);
+	return utimensat(AT_FDCWD, path, times, 0);
 }
 
+/* Nothing is opened: a FIFO would wait for its other end. */
 static int do_setattr(const struct node *node, const struct request *r,
 		      struct answer *answer)
 {
+	const char *path = path_of(node->fd);
 	struct fuse_setattr_in in;
-	int fd, err = 0;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = reopen(node, in.valid & FATTR_SIZE ? O_WRONLY : O_RDONLY);
-	if (fd < 0)
-		return fd;
-	if ((in.valid & FATTR_SIZE && ftruncate(fd, in.size)) ||
-	    (in.valid & FATTR_MODE && fchmod(fd, in.mode)) ||
+	if ((in.valid & FATTR_SIZE && truncate(path, in.size)) ||
+	    (in.valid & FATTR_MODE && chmod(path, in.mode)) ||
 	    (in.valid & (FATTR_UID | FATTR_GID) &&
-	     fchown(fd, in.valid & FATTR_UID ? in.uid : (uid_t)-1,
-		    in.valid & FATTR_GID ? in.gid : (gid_t)-1)) ||
-	    (in.valid & (FATTR_ATIME | FATTR_MTIME) && set_times(fd, &in)))
-		err = -errno;
-	close(fd);
-	return err ? err : do_getattr(node, answer);
+	     chown(path, in.valid & FATTR_UID ? in.uid : (uid_t)-1,
+		   in.valid & FATTR_GID ? in.gid : (gid_t)-1)) ||
+	    (in.valid & (FATTR_ATIME | FATTR_MTIME) && set_times(path, &in)))
+		return -errno;
+	return do_getattr(node, answer);
 }
 
+/* Without O_APPEND: pwrite(2) would not heed the offset that a write has. */
 static int do_open(const struct node *node, const struct request *r,
 		   struct answer *answer)
 {
@@ -504,7 +534,7 @@ static int do_open(const struct node *node, const struct request *r,
 	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = reopen(node, in.flags & (O_ACCMODE | O_TRUNC | O_APPEND));
+	fd = reopen(node->fd, in.flags & (O_ACCMODE | O_TRUNC));
 	if (fd < 0)
 		return fd;
 	out.fh = fd;
@@ -515,7 +545,7 @@ static int do_open(const struct node *node, const struct request *r,
 static int do_opendir(const struct node *node, struct answer *answer)
 {
 	struct fuse_open_out out = {};
-	int fd = reopen(node, O_RDONLY | O_DIRECTORY);
+	int fd = reopen(node->fd, O_RDONLY | O_DIRECTORY);
 	DIR *dir;
 
 	if (fd < 0)
@@ -572,6 +602,8 @@ static int do_readdir(const struct request *r, struct answer *answer)
 	DIR *dir;
 
 	memcpy(&in, r->args, sizeof(in));
+	if (in.size > sizeof(answer->data))
+		in.size = sizeof(answer->data);
 	dir = (DIR *)(uintptr_t)in.fh;
 	seekdir(dir, in.offset);
 	while ((found = readdir(dir))) {
@@ -589,6 +621,10 @@ static int do_readdir(const struct request *r, struct answer *answer)
 	return 0;
 }
 
+/*
+ * What has the name now need not be what the kernel knows of: a symlink is not
+ * followed, and a FIFO not waited for.
+ */
 static int do_create(const struct request *r, struct answer *answer)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
@@ -597,11 +633,13 @@ static int do_create(const struct request *r, struct answer *answer)
 	struct fuse_create_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = openat(dir, name, (in.flags & ~O_NOFOLLOW) | O_CREAT | O_CLOEXEC,
+	fd = openat(dir, name,
+		    (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
+		    O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 		    in.mode & ~in.umask);
 	if (fd < 0)
 		return -errno;
-	err = put_entry(dir, name, answer);
+	err = put_entry(reopen(fd, O_PATH), answer);
 	if (err) {
 		close(fd);
 		return err;
@@ -620,7 +658,7 @@ static int do_mkdir(const struct request *r, struct answer *answer)
 	memcpy(&in, r->args, sizeof(in));
 	if (mkdirat(dir, name, in.mode & ~in.umask))
 		return -errno;
-	return put_entry(dir, name, answer);
+	return put_entry(open_name(dir, name), answer);
 }
 
 static int do_unlink(const struct request *r, int flags)
@@ -706,7 +744,8 @@ static int dispatch(const struct request *r, struct answer *answer)
 	case FUSE_LOOKUP_HANDLE:
 		return do_lookup_handle(r, answer, &node);
 	case FUSE_LOOKUP:
-		return put_entry(node->fd, (const char *)r->args, answer);
+		return put_entry(open_name(node->fd, (const char *)r->args),
+				 answer);
 	case FUSE_STATX:
 		return do_statx(node, answer);
 	case FUSE_GETATTR:
@@ -781,46 +820,98 @@ static bool serve_one(void)
 	return true;
 }
 
-static void on_signal(int signal)
+/*
+ * A view of DIRECTORY where nothing is mounted, nor will be: a handle does not
+ * tell which filesystem it is of, and a server that comes to its own MOUNTPOINT
+ * waits for itself. It lasts for as long as the tree is open.
+ */
+static int open_directory(const char *path)
 {
-	(void)signal;
+	int fd, tree = syscall(__NR_open_tree, AT_FDCWD, path,
+			       OPEN_TREE_CLONE | O_CLOEXEC);
+
+	if (tree < 0) {
+		fprintf(stderr, "%s: cannot be cloned by open_tree(2): %s\n",
+			path, strerror(errno));
+		return -1;
+	}
+	/* Not with O_PATH, for handles to be opened below it */
+	fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		perror(path);
+	return fd;
 }
 
-/* Not to restart read(2) is what ends the server. */
-static void catch_signals(void)
+/* Signals that tell the server to end wait until it looks for them. */
+static int open_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t set;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 static int mount_at(const char *mountpoint)
 {
 	char options[128];
 
-	dev_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	dev_fd = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (dev_fd < 0)
 		return -1;
 	snprintf(options, sizeof(options),
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
+		 "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions",
 		 dev_fd);
 	return mount("passthrough_handle", mountpoint, "fuse",
 		     MS_NOSUID | MS_NODEV, options);
 }
 
+/* Which mount is there, or 0. Asks the server of it for nothing. */
+static __u64 mount_id(const char *mountpoint)
+{
+	struct statx stx;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC,
+		  STATX_MNT_ID_UNIQUE, &stx))
+		return 0;
+	return stx.stx_mnt_id;
+}
+
+static void serve(int signals)
+{
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = dev_fd, .events = POLLIN },
+	};
+
+	while (serve_one()) {
+		poll(fds, 2, -1);
+		if (fds[0].revents)
+			return;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
+	int signals;
+	__u64 id;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: %s DIRECTORY MOUNTPOINT\n", argv[0]);
+		fprintf(stderr, "usage: %s DIRECTORY MOUNTPOINT\n"
+			"A file handle may lead out of DIRECTORY: root only.\n",
+			argv[0]);
 		return 2;
 	}
-	/* Not with O_PATH, for handles to be opened below it */
-	root.fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root.fd < 0 || fstatat(root.fd, "", &st, AT_EMPTY_PATH)) {
+	/* The kernel tells the umask of whoever makes a file. */
+	umask(0);
+	root.fd = open_directory(argv[1]);
+	if (root.fd < 0)
+		return 1;
+	if (fstatat(root.fd, "", &st, AT_EMPTY_PATH)) {
 		perror(argv[1]);
 		return 1;
 	}
@@ -830,13 +921,15 @@ int main(int argc, char **argv)
 	if (!root.handle.size)
 		fprintf(stderr, "%s: the filesystem has no file handles\n",
 			argv[1]);
-	if (mount_at(argv[2])) {
+	signals = open_signals();
+	if (signals < 0 || mount_at(argv[2])) {
 		perror(argv[2]);
 		return 1;
 	}
-	catch_signals();
-	while (serve_one())
-		;
-	umount2(argv[2], MNT_DETACH);
+	id = mount_id(argv[2]);
+	serve(signals);
+	/* It may be unmounted already, and what is there be another's. */
+	if (id && mount_id(argv[2]) == id)
+		umount2(argv[2], MNT_DETACH);
 	return 0;
 }

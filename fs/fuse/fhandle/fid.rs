@@ -5,6 +5,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// The largest file handle there can be.
+const MAX_SIZE: usize = bindings::MAX_HANDLE_SZ as usize;
+
 /// The unit in which the length of a file handle is counted.
 pub(crate) const WORD: usize = size_of::<u32>();
 
@@ -27,15 +30,17 @@ pub(crate) struct Encoded {
 
 /// Lays out the handle and the parent's, each padded with zeroes to a word.
 pub(crate) fn encode(handle: &[u8], parent: Option<&[u8]>, buf: &mut [u8]) -> Encoded {
-    // Without a handle, there is nothing to say, and no room would be enough.
-    if handle.is_empty() || parent.is_some_and(<[u8]>::is_empty) {
+    let tail = parent.unwrap_or(&[]);
+    let size = HEADER + padded(handle.len()) + padded(tail.len());
+
+    // Without a handle, or with too long a one, no room would be enough. Nobody is to ask for more
+    // than the largest file handle has: fanotify takes that for a bug.
+    if handle.is_empty() || parent.is_some_and(<[u8]>::is_empty) || size > MAX_SIZE {
         return Encoded {
             kind: INVALID,
             words: None,
         };
     }
-    let tail = parent.unwrap_or(&[]);
-    let words = (HEADER + padded(handle.len()) + padded(tail.len())) / WORD;
     let kind = match fill(handle, tail, buf) {
         None => INVALID,
         Some(()) if parent.is_some() => WITH_PARENT,
@@ -44,7 +49,7 @@ pub(crate) fn encode(handle: &[u8], parent: Option<&[u8]>, buf: &mut [u8]) -> En
 
     Encoded {
         kind,
-        words: c_int::try_from(words).ok(),
+        words: c_int::try_from(size / WORD).ok(),
     }
 }
 

@@ -7,8 +7,10 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <sys/fanotify.h>
 
 #include "fuse_server.h"
+#include "ring.h"
 
 #define PATH_OF_8	"d1/d2/d3/d4/d5/d6/d7/d8"
 
@@ -119,33 +121,51 @@ static int restart(struct server *s, int *fd)
 
 #define RESTART()	restart(self->s, &self->mount_fd)
 
+/* Serve, or skip where there is nothing to test */
+static void begin(struct __test_metadata *const _metadata,
+		  struct server **server, int *fd)
+{
+	struct server *s;
+
+	s = new_server();
+	ASSERT_NE(NULL, s);
+	*server = s;
+	ASSERT_EQ(0, start_server(s));
+	*fd = mount_fd(s);
+	ASSERT_GE(*fd, 0);
+	/* Waits for INIT, and for the handle of the root. */
+	ASSERT_EQ(0, try_stat(s, "."));
+	if (s->init_offer & FUSE_HAS_LOOKUP_HANDLE)
+		return;
+	/* There is no teardown then. */
+	close(*fd);
+	free_server(s);
+	SKIP(return, "the kernel has no FUSE handles");
+}
+
+static void end(struct __test_metadata *const _metadata, struct server *s,
+		int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	/* Whatever happened: the kernel keeps to the protocol. */
+	EXPECT_EQ(0, s->violations);
+	if (s->running)
+		EXPECT_EQ(0, settle(s));
+	free_server(s);
+}
+
 FIXTURE_SETUP(fuse)
 {
 	if (!is_root())
 		SKIP(return, "root is needed to mount");
-
-	self->s = new_server();
-	ASSERT_NE(NULL, self->s);
-	ASSERT_EQ(0, start_server(self->s));
-	self->mount_fd = mount_fd(self->s);
-	ASSERT_GE(self->mount_fd, 0);
-	/* Waits for INIT, and for the handle of the root. */
-	ASSERT_EQ(0, try_stat(self->s, "."));
-	if (!(self->s->init_offer & FUSE_HAS_LOOKUP_HANDLE))
-		SKIP(return, "the kernel has no FUSE handles");
+	begin(_metadata, &self->s, &self->mount_fd);
 }
 
 FIXTURE_TEARDOWN(fuse)
 {
-	if (!self->s)
-		return;
-	if (self->mount_fd >= 0)
-		close(self->mount_fd);
-	/* Whatever happened: the kernel keeps to the protocol. */
-	EXPECT_EQ(0, self->s->violations);
-	if (self->s->running)
-		EXPECT_EQ(0, settle(self->s));
-	free_server(self->s);
+	if (self->s)
+		end(_metadata, self->s, self->mount_fd);
 }
 
 /* --- What is sent -------------------------------------------------------- */
@@ -587,6 +607,61 @@ static void answer_for_the_root(struct server *s, struct message *m)
 	memcpy(m->data + SUB_HEADER, &root, sizeof(root));
 }
 
+static void answer_without_a_handle(struct server *s, struct message *m)
+{
+	size_t handle = HANDLE_AT + sizeof(__u16), rest = handle + s->handle_size;
+	__u32 len = handle;
+	__u16 size = 0;
+
+	if (m->len < rest)
+		return;
+	memcpy(m->data, &len, sizeof(len));
+	memcpy(m->data + HANDLE_AT, &size, sizeof(size));
+	memmove(m->data + handle, m->data + rest, m->len - rest);
+	m->len -= s->handle_size;
+}
+
+/* Any object could have none: it does not pass for the one with this handle. */
+TEST_F(fuse, decode_of_an_object_without_a_handle)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	ASSERT_EQ(0, settle(s));
+	s->spoil = answer_without_a_handle;
+	ASSERT_EQ(0, try_stat(s, "other"));
+	ASSERT_EQ(-ESTALE, decode_object(self->mount_fd, &fh));
+}
+
+static void answer_with_the_root(struct server *s, struct message *m)
+{
+	__u64 root = FUSE_ROOT_ID;
+
+	memcpy(m->data + SUB_HEADER, &root, sizeof(root));
+	object_handle(s, ROOT, m->data + HANDLE_AT + sizeof(__u16), 16);
+}
+
+/* The root has no name, and is never forgotten. */
+TEST_F(fuse, the_root_by_a_name)
+{
+	struct server *s = self->s;
+	int fd;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	fd = try_open(s, "d1", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	s->spoil = answer_with_the_root;
+	/* It is revalidated, and then looked up; what is new is looked up. */
+	ASSERT_EQ(-EIO, try_stat(s, "d1"));
+	ASSERT_EQ(-EIO, try_stat(s, "other"));
+	s->spoil = NULL;
+	ASSERT_EQ(0, try_stat(s, "d1"));
+	ASSERT_EQ(0, s->root_forgets);
+	close(fd);
+}
+
 /* Nothing else passes for the root, which stays as it is. */
 TEST_F(fuse, another_root)
 {
@@ -746,6 +821,56 @@ TEST_F(fuse, moved_to_another_nodeid)
 	close(new);
 }
 
+/* The server says nothing of the handle, and all of the generation. */
+static void another_generation(struct server *s, struct message *m)
+{
+	m->data[SUB_HEADER + offsetof(struct fuse_entry2_out, generation)] = 1;
+}
+
+/* What is stale does not take over the handle of what is there now. */
+TEST_F(fuse, stale_inode_adopts_nothing)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	int fd;
+
+	s->handle_size = 0;
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
+
+	s->handle_size = 16;
+	s->spoil = another_generation;
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
+	ASSERT_EQ(-EIO, read_object(fd, NULL));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	close(fd);
+}
+
+TEST_F(fuse, directory_moved_to_another_nodeid)
+{
+	struct server *s = self->s;
+	unsigned int d1 = child(s, ROOT, "d1");
+	struct handle fh;
+	int old, fd;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	old = try_open(s, "d1", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(old, 0);
+	ASSERT_EQ(0, name_handle(s, "d1", &fh, 0));
+	s->objects[d1].shift++;
+	ASSERT_EQ(0, try_stat(s, "d1/d2"));
+	fd = decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, faccessat(fd, "d2", F_OK, 0));
+	close(fd);
+	close(old);
+}
+
 TEST_F(fuse, no_live_inode_turns_bad)
 {
 	struct server *s = self->s;
@@ -833,6 +958,77 @@ TEST_F(fuse, new_inode_of_a_server_that_breaks_the_protocol)
 	s->handle_size = 129;
 	ASSERT_EQ(-EIO, try_open(s, "again", O_RDWR | O_CREAT | O_EXCL));
 	ASSERT_EQ(2, count(s, FUSE_CREATE));
+}
+
+static void break_the_dot(struct server *s, struct message *m)
+{
+	memcpy(m->data, &s->spoil_value, sizeof(s->spoil_value));
+}
+
+/* What is new is asked for by its nodeid, and the answer is about another. */
+TEST_F(fuse, new_inode_and_another_nodeid)
+{
+	struct server *s = self->s;
+	unsigned long forgets = s->forgets;
+	struct handle fh;
+	int fd;
+
+	s->spoil_single = break_the_dot;
+	s->spoil_value = object_nodeid(s, 3);
+	ASSERT_EQ(-EIO, try_open(s, "created", O_RDWR | O_CREAT | O_EXCL));
+	/* Of what was created, and of what was found instead */
+	ASSERT_TRUE(wait_for(s, &s->forgets, forgets + 2));
+	ASSERT_EQ(0, outstanding(s));
+
+	/* The server does not find it: there is a file, without a handle. */
+	s->spoil_value = 0;
+	fd = try_open(s, "again", O_RDWR | O_CREAT | O_EXCL);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
+	close(fd);
+}
+
+TEST_F(fuse, new_special_files_have_handles)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	char path[256];
+
+	path_of(s, "fifo", path, sizeof(path));
+	ASSERT_EQ(0, mkfifo(path, 0644));
+	ASSERT_EQ(1, count(s, FUSE_LOOKUP_HANDLE) - 1);
+	ASSERT_EQ(0, name_handle(s, "fifo", &fh, 0));
+	ASSERT_EQ(FILEID_FUSE_HANDLE, fh.type);
+
+	path_of(s, "symlink", path, sizeof(path));
+	ASSERT_EQ(0, symlink("nowhere", path));
+	ASSERT_EQ(2, count(s, FUSE_LOOKUP_HANDLE) - 1);
+	ASSERT_EQ(0, name_handle(s, "symlink", &fh, 0));
+	ASSERT_EQ(FILEID_FUSE_HANDLE, fh.type);
+}
+
+/* Without a name, it cannot be looked up; a link gives it one. */
+TEST_F(fuse, temporary_file)
+{
+	struct server *s = self->s;
+	unsigned long nr = count(s, FUSE_LOOKUP_HANDLE);
+	char path[256], link[64];
+	struct handle fh;
+	int fd;
+
+	fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(nr, count(s, FUSE_LOOKUP_HANDLE));
+	ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	path_of(s, "linked", path, sizeof(path));
+	ASSERT_EQ(0, linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+	ASSERT_EQ(nr + 1, count(s, FUSE_LOOKUP_HANDLE));
+	ASSERT_EQ(0, encode(fd, &fh));
+	ASSERT_EQ(FILEID_FUSE_HANDLE, fh.type);
+	ASSERT_EQ(read_object(fd, NULL), decode_object(self->mount_fd, &fh));
+	close(fd);
 }
 
 /* --- Negative entries and errors ----------------------------------------- */
@@ -933,6 +1129,316 @@ TEST_F(fuse, server_dies)
 	close(self->mount_fd);
 	self->mount_fd = -1;
 	stop_server(s);
+}
+
+static void cut_single(struct server *s, struct message *m)
+{
+	if (m->len > s->spoil_at)
+		m->len = s->spoil_at;
+}
+
+static void extend_single(struct server *s, struct message *m)
+{
+	memset(m->data + m->len, 0xa5, s->spoil_at);
+	m->len += s->spoil_at;
+}
+
+/* Where there are no compounds, the reply is another, and so is its length. */
+TEST_F(fuse, single_reply_of_a_wrong_length)
+{
+	const size_t right = SUB_ENTRY + sizeof(__u16) + 16;
+	struct server *s = self->s;
+
+	s->compound_error = -ENOSYS;
+	s->spoil_single = cut_single;
+	for (s->spoil_at = 0; s->spoil_at <= right; s->spoil_at++) {
+		ASSERT_EQ(s->spoil_at == right ? 0 : -EIO, try_stat(s, "file")) {
+			TH_LOG("cut at %zu", s->spoil_at);
+		}
+	}
+	ASSERT_EQ(0, settle(s));
+	s->spoil_single = extend_single;
+	for (s->spoil_at = 1; s->spoil_at <= 200; s->spoil_at++)
+		ASSERT_EQ(-EIO, try_stat(s, "file"));
+}
+
+/* --- The start ----------------------------------------------------------- */
+
+/* Whoever waits for INIT to be answered is woken by the end. */
+TEST_F(fuse, death_before_init)
+{
+	struct server *s = self->s;
+	int ret;
+
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	s->die_early = true;
+	ASSERT_EQ(0, restart_server(s));
+	ret = try_stat(s, "file");
+	ASSERT_TRUE(ret == -ENOTCONN || ret == -ECONNABORTED ||
+		    ret == -ECONNREFUSED) {
+		TH_LOG("stat returned %d", ret);
+	}
+	stop_server(s);
+}
+
+/* Without an answer, the root has no handle, and that is all. */
+TEST_F(fuse, root_without_a_handle)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	s->handle_error = -ENOMEM;
+	ASSERT_EQ(0, RESTART());
+	s->handle_error = 0;
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+
+	s->spoil_single = break_the_dot;
+	s->spoil_value = object_nodeid(s, 3);
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, settle(s));
+
+	s->spoil_single = cut_single;
+	s->spoil_at = SUB_ENTRY + 3;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+}
+
+/* --- By fanotify --------------------------------------------------------- */
+
+/* The file handle of the event for opening a file: its size, or an error */
+static int event_handle(struct server *s, const char *name, struct handle *fh)
+{
+	union {
+		struct fanotify_event_metadata event;
+		char bytes[512];
+	} buf;
+	struct fanotify_event_info_fid *info = (void *)(&buf.event + 1);
+	struct file_handle *found = (void *)info->handle;
+	int notify, fd;
+	char path[256];
+	ssize_t len;
+
+	notify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK |
+			       FAN_CLOEXEC, O_RDONLY);
+	if (notify < 0)
+		return -errno;
+	path_of(s, name, path, sizeof(path));
+	if (fanotify_mark(notify, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, path)) {
+		close(notify);
+		return -errno;
+	}
+	fd = try_open(s, name, O_RDONLY);
+	if (fd >= 0)
+		close(fd);
+	len = read(notify, &buf, sizeof(buf));
+	close(notify);
+	if (len < (ssize_t)sizeof(buf.event))
+		return -EIO;
+	if (len < (ssize_t)(sizeof(buf.event) + sizeof(*info) + sizeof(*found)))
+		return 0;
+	fh->type = found->handle_type;
+	fh->bytes = found->handle_bytes;
+	memcpy(fh->data, found->f_handle, found->handle_bytes);
+	return found->handle_bytes;
+}
+
+/*
+ * It asks for the length first, with no buffer, and must not be told of one that
+ * no file handle has.
+ */
+TEST_F(fuse, events)
+{
+	static const size_t sizes[] = { 16, 124, 125, 128 };
+	struct server *s = self->s;
+	struct handle fh, event;
+	unsigned int i;
+	int len;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		s->handle_size = sizes[i];
+		ASSERT_EQ(0, RESTART());
+		len = event_handle(s, "file", &event);
+		if (len == -ENOSYS || len == -ENODEV)
+			SKIP(return, "fanotify has no file handles here");
+		if (sizes[i] > 124) {
+			ASSERT_EQ(0, len);
+			continue;
+		}
+		ASSERT_EQ(0, name_handle(s, "file", &fh, AT_HANDLE_FID));
+		ASSERT_EQ(fh.bytes, len);
+		ASSERT_EQ(fh.type, event.type);
+		ASSERT_EQ(0, memcmp(fh.data, event.data, len));
+	}
+}
+
+/* --- By io_uring --------------------------------------------------------- */
+
+/* Tried at once first, or left to a worker from the start */
+static const unsigned int sqe_flags[] = { 0, IOSQE_ASYNC };
+
+static int ring_name_handle(struct ring *ring, struct server *s,
+			    const char *name, struct handle *fh,
+			    unsigned int flags)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring);
+	__u64 mnt_id = 0;
+	char path[256];
+
+	path_of(s, name, path, sizeof(path));
+	memset(fh, 0, sizeof(*fh));
+	fh->bytes = HANDLE_MAX;
+	sqe_name(sqe, AT_FDCWD, path, fh, &mnt_id, AT_HANDLE_MNT_ID_UNIQUE);
+	sqe->flags = flags;
+	return ring_run(ring);
+}
+
+static int ring_decode_object(struct ring *ring, int mount_fd,
+			      const struct handle *fh, unsigned int flags)
+{
+	int fd = ring_open(ring, mount_fd, fh, O_RDONLY | O_CLOEXEC, flags);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = read_object(fd, NULL);
+	close(fd);
+	return ret;
+}
+
+/* The thread of the server answers while this one waits for the ring. */
+FIXTURE(fuse_ring)
+{
+	struct server *s;
+	int mount_fd;
+	struct ring ring;
+};
+
+FIXTURE_SETUP(fuse_ring)
+{
+	const char *reason = missing_as_root();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_EQ(0, ring_init(&self->ring, 0));
+	begin(_metadata, &self->s, &self->mount_fd);
+}
+
+FIXTURE_TEARDOWN(fuse_ring)
+{
+	/* No request has kept what it looked up, as the server counts. */
+	ring_exit(&self->ring);
+	if (self->s)
+		end(_metadata, self->s, self->mount_fd);
+}
+
+/* It drops the caches often, which takes long with all of the debugging. */
+TEST_F_TIMEOUT(fuse_ring, encodes_what_the_system_call_encodes, 120)
+{
+	static const char * const names[] = { ".", "file", "d1/d2/d3" };
+	struct handle by_syscall, cold, cached;
+	struct server *s = self->s;
+	unsigned long sent, nr;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_EQ(0, settle(s));
+		nr = count(s, FUSE_COMPOUND);
+		ASSERT_EQ(0, name_handle(s, names[i], &by_syscall, 0));
+		sent = count(s, FUSE_COMPOUND) - nr;
+		ASSERT_EQ(FILEID_FUSE_HANDLE, by_syscall.type);
+
+		for (j = 0; j < ARRAY_SIZE(sqe_flags); j++) {
+			/* What is found not to be cached is asked for once. */
+			ASSERT_EQ(0, settle(s));
+			nr = count(s, FUSE_COMPOUND);
+			ASSERT_EQ(0, ring_name_handle(&self->ring, s, names[i],
+						      &cold, sqe_flags[j]));
+			EXPECT_EQ(nr + sent, count(s, FUSE_COMPOUND));
+			EXPECT_TRUE(same_handle(&by_syscall, &cold));
+
+			ASSERT_EQ(0, ring_name_handle(&self->ring, s, names[i],
+						      &cached, sqe_flags[j]));
+			EXPECT_EQ(nr + sent, count(s, FUSE_COMPOUND));
+			EXPECT_TRUE(same_handle(&by_syscall, &cached));
+		}
+	}
+	EXPECT_EQ(-ENOENT, ring_name_handle(&self->ring, s, "missing", &cold,
+					    0));
+}
+
+TEST_F(fuse_ring, opens_after_dropped_caches)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	unsigned long nr;
+	unsigned int i;
+
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	for (i = 0; i < ARRAY_SIZE(sqe_flags); i++) {
+		ASSERT_EQ(0, settle(s));
+		ASSERT_NE(0, s->forgets);
+		nr = count(s, FUSE_COMPOUND);
+		EXPECT_EQ(2, ring_decode_object(&self->ring, self->mount_fd,
+						&fh, sqe_flags[i]));
+		/* By the worker, and not by who first tried without waiting */
+		EXPECT_EQ(nr + 1, count(s, FUSE_COMPOUND));
+		EXPECT_EQ(0, s->last_nodeid);
+	}
+}
+
+TEST_F(fuse_ring, opens_after_restart)
+{
+	struct server *s = self->s;
+	struct handle file, again, inner;
+	unsigned int i;
+	int id;
+
+	ASSERT_EQ(0, ring_name_handle(&self->ring, s, "file", &file, 0));
+	ASSERT_EQ(0, ring_name_handle(&self->ring, s, "d1/d2/file", &inner, 0));
+	id = decode_object(self->mount_fd, &inner);
+	ASSERT_GT(id, 2);
+	for (i = 0; i < ARRAY_SIZE(sqe_flags); i++) {
+		ASSERT_EQ(0, RESTART());
+		EXPECT_EQ(2, ring_decode_object(&self->ring, self->mount_fd,
+						&file, sqe_flags[i]));
+		EXPECT_EQ(id, ring_decode_object(&self->ring, self->mount_fd,
+						 &inner, sqe_flags[i]));
+		EXPECT_EQ(0, ring_name_handle(&self->ring, s, "file", &again,
+					      sqe_flags[i]));
+		EXPECT_TRUE(same_handle(&file, &again));
+	}
+}
+
+TEST_F(fuse_ring, stale)
+{
+	struct server *s = self->s;
+	struct handle fh, forged;
+	unsigned int i;
+
+	ASSERT_EQ(0, ring_name_handle(&self->ring, s, "other", &fh, 0));
+	forged = fh;
+	forged.data[0]++;
+	for (i = 0; i < ARRAY_SIZE(sqe_flags); i++) {
+		s->objects[3].exists = true;
+		ASSERT_EQ(0, RESTART());
+		EXPECT_EQ(3, ring_decode_object(&self->ring, self->mount_fd,
+						&fh, sqe_flags[i]));
+		EXPECT_EQ(-ESTALE, ring_decode_object(&self->ring,
+						      self->mount_fd, &forged,
+						      sqe_flags[i]));
+		s->objects[3].exists = false;
+		EXPECT_EQ(-ESTALE, ring_decode_object(&self->ring,
+						      self->mount_fd, &fh,
+						      sqe_flags[i]));
+		ASSERT_EQ(0, RESTART());
+		EXPECT_EQ(-ESTALE, ring_decode_object(&self->ring,
+						      self->mount_fd, &fh,
+						      sqe_flags[i]));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -71,8 +71,11 @@ struct server {
 	bool slow;			/* to answer FUSE_INIT */
 	bool negative;			/* nodeid 0 for what there is not */
 	bool die;			/* instead of answering a compound */
+	bool die_early;			/* instead of answering FUSE_INIT */
 	/* Spoil the replies within a compound. */
 	void (*spoil)(struct server *s, struct message *m);
+	/* And the reply to FUSE_LOOKUP_HANDLE alone */
+	void (*spoil_single)(struct server *s, struct message *m);
 	size_t spoil_at;
 	__u64 spoil_value;
 
@@ -81,6 +84,7 @@ struct server {
 	unsigned long granted;
 	unsigned long forgotten;
 	unsigned long forgets;		/* for how many nodeids */
+	unsigned long root_forgets;
 	__u64 init_offer;
 	unsigned int violations;	/* of the protocol, by the kernel */
 	struct message ext;		/* of the last lookup */
@@ -230,6 +234,8 @@ static inline void forget(struct server *s, __u64 nodeid, __u64 nlookup)
 {
 	unsigned int id = nodeid_object(nodeid);
 
+	if (nodeid == FUSE_ROOT_ID)
+		s->root_forgets++;
 	if (nodeid == FUSE_ROOT_ID || id >= OBJECTS_MAX)
 		return;
 	s->objects[id].lookups -= nlookup;
@@ -490,13 +496,20 @@ violation:
 static inline void do_lookup_handle(struct server *s, const struct request *r)
 {
 	static struct message m;
+	__u64 nodeid = 0;
 	unsigned int id;
 	int err;
 
 	m.len = 0;
 	err = lookup_handle(s, r, &m, &id);
-	if (reply(s, r->in.unique, err, m.data, m.len) && !err && id)
-		grant(s, object_nodeid(s, id));
+	if (!err && s->spoil_single)
+		s->spoil_single(s, &m);
+	/* The kernel can account for what it can read. */
+	if (!err && m.len >= sizeof(nodeid))
+		memcpy(&nodeid, m.data, sizeof(nodeid));
+	if (reply(s, r->in.unique, err, m.data, m.len) && nodeid &&
+	    m.len >= SUB_ENTRY)
+		grant(s, nodeid);
 }
 
 static inline void do_statx(struct server *s, const struct request *r)
@@ -537,6 +550,43 @@ static inline void do_create(struct server *s, const struct request *r)
 	out.open.open_flags = FOPEN_DIRECT_IO;
 	if (reply(s, r->in.unique, 0, &out, sizeof(out)))
 		grant(s, out.entry.nodeid);
+}
+
+static inline void do_tmpfile(struct server *s, const struct request *r)
+{
+	/* What has no name is not found by one. */
+	struct request nameless = *r;
+	struct fuse_create_in in = {};
+	unsigned char args[sizeof(in) + 1] = {};
+
+	nameless.args = args;
+	do_create(s, &nameless);
+}
+
+static inline void do_mknod(struct server *s, const struct request *r)
+{
+	const char *name = (const char *)r->args + sizeof(struct fuse_mknod_in);
+	unsigned int parent = nodeid_object(r->in.nodeid);
+	struct fuse_mknod_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	reply_entry(s, r->in.unique, add_object(s, parent, name, in.mode));
+}
+
+static inline void do_symlink(struct server *s, const struct request *r)
+{
+	unsigned int parent = nodeid_object(r->in.nodeid);
+
+	reply_entry(s, r->in.unique, add_object(s, parent,
+						(const char *)r->args,
+						S_IFLNK | 0777));
+}
+
+static inline void do_statfs(struct server *s, const struct request *r)
+{
+	struct fuse_statfs_out out = { .st.namelen = 255 };
+
+	reply(s, r->in.unique, 0, &out, sizeof(out));
 }
 
 static inline void do_mkdir(struct server *s, const struct request *r)
@@ -688,6 +738,14 @@ static inline void dispatch(struct server *s, const struct request *r)
 		return do_readdir(s, r);
 	case FUSE_CREATE:
 		return do_create(s, r);
+	case FUSE_TMPFILE:
+		return do_tmpfile(s, r);
+	case FUSE_MKNOD:
+		return do_mknod(s, r);
+	case FUSE_SYMLINK:
+		return do_symlink(s, r);
+	case FUSE_STATFS:
+		return do_statfs(s, r);
 	case FUSE_MKDIR:
 		return do_mkdir(s, r);
 	case FUSE_LINK:
@@ -733,6 +791,10 @@ static inline void *serve(void *arg)
 					   __ATOMIC_SEQ_CST);
 		if (r.in.opcode == FUSE_COMPOUND && s->die)
 			break;
+		if (r.in.opcode == FUSE_INIT && s->die_early) {
+			usleep(200000);
+			break;
+		}
 		dispatch(s, &r);
 	}
 	/* Whoever waits for an answer now gets an error. */
@@ -740,6 +802,10 @@ static inline void *serve(void *arg)
 	return NULL;
 }
 
+/*
+ * A server that answers at random invents devices, which are those of the
+ * machine, and programs of root's: nobody may use either.
+ */
 static inline int start_server(struct server *s)
 {
 	char options[128];
@@ -750,7 +816,8 @@ static inline int start_server(struct server *s)
 		return -errno;
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0", s->fd);
-	if (mount("fuse_server", s->dir, "fuse", 0, options)) {
+	if (mount("fuse_server", s->dir, "fuse", MS_NODEV | MS_NOSUID,
+		  options)) {
 		err = -errno;
 		close(s->fd);
 		return err;
