@@ -46,7 +46,8 @@ fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
 ///
 /// # Safety
 ///
-/// Unless `len` is 0, `buf` must be valid for writing `len` bytes for `'a`.
+/// Unless `len` is 0, `buf` must be valid for writing `len` bytes for `'a`, and nobody else may
+/// have access to these meanwhile.
 unsafe fn zeroed<'a>(buf: *mut u8, len: usize) -> &'a mut [u8] {
     if len == 0 {
         return &mut [];
