@@ -127,6 +127,7 @@ static void begin(struct __test_metadata *const _metadata,
 {
 	struct server *s;
 
+	ASSERT_EQ(0, stay_on_one_processor());
 	s = new_server();
 	ASSERT_NE(NULL, s);
 	*server = s;
