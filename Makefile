@@ -78,7 +78,7 @@ test: tree ## run every test on the flavours rust, c and debug; elsewhere on rus
 quick: build ## the inner loop: own suites and KUnit on one flavour
 	@$(TEST) $(ONE) --quick
 
-slow: build ## the one slow upstream suite, pidfd_test
+slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
 	@$(TEST) $(ONE) --slow
 
 bench: tree ## what each call costs on c and rust, in instructions: tables and charts

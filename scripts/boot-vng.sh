@@ -12,7 +12,7 @@ set -euo pipefail
 FLAVOUR=$1 RESULTS=$2 LIMIT=$3 JOB=$4
 shift 4
 append=(--append log_buf_len=8M)
-for argument in "$@"; do
+for argument in $ARGUMENTS "$@"; do
 	append+=(--append "$argument")
 done
 mkdir -p "$RESULTS"

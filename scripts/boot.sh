@@ -66,7 +66,7 @@ boot()
 	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE $(processors) -m "$MEMORY" \
 		-display none -no-reboot -nodefaults -monitor none \
 		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
-		-append "console=$CONSOLE panic=-1 printk.time=1 ${*:2}" \
+		-append "console=$CONSOLE panic=-1 printk.time=1 $ARGUMENTS ${*:2}" \
 		-serial "file:$RESULTS/console.log" \
 		-device "virtio-serial-$VIRTIO" \
 		-chardev "$1,id=results" -device virtconsole,chardev=results

@@ -58,11 +58,11 @@ change_in_tree() { cd "$WORK/copy/build/linux" && eval "$1"; }
 
 test_boots()
 {
-	expect "the job's exit status is the boot's" 7 '' boot 60 'exit 7'
+	expect "the job's exit status is the boot's" 7 '' boot 120 'exit 7'
 	expect "a guest that hangs is killed after its limit" 124 'did not end within 6 s' boot 6 'sleep 600'
-	expect "a guest that powers off early is noticed" 125 'before the job did' boot 60 'poweroff -f'
-	expect "a panic is noticed, and the console shown" 126 'Kernel panic' boot 60 true rdinit=/none
-	expect "a WARNING is noticed" 126 'WARNING: made up' boot 60 'echo "<4>WARNING: made up" > /dev/kmsg'
+	expect "a guest that powers off early is noticed" 125 'before the job did' boot 120 'poweroff -f'
+	expect "a panic is noticed, and the console shown" 126 'Kernel panic' boot 120 true rdinit=/none
+	expect "a WARNING is noticed" 126 'WARNING: made up' boot 120 'echo "<4>WARNING: made up" > /dev/kmsg'
 }
 
 test_arguments()

@@ -36,12 +36,14 @@ def boot_failure(status):
     return BOOT_FAILURES.get(status, f"boot ended with {status}")
 
 
-def run_guest(flavour, results, limit, job, arguments=(), script="boot.sh", **environment):
-    """Boot a flavour to run the lines of a job; how boot.sh ended, and the job's output."""
+def run_guest(flavour, results, limit, job, arguments=(), script="boot.sh", niceness=0,
+              **environment):
+    """Boot a flavour to run the lines of a job, giving way to others by its niceness; how
+    boot.sh ended, and the job's output."""
     results.mkdir(parents=True, exist_ok=True)
     (results / "job.sh").write_text("\n".join(["#!/bin/sh", *job]) + "\n")
-    command = [TOP / "scripts" / script, flavour, results, str(limit), results / "job.sh",
-               *arguments]
+    command = ["nice", "-n", str(niceness), TOP / "scripts" / script, flavour, results,
+               str(limit), results / "job.sh", *arguments]
     run = subprocess.run(command, capture_output=True, text=True, check=False,
                          env={**os.environ, **environment})
     log = (results / "job.log").read_text(errors="replace").replace("\r", "")

@@ -332,7 +332,7 @@ link_tools()
 		export PATH="$BUILD/bin:\$PATH"
 		export LLVM=${SUFFIX:-1} LIBCLANG_PATH="$(libclang_path)"
 		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$TOP/build" CCACHE_NOHASHDIR=1
-		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content
+		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content CCACHE_DEPEND=1
 	EOF
 }
 

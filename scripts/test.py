@@ -29,12 +29,14 @@ OWN = ["filesystems/file_handle:*"]
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
-# 135 s of recycling pids, and then a skip: `make slow` runs it.
+# `make slow` runs what takes minutes: 135 s of recycling pids, and then a skip;
+# and the stress tests for long.
 SLOW = ["pidfd:pidfd_test"]
+STRESS = ["filesystems/file_handle:*_stress_test"]
 # Under debug, the slow programs of others are left to the other flavours.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
-              "pidfd:pidfd_poll_test",
+              "pidfd:pidfd_poll_test", "pidfd:pidfd_info_test",
               "filesystems/mount_cycle:*"]
 
 # Upstream cases that come out differently from run to run on an unmodified
@@ -70,8 +72,9 @@ C_SKIP = ["filesystems/file_handle:io_uring_handle_test",
           "filesystems/file_handle:io_uring_handle_stress_test",
           "filesystems/file_handle:fuse_handle_stress_test"]
 # The stress tests are given more time where a race or a leak would show.
-DEBUG_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "30", "FUSE_STRESS_SECONDS": "60",
-                     "FUSE_HANDLES": "1000"}
+ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
+                         "FUSE_HANDLES": "1000"}}
+SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120"}
 
 # Cases of others that fail on an architecture on an unmodified kernel, too: they
 # are skipped with the reason. Whatever passes is counted as passed.
@@ -87,6 +90,8 @@ KNOWN = {
 # may take several times what it takes alone.
 GUEST_LIMIT = 1500
 PROGRAM_LIMIT = 600
+# By how much a guest beside the slowest one gives way to that.
+POLITE = 5
 
 
 @dataclass
@@ -218,10 +223,10 @@ def select(patterns, without=()):
             and not any(fnmatch.fnmatch(name, p) for p in without)]
 
 
-def job_lines(programs, flavour):
-    lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1"]
-    if flavour == "debug":
-        lines += [f"export {name}={value}" for name, value in DEBUG_ENVIRONMENT.items()]
+def job_lines(programs, flavour, slow):
+    environment = SLOW_ENVIRONMENT if slow else ENVIRONMENT.get(flavour, {})
+    lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1",
+             *(f"export {name}={value}" for name, value in environment.items())]
     if programs:
         lines.append(f"./run_kselftest.sh -f -o {PROGRAM_LIMIT} "
                      + " ".join(f"-t {name}" for name in programs))
@@ -232,10 +237,11 @@ def job_lines(programs, flavour):
     return lines
 
 
-def boot(flavour, results, programs, kunit, runner):
-    run, log = run_guest(flavour, results, GUEST_LIMIT, job_lines(programs, flavour),
+def boot(flavour, results, programs, kunit, args, niceness=0):
+    run, log = run_guest(flavour, results, GUEST_LIMIT,
+                         job_lines(programs, flavour, args.slow),
                          ["kunit.enable=1", "kunit.autorun=1"] if kunit else [],
-                         "boot-vng.sh" if runner == "vng" else "boot.sh")
+                         "boot-vng.sh" if args.runner == "vng" else "boot.sh", niceness)
     console = (results / "console.log").read_text(errors="replace")
     suites = parse_selftests(log)
     if kunit:
@@ -291,13 +297,13 @@ def is_upstream(suite):
     return ":" in suite.name and not any(fnmatch.fnmatch(suite.name, own) for own in OWN)
 
 
-def retry_flaky(flavour, suites, runner):
+def retry_flaky(flavour, suites, args):
     """One more try of the upstream programs in which a case failed; none for our own."""
     again = [s for s in suites if s.failures and is_upstream(s)]
     if not again:
         return
     second = {s.name: s for s in boot(flavour, BUILD / "results" / flavour / "retry",
-                                      [s.name for s in again], False, runner)}
+                                      [s.name for s in again], False, args)}
     for suite in again:
         redone = second.get(suite.name, Suite(suite.name))
         for case in list(suite.failures):
@@ -312,9 +318,9 @@ def retry_flaky(flavour, suites, runner):
             del suite.failures[case]
 
 
-def run_flavour(flavour, programs, kunit, runner):
+def run_flavour(flavour, programs, kunit, args, niceness):
     started = time.monotonic()
-    suites = boot(flavour, BUILD / "results" / flavour, programs, kunit, runner)
+    suites = boot(flavour, BUILD / "results" / flavour, programs, kunit, args, niceness)
     say(f"     {flavour}: guest ended after {time.monotonic() - started:.0f} s, "
         f"logs in {BUILD.relative_to(TOP)}/results/{flavour}")
     return suites
@@ -329,7 +335,7 @@ def run_driver_tests():
     add_cases(suite, run.stdout.splitlines())
     if run.returncode and not suite.failures:
         suite.failures["(driver)"] = run.stderr.splitlines()[-8:]
-    return suite
+    return [suite]
 
 
 def report(flavour, suites):
@@ -353,7 +359,7 @@ def programs_for(flavour, args):
                      + "\n  ".join(available()))
         return wanted
     if args.slow:
-        return select(SLOW)
+        return select(SLOW + STRESS, C_SKIP if flavour == "c" else [])
     if args.quick:
         return select(QUICK)
     return select(OWN + UPSTREAM, SLOW + {"c": C_SKIP, "debug": DEBUG_SKIP}.get(flavour, []))
@@ -403,17 +409,20 @@ def main():
 
     kunit = not args.slow and (not args.tests or args.tests == "kunit")
     os.environ.setdefault("MEMORY", "1G")
+    whole = not (args.tests or args.quick or args.slow)
     # More guests at a time than there are processors for would only time out.
-    # The slowest goes first, the others beside it.
+    # The slowest goes first, and the others get what it leaves.
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {flavour: pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit,
-                                     args.runner)
-                for flavour in sorted(args.flavours, key="debug".__ne__)}
-        results = {flavour: jobs[flavour].result() for flavour in args.flavours}
-    if not (args.tests or args.quick or args.slow) and "rust" in results and ARCH == "x86_64":
-        results["driver"] = [run_driver_tests()]
+        jobs = {}
+        for flavour in sorted(args.flavours, key=lambda name: {"debug": 0, "c": 2}.get(name, 1)):
+            jobs[flavour] = pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit,
+                                        args, POLITE if jobs else 0)
+            if whole and flavour == "rust" and ARCH == "x86_64":
+                jobs["driver"] = pool.submit(run_driver_tests)
+        results = {name: jobs[name].result() for name in (*args.flavours, "driver")
+                   if name in jobs}
     for flavour, suites in results.items():
-        retry_flaky(flavour, suites, args.runner)
+        retry_flaky(flavour, suites, args)
         set_expected_apart(flavour, suites)
         report(flavour, suites)
 
