@@ -72,7 +72,7 @@ shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
 
 test: tree ## run every test on the flavours rust, c and debug; elsewhere on rust
 	@$(if $(filter vng,$(RUNNER)),scripts/setup.sh vng)
-	@set -e; for flavour in $(FLAVOURS); do scripts/build.sh $$flavour; done
+	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
 quick: build ## the inner loop: own suites and KUnit on one flavour

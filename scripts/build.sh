@@ -31,11 +31,12 @@ export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=buil
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 
 # Start from a flavour that is built: kbuild then rebuilds what depends on the
-# options that differ, and nothing else.
+# options that differ, and nothing else. For "debug", that is everything.
 seed_from_sibling()
 {
 	local sibling
 	for sibling in rust c; do
+		[ "$FLAVOUR" != debug ] || continue
 		[ -f "$BUILD/$sibling/vmlinux" ] || continue
 		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
 		rm -f "$OUT.tmp/.fragments"

@@ -176,10 +176,36 @@ test_disk()
 	expect "and nothing is left half done" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
 }
 
+# Builds that are sleeps: of "debug" a long one, which says that it ends.
+test_builds()
+{
+	local scripts=$WORK/builds/scripts
+	mkdir -p "$scripts"
+	cp "$TOP"/scripts/{build_all,lib}.sh "$scripts"
+	cat > "$scripts/build.sh" <<-'EOF'
+		#!/bin/sh
+		case $1 in
+		bad) sleep 1; exit 3 ;;
+		debug) trap 'echo debug ends; kill $!; exit 1' TERM; echo "debug ${NO_GUEST:-0}"; sleep "$SLEEP" & wait; exit "$ENDS" ;;
+		esac
+		echo "$1"
+	EOF
+	chmod +x "$scripts/build.sh"
+	expect "debug is built beside the others, without the guest" 0 '^debug 1$' \
+		env SLEEP=1 ENDS=0 "$scripts/build_all.sh" rust c debug
+	expect "alone, it is built as any other" 0 '^debug 0$' \
+		env SLEEP=0 ENDS=0 "$scripts/build_all.sh" debug
+	expect "where it fails, all does" 5 '^c$' \
+		env SLEEP=1 ENDS=5 "$scripts/build_all.sh" rust c debug
+	expect "where another fails, it is stopped" 3 '^debug ends$' \
+		env SLEEP=60 ENDS=0 "$scripts/build_all.sh" rust bad c debug
+}
+
 test_all()
 {
 	test_boots
 	test_arguments
+	test_builds
 	test_kdir
 	test_setup
 	test_disk
