@@ -139,9 +139,12 @@ install_bindgen()
 	done
 	[ -n "$cargo" ] || return 1
 	# cargo's own state stays in our cache; the user's settings still count.
+	# It is run for seconds and takes minutes to compile: few optimisations, and
+	# no more of it than kbuild uses.
 	[ ! -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ] ||
 		config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
-	CARGO_HOME=$CACHE/cargo RUSTC=$RUSTC_PATH "$cargo" install --locked "${config[@]}" \
+	CARGO_HOME=$CACHE/cargo RUSTC=$RUSTC_PATH CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		"$cargo" install --locked "${config[@]}" --no-default-features --features runtime \
 		bindgen-cli --version "$BINDGEN_VERSION" --root "$BINDGEN_CACHE.tmp"
 	mv "$BINDGEN_CACHE.tmp" "$BINDGEN_CACHE"
 }
