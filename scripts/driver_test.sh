@@ -168,7 +168,7 @@ test_disk()
 		return
 	fi
 	mkdir -p "$WORK/small"
-	mount -t tmpfs -o size=40m tmpfs "$WORK/small"
+	expect "a small disk can be mounted" 0 '' mount -t tmpfs -o size=40m tmpfs "$WORK/small"
 	mkdir "$WORK/small/repo"
 	cp -a "$TOP/scripts" "$WORK/small/repo/"
 	expect "a full disk is noticed before any work" 1 'needs [0-9]+ MiB in .*, which has [0-9]+ MiB free' \

@@ -163,6 +163,7 @@ wanted()
 		gcc gcc
 		git git
 		make make
+		mount mount
 		perl perl
 		python3 python3
 		rsync rsync
