@@ -19,12 +19,18 @@
 
 static __u64 seed;
 
+/* Marsaglia's xorshift: the same numbers for the same state, which is not 0. */
+static __u64 xorshift(__u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
 static __u64 next_random(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 static void cut(struct server *s, struct message *m)
@@ -322,14 +328,6 @@ struct walker {
 	pthread_t thread;
 };
 
-static __u64 walker_random(struct walker *w)
-{
-	w->seed ^= w->seed << 13;
-	w->seed ^= w->seed >> 7;
-	w->seed ^= w->seed << 17;
-	return w->seed;
-}
-
 /*
  * Use some of the files in one of the ways that look them up. By the time that
  * it is opened, a file may be whatever the server has made of it since, such as
@@ -347,7 +345,7 @@ static void *walk(void *arg)
 
 	for (; time(NULL) < w->end; w->rounds++) {
 		snprintf(path, sizeof(path), "%s/%s", w->s->dir,
-			 names[walker_random(w) % ARRAY_SIZE(names)]);
+			 names[xorshift(&w->seed) % ARRAY_SIZE(names)]);
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
 			fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
 				  O_CLOEXEC);
@@ -357,7 +355,7 @@ static void *walk(void *arg)
 		fd = decode(w->mount_fd, w->fh, O_PATH);
 		if (fd >= 0)
 			close(fd);
-		if (walker_random(w) % 64 == 0)
+		if (xorshift(&w->seed) % 64 == 0)
 			write_string("/proc/sys/vm/drop_caches", "2");
 	}
 	return NULL;

@@ -24,6 +24,17 @@ static void path_of(struct server *s, const char *name, char *path, size_t size)
 	snprintf(path, size, "%s/%s", s->dir, name);
 }
 
+/* Where the kernel says that a file is; nowhere if it does not. */
+static void path_of_fd(int fd, char *path, size_t size)
+{
+	char link[64];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, size - 1);
+	path[len > 0 ? len : 0] = '\0';
+}
+
 static int try_stat(struct server *s, const char *name)
 {
 	char path[256];
@@ -482,9 +493,8 @@ TEST_F(fuse, the_root_has_a_handle)
 TEST_F(fuse, decode_of_a_directory)
 {
 	struct server *s = self->s;
-	char path[256], expected[300], link[64];
+	char path[256], expected[256];
 	struct handle fh;
-	ssize_t len;
 	int fd;
 
 	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
@@ -492,11 +502,8 @@ TEST_F(fuse, decode_of_a_directory)
 	fd = decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY);
 	ASSERT_GE(fd, 0);
 	/* It is connected up to the root. */
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path) - 1);
-	ASSERT_GT(len, 0);
-	path[len] = '\0';
-	snprintf(expected, sizeof(expected), "%s/d1/d2/d3", s->dir);
+	path_of(s, "d1/d2/d3", expected, sizeof(expected));
+	path_of_fd(fd, path, sizeof(path));
 	ASSERT_STREQ(expected, path);
 	close(fd);
 }
@@ -504,9 +511,8 @@ TEST_F(fuse, decode_of_a_directory)
 TEST_F(fuse, connectable)
 {
 	struct server *s = self->s;
-	char path[256], expected[300], link[64];
+	char path[256], expected[256];
 	struct handle fh;
-	ssize_t len;
 	int fd;
 
 	ASSERT_EQ(0, name_handle(s, "d1/d2/file", &fh, AT_HANDLE_CONNECTABLE));
@@ -517,11 +523,8 @@ TEST_F(fuse, connectable)
 	ASSERT_EQ(0, RESTART());
 	fd = decode(self->mount_fd, &fh, O_RDONLY);
 	ASSERT_GE(fd, 0);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path) - 1);
-	ASSERT_GT(len, 0);
-	path[len] = '\0';
-	snprintf(expected, sizeof(expected), "%s/d1/d2/file", s->dir);
+	path_of(s, "d1/d2/file", expected, sizeof(expected));
+	path_of_fd(fd, path, sizeof(path));
 	ASSERT_STREQ(expected, path);
 	close(fd);
 }
