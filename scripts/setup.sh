@@ -139,7 +139,7 @@ install_bindgen()
 	done
 	[ -n "$cargo" ] || return 1
 	# cargo's own state stays in our cache; the user's settings still count.
-	# It is run for seconds and takes minutes to compile: few optimisations, and
+	# bindgen runs for seconds and takes minutes to compile: few optimisations, and
 	# no more of it than kbuild uses.
 	[ ! -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ] ||
 		config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
