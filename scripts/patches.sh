@@ -29,7 +29,7 @@ build()
 	env -C "$SRC" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -O "$OUT" \
 		$(fragments rust)
 	kmake prepare
-	kmake KCFLAGS=-Werror fs/ samples/vfs/
+	kmake KCFLAGS=-Werror fs/ io_uring/ samples/rust/ samples/vfs/
 }
 
 mkdir -p "$OUT"
