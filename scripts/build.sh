@@ -31,12 +31,12 @@ export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=buil
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 
 # Start from a flavour that is built: kbuild then rebuilds what depends on the
-# options that differ, and nothing else. For "debug", that is everything.
+# options that differ, and nothing else. Not for "debug": that is everything, and
+# the flavour may be being built at the same time.
 seed_from_sibling()
 {
 	local sibling
 	for sibling in rust c; do
-		[ "$FLAVOUR" != debug ] || continue
 		[ -f "$BUILD/$sibling/vmlinux" ] || continue
 		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
 		rm -f "$OUT.tmp/.fragments"
@@ -44,7 +44,6 @@ seed_from_sibling()
 		echo "$BUILD/$sibling" > "$OUT/.sibling"
 		return
 	done
-	mkdir -p "$OUT"
 }
 
 # Every object is older than objtool, which is built anew in another directory
@@ -78,7 +77,8 @@ configure()
 	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ]; then
 		return
 	fi
-	[ -d "$OUT" ] || seed_from_sibling
+	[ "$FLAVOUR" = debug ] || [ -d "$OUT" ] || seed_from_sibling
+	mkdir -p "$OUT"
 	rm -f "$OUT/.fragments"
 	step "$FLAVOUR: configure" env -C "$LINUX" ARCH="$ARCH" \
 		scripts/kconfig/merge_config.sh -n -s -O "$OUT" "${fragments[@]}"
