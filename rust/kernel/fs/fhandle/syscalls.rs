@@ -74,8 +74,13 @@ fn user<T>(ptr: *const T) -> UserPtr {
 }
 
 /// The body of name_to_handle_at(2).
+///
+/// # Safety
+///
+/// Always safe to call.
+// Required to be unsafe due to the `#[export]` annotation.
 #[export]
-extern "C" fn fhandle_rust_name(
+unsafe extern "C" fn fhandle_rust_name(
     dfd: c_int,
     name: *const c_char,
     handle: *mut bindings::file_handle,
@@ -92,8 +97,13 @@ extern "C" fn fhandle_rust_name(
 }
 
 /// The body of open_by_handle_at(2).
+///
+/// # Safety
+///
+/// Always safe to call.
+// Required to be unsafe due to the `#[export]` annotation.
 #[export]
-extern "C" fn fhandle_rust_open(
+unsafe extern "C" fn fhandle_rust_open(
     mountdirfd: c_int,
     handle: *mut bindings::file_handle,
     flags: c_int,
