@@ -147,7 +147,8 @@ impl Random {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.next().checked_rem(limit as u64).unwrap_or(0) as usize
+        // Where this is half of it, the kernel has no division of the whole.
+        (self.next() as usize).checked_rem(limit).unwrap_or(0)
     }
 }
 
