@@ -130,7 +130,7 @@ static struct io_uring_sqe *ring_sqe(int opcode, __u64 user_data)
 static void ring_submit(unsigned int nr)
 {
 	if (syscall(__NR_io_uring_enter, ring_fd, nr, nr,
-		    IORING_ENTER_GETEVENTS, NULL, 0) != nr)
+		    IORING_ENTER_GETEVENTS, NULL, 0) != (long)nr)
 		err(1, "io_uring_enter");
 }
 
