@@ -828,7 +828,11 @@ TEST_F(fuse, moved_to_another_nodeid)
 /* The server says nothing of the handle, and all of the generation. */
 static void another_generation(struct server *s, struct message *m)
 {
-	m->data[SUB_HEADER + offsetof(struct fuse_entry2_out, generation)] = 1;
+	__u64 generation = 1;
+
+	memcpy(m->data + SUB_HEADER +
+	       offsetof(struct fuse_entry2_out, generation),
+	       &generation, sizeof(generation));
 }
 
 /* What is stale does not take over the handle of what is there now. */
