@@ -12,9 +12,6 @@
 #define NR32_NAME_TO_HANDLE_AT		341
 #define NR32_OPEN_BY_HANDLE_AT		342
 
-/* What a 64-bit program does not have to ask for, and libc hides. */
-#define KERNEL_O_LARGEFILE		00100000
-
 #ifdef __x86_64__
 
 static int call32(int nr, long arg1, const void *arg2, const void *arg3,

@@ -53,6 +53,25 @@
 #define FILEID_IS_CONNECTABLE	0x10000
 #define FILEID_IS_DIR		0x20000
 
+/*
+ * What the kernel has for O_LARGEFILE: the C library has 0 where it is always
+ * set, and that is not what the system call gets to see.
+ */
+#if defined(__alpha__) || defined(__arm__) || defined(__aarch64__) || \
+	defined(__m68k__)
+#define KERNEL_O_LARGEFILE	0400000
+#elif defined(__powerpc__)
+#define KERNEL_O_LARGEFILE	0200000
+#elif defined(__mips__)
+#define KERNEL_O_LARGEFILE	0x2000
+#elif defined(__sparc__)
+#define KERNEL_O_LARGEFILE	0x40000
+#elif defined(__hppa__)
+#define KERNEL_O_LARGEFILE	04000
+#else
+#define KERNEL_O_LARGEFILE	0100000
+#endif
+
 #define HANDLE_MAX		128	/* MAX_HANDLE_SZ of the kernel */
 #define HANDLE_HEADER		8	/* struct file_handle without f_handle */
 #define HANDLE_PIDFS		8	/* what a handle of a pidfd takes */

@@ -24,12 +24,6 @@
 /* Eight times of what there is room for. */
 #define OVERFLOW_NR	32
 
-#if defined(__arm__) || defined(__aarch64__)
-#define KERNEL_O_LARGEFILE	0400000
-#else
-#define KERNEL_O_LARGEFILE	0100000
-#endif
-
 static const unsigned int opcodes[] = {
 	IORING_OP_NAME_TO_HANDLE_AT, IORING_OP_OPEN_BY_HANDLE_AT,
 };

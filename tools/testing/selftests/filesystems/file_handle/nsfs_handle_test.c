@@ -742,7 +742,7 @@ TEST_F(handle, open_keeps_the_flags_of_the_descriptor)
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		fd = decode(FD_NSFS_ROOT, &self->ns.fh, flags[i]);
 		ASSERT_GE(fd, 0);
-		EXPECT_EQ(fcntl(fd, F_GETFL) & ~0100000U,
+		EXPECT_EQ(fcntl(fd, F_GETFL) & ~KERNEL_O_LARGEFILE,
 			  flags[i] & ~O_CLOEXEC) {
 			TH_LOG("flags %#x", flags[i]);
 		}

@@ -14,25 +14,6 @@
 #include "file_handle.h"
 #include "../wrappers.h"
 
-/*
- * The kernel's values: the C library has 0 for what it always sets on 64 bits,
- * and that is not what the system call gets to see.
- */
-#if defined(__alpha__) || defined(__arm__) || defined(__aarch64__) || \
-	defined(__m68k__)
-#define KERNEL_O_LARGEFILE	0400000
-#elif defined(__powerpc__)
-#define KERNEL_O_LARGEFILE	0200000
-#elif defined(__mips__)
-#define KERNEL_O_LARGEFILE	0x2000
-#elif defined(__sparc__)
-#define KERNEL_O_LARGEFILE	0x40000
-#elif defined(__hppa__)
-#define KERNEL_O_LARGEFILE	04000
-#else
-#define KERNEL_O_LARGEFILE	0100000
-#endif
-
 /* The flags that a handle of a pidfd can be opened with. */
 #define VALID_OPEN_FLAGS \
 	((unsigned int)(O_WRONLY | O_RDWR | O_NONBLOCK | O_CLOEXEC | O_EXCL | \

@@ -267,6 +267,7 @@ TEST_F(fs, bad_buffers)
 	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct stat st;
+	ssize_t done;
 	int fd;
 
 	ASSERT_NE(pages, MAP_FAILED);
@@ -281,12 +282,20 @@ TEST_F(fs, bad_buffers)
 	ASSERT_EQ(fstat(fd, &st), 0);
 	EXPECT_EQ(st.st_size, 0);
 
-	/* What can be had is written, and no more than that can be read. */
-	memcpy(pages + 4090, "abcdef", 6);
-	EXPECT_EQ(pwrite(fd, pages + 4090, 10, 2), 6);
+	/*
+	 * What can be had is written, and no more than that can be read. How
+	 * much it is depends on how many bytes the processor copies at a time.
+	 */
+	memset(pages, 'x', 4096);
+	done = pwrite(fd, pages + 4096 - 256, 512, 2);
+	EXPECT_GT(done, 0);
+	EXPECT_LE(done, 256);
 	ASSERT_EQ(fstat(fd, &st), 0);
-	EXPECT_EQ(st.st_size, 8);
-	EXPECT_EQ(pread(fd, pages + 4092, 8, 0), 4);
+	EXPECT_EQ(st.st_size, 2 + done);
+	ASSERT_EQ(pwrite(fd, pages, 512, 0), 512);
+	done = pread(fd, pages + 4096 - 256, 512, 0);
+	EXPECT_GT(done, 0);
+	EXPECT_LE(done, 256);
 	EXPECT_EQ(pread(fd, pages + 4096, 8, 0), -1);
 	EXPECT_EQ(errno, EFAULT);
 }
