@@ -32,7 +32,7 @@ kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 
 # Start from a flavour that is built: kbuild then rebuilds what depends on the
 # options that differ, and nothing else. Not for "debug": that is everything, and
-# the flavour may be being built at the same time.
+# the other flavour may be being built at the same time.
 seed_from_sibling()
 {
 	local sibling
