@@ -147,7 +147,7 @@ impl Random {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        // Where this is half of it, the kernel has no division of the whole.
+        // On 32-bit this is half of it: the kernel has no division of 64-bit numbers there.
         (self.next() as usize).checked_rem(limit).unwrap_or(0)
     }
 }
