@@ -71,8 +71,11 @@ static void fhandle_unlock(struct inode *inode)
  */
 struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
 {
-	struct fuse_fhandle fh = *fhandle_lock(inode);
+	struct fuse_fhandle fh = {};
 
+	if (!fuse_has_handles(get_fuse_conn(inode)))
+		return fh;
+	fh = *fhandle_lock(inode);
 	fhandle_unlock(inode);
 	return fh;
 }
@@ -234,25 +237,33 @@ static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
 	args->out_args[1].value = reply->fhandle;
 }
 
-/* Send FUSE_LOOKUP_HANDLE alone */
-static int lookup_single(struct fuse_mount *fm, u64 nodeid,
-			 const struct fuse_fhandle *fh, const struct qstr *name,
-			 struct fuse_handle_found *found)
+/* Send FUSE_LOOKUP_HANDLE alone. Returns the size of what follows the entry. */
+static ssize_t send_lookup_handle(struct fuse_mount *fm, u64 nodeid,
+				  const struct fuse_fhandle *fh,
+				  const struct qstr *name,
+				  struct handle_reply *reply)
 {
 	u8 ext[FUSE_EXT_HANDLE_MAX];
-	struct handle_reply reply;
 	struct fuse_args args = {};
-	ssize_t ret;
 
-	lookup_handle_args(&args, nodeid, name, &reply);
+	lookup_handle_args(&args, nodeid, name, reply);
 	args.in_args[3].size = put_ext(fh, ext);
 	if (args.in_args[3].size) {
 		args.in_args[3].value = ext;
 		args.is_ext = true;
 		args.ext_idx = args.in_numargs++;
 	}
+	return fuse_simple_request(fm, &args);
+}
 
-	ret = fuse_simple_request(fm, &args);
+static int lookup_single(struct fuse_mount *fm, u64 nodeid,
+			 const struct fuse_fhandle *fh, const struct qstr *name,
+			 struct fuse_handle_found *found)
+{
+	struct handle_reply reply;
+	ssize_t ret;
+
+	ret = send_lookup_handle(fm, nodeid, fh, name, &reply);
 	if (ret < 0)
 		return ret == -ENOSYS ? -EIO : ret;
 
@@ -384,39 +395,60 @@ int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 	return 0;
 }
 
+/* Ask for the handle of what was created, which may have none for now */
+static int find_new_handle(struct fuse_mount *fm, u64 nodeid,
+			   struct fuse_handle_found *found)
+{
+	struct handle_reply reply;
+	ssize_t ret;
+	int err;
+
+	ret = send_lookup_handle(fm, nodeid, NULL, &QSTR("."), &reply);
+	if (ret < 0)
+		return ret == -ENOSYS ? -EIO : 0;
+
+	found->entry = reply.entry;
+	err = fuse_fhandle_parse(reply.fhandle, ret, true, &found->fhandle);
+	if (!err && found->entry.nodeid && found->entry.nodeid != nodeid)
+		err = -EIO;
+	return err == -EIO ? err : 0;
+}
+
 /**
  * fuse_lookup_new_handle - get the handle of an inode that was just created
  * @fm: the mount
- * @nodeid: of the inode
+ * @out: what the server has said of it; without a handle, its name is looked
+ *	up again before it is used
  * @fhandle: receives the handle, which is the caller's to free
  *
- * The inode exists, whatever comes of this: if the server has no handle for it
- * now, there will be another lookup. But a server that breaks the protocol is
- * not to be believed.
+ * The inode exists, and if the server has no handle for it now, that is no
+ * error. But a server that breaks the protocol is not to be believed.
  *
- * Return: how many lookups this is for the caller to account for, or -EIO.
+ * Return: a lookup for the caller to account for or to give back, which may be
+ * NULL if there was none; or -EIO, with none.
  */
-int fuse_lookup_new_handle(struct fuse_mount *fm, u64 nodeid,
-			   struct fuse_fhandle *fhandle)
+struct fuse_forget_link *fuse_lookup_new_handle(struct fuse_mount *fm,
+						struct fuse_entry_out *out,
+						struct fuse_fhandle *fhandle)
 {
 	struct fuse_handle_found *found __free(kfree) = kzalloc_obj(*found);
 	struct fuse_forget_link *forget;
 	int err;
 
 	forget = found ? fuse_alloc_forget() : NULL;
-	if (!forget)
-		return 0;
-
-	err = lookup_single(fm, nodeid, NULL, &QSTR("."), found);
-	if (!err && found->entry.nodeid == nodeid) {
-		*fhandle = found->fhandle;
-		kfree(forget);
-		return 1;
+	err = forget ? find_new_handle(fm, out->nodeid, found) : 0;
+	if (err || !forget || !found->fhandle.len) {
+		out->entry_valid = 0;
+		out->entry_valid_nsec = 0;
 	}
-	if (!err && found->entry.nodeid)
-		err = -EIO;
-	forget_found(fm->fc, found, forget);
-	return err == -EIO ? err : 0;
+	if (!forget)
+		return NULL;
+	if (err || found->entry.nodeid != out->nodeid) {
+		forget_found(fm->fc, found, forget);
+		return ERR_PTR(err);
+	}
+	*fhandle = found->fhandle;
+	return forget;
 }
 
 struct root_args {

@@ -930,21 +930,55 @@ TEST_F(fuse, new_inodes_have_handles)
 	ASSERT_EQ(0, name_handle(s, "made", &fh, 0));
 }
 
+/*
+ * The file is there, and its name is looked up at once when it is next used,
+ * although the server has said that it is valid for an hour.
+ */
 TEST_F(fuse, new_inode_without_a_handle)
 {
+	static const int errors[] = { -ENOMEM, -EIO, -EINTR, -ENOENT };
 	struct server *s = self->s;
+	char name[16], path[256];
+	unsigned long lookups;
+	struct handle fh;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		s->dot_error = errors[i];
+		snprintf(name, sizeof(name), "created%u", i);
+		fd = try_open(s, name, O_RDWR | O_CREAT | O_EXCL);
+		ASSERT_GE(fd, 0) {
+			TH_LOG("error %d: %d", errors[i], fd);
+		}
+		ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
+		lookups = count(s, FUSE_COMPOUND);
+		ASSERT_EQ(0, name_handle(s, name, &fh, 0));
+		ASSERT_EQ(lookups + 1, count(s, FUSE_COMPOUND));
+		ASSERT_EQ(0, encode(fd, &fh));
+		close(fd);
+
+		snprintf(name, sizeof(name), "made%u", i);
+		path_of(s, name, path, sizeof(path));
+		ASSERT_EQ(0, mkdir(path, 0755));
+	}
+	ASSERT_EQ(0, settle(s));
+}
+
+/* One that has a handle is not asked for again. */
+TEST_F(fuse, new_inode_is_valid)
+{
+	struct server *s = self->s;
+	unsigned long lookups;
 	struct handle fh;
 	int fd;
 
-	s->dot_error = -ENOMEM;
 	fd = try_open(s, "created", O_RDWR | O_CREAT | O_EXCL);
 	ASSERT_GE(fd, 0);
-	ASSERT_EQ(-EOVERFLOW, encode(fd, &fh));
 	close(fd);
-
-	/* The next lookup tells. */
-	ASSERT_EQ(0, settle(s));
+	lookups = count(s, FUSE_COMPOUND);
 	ASSERT_EQ(0, name_handle(s, "created", &fh, 0));
+	ASSERT_EQ(lookups, count(s, FUSE_COMPOUND));
 }
 
 TEST_F(fuse, new_inode_of_a_server_that_breaks_the_protocol)
@@ -966,6 +1000,23 @@ TEST_F(fuse, new_inode_of_a_server_that_breaks_the_protocol)
 	s->handle_size = 129;
 	ASSERT_EQ(-EIO, try_open(s, "again", O_RDWR | O_CREAT | O_EXCL));
 	ASSERT_EQ(2, count(s, FUSE_CREATE));
+}
+
+/* A server that is quick must not have to forget what it has not yet released. */
+TEST_F(fuse, new_inode_is_released_before_it_is_forgotten)
+{
+	struct server *s = self->s;
+	char name[16];
+	int i;
+
+	ASSERT_EQ(0, use_all_processors(s));
+	s->dot_error = -ENOSYS;
+	for (i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "created%d", i);
+		ASSERT_EQ(-EIO, try_open(s, name, O_RDWR | O_CREAT | O_EXCL));
+	}
+	ASSERT_EQ(i, count(s, FUSE_RELEASE));
+	ASSERT_EQ(0, s->violations);
 }
 
 static void break_the_dot(struct server *s, struct message *m)

@@ -724,6 +724,16 @@ static inline void do_forgets(struct server *s, const struct request *r)
 	}
 }
 
+/* What is still open has not been forgotten. */
+static inline void do_release(struct server *s, const struct request *r)
+{
+	unsigned int id = nodeid_object(r->in.nodeid);
+
+	if (id != ROOT && s->objects[id].lookups <= 0)
+		s->violations++;
+	reply(s, r->in.unique, 0, NULL, 0);
+}
+
 static inline void dispatch(struct server *s, const struct request *r)
 {
 	switch (r->in.opcode) {
@@ -766,9 +776,10 @@ static inline void dispatch(struct server *s, const struct request *r)
 		return do_forgets(s, r);
 	case FUSE_INTERRUPT:
 		return;
-	case FUSE_FLUSH:
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
+		return do_release(s, r);
+	case FUSE_FLUSH:
 	case FUSE_ACCESS:
 		reply(s, r->in.unique, 0, NULL, 0);
 		return;
