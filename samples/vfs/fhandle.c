@@ -165,6 +165,14 @@ static int open_object(const char *object)
 	return -1;
 }
 
+/* Nobody is to take half of it for the whole. */
+static int end_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		fail("standard output");
+	return 0;
+}
+
 static void print_handle(const struct handle *handle)
 {
 	printf("%x:", handle->type);
@@ -193,7 +201,7 @@ static int encode(const char *object, bool json)
 	       (uintmax_t)mount_id, handle.type, handle.bytes);
 	print_handle(&handle);
 	puts(json ? "\"}" : "");
-	return 0;
+	return end_output();
 }
 
 static int hex_digit(char c)
@@ -290,7 +298,7 @@ static int open_handle(const char *text, const char *mount, int signal, char **c
 	if (command)
 		run_command(fd, command);
 	print_file(fd, json);
-	return 0;
+	return end_output();
 }
 
 int main(int argc, char **argv)

@@ -30,11 +30,12 @@ static int call32(int nr, long arg1, const void *arg2, const void *arg3,
 /* What there is no entry for ends the process. */
 static bool have_call32(void)
 {
-	pid_t pid = clone_child(0, NULL);
+	pid_t pid = fork();
+	int status;
 
 	if (!pid)
 		_exit(call32(NR32_GETPID, 0, NULL, NULL, NULL, 0) != getpid());
-	return pid > 0 && reap_child(pid) == 0;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 #else

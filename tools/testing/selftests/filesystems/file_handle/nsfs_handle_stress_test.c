@@ -590,6 +590,20 @@ static void *decode_the_same(void *arg)
 	return NULL;
 }
 
+/* A thread may not have run yet where the machine is busy. */
+static void wait_for_each(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < THREADS; i++) {
+		struct result *res = &shared->results[i];
+
+		while (!__atomic_load_n(&res->decoded, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&res->last_error, __ATOMIC_RELAXED))
+			usleep(1000);
+	}
+}
+
 /*
  * The last one to close it takes the inode with it, while others are about to
  * find that, or to make one each.
@@ -612,6 +626,7 @@ TEST_F_TIMEOUT(stress, decode_the_same_namespace_all_at_once, STRESS_TIMEOUT)
 			self->nr_threads++;
 		}
 		usleep(stress_seconds() * 1000000 / 20);
+		wait_for_each();
 		stop();
 		join_threads(self->threads, &self->nr_threads);
 		ASSERT_EQ(kill_and_reap(pid), 0);

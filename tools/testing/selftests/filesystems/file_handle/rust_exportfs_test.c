@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "failslab.h"
 #include "sample.h"
 
 #define USER		1000
@@ -33,12 +34,6 @@
 
 /* Seconds: a second does, but not with all of the kernel's debugging. */
 #define SLOW_TIMEOUT	120
-
-#if defined(__arm__) || defined(__aarch64__)
-#define KERNEL_O_LARGEFILE	0400000
-#else
-#define KERNEL_O_LARGEFILE	0100000
-#endif
 
 #define VALID_OPEN_FLAGS \
 	((unsigned int)(O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | \
@@ -1035,8 +1030,6 @@ TEST_F(fs, unload_with_objects)
 	ASSERT_EQ(load_module(), 0);
 }
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAILURES_MAX	2000
 
 /* All that there is to do, from nothing and back to nothing. */
@@ -1072,31 +1065,32 @@ out:
 /* Each allocation fails once, in turn. */
 TEST_F_TIMEOUT(fs, memory_runs_out, SLOW_TIMEOUT)
 {
-	char text[16] = "", name[16];
-	int nth, ret, fd, i;
+	struct failslab fail = {};
+	bool has_failed = true;
+	int nth, ret = 0, i;
+	char name[16];
 
 	ASSERT_EQ(act_as(0), 0);
-	fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || write_string(FAILSLAB "ignore-gfp-wait", "N"))
-		SKIP(return, "the kernel has no fault injection");
-	ASSERT_EQ(write_string(FAILSLAB "verbose", "0"), 0);
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
 	CLOSE_ALL();
 
+	/* What is set has to be put back, whatever comes of it. */
+	EXPECT_EQ(failslab_start(&fail), 0);
 	for (nth = 1; nth < FAILURES_MAX; nth++) {
-		snprintf(text, sizeof(text), "%d", nth);
-		ASSERT_EQ(pwrite(fd, text, strlen(text), 0), strlen(text));
+		EXPECT_EQ(failslab_arm(&fail, nth), 0);
 		ret = use_everything();
-		memset(text, 0, sizeof(text));
-		ASSERT_GT(pread(fd, text, sizeof(text) - 1, 0), 0);
-		ASSERT_EQ(pwrite(fd, "0", 1, 0), 1);
-		/* None has failed, as there are not that many. */
-		if (atoi(text))
+		has_failed = failslab_has_failed(&fail);
+		EXPECT_EQ(failslab_arm(&fail, 0), 0);
+		/* There are not that many. */
+		if (!has_failed)
 			break;
 		EXPECT_TRUE(!ret || ret == -ENOMEM) {
 			TH_LOG("allocation %d: %d", nth, ret);
 		}
 	}
-	EXPECT_EQ(write_string(FAILSLAB "ignore-gfp-wait", "Y"), 0);
+	failslab_end(&fail);
+	EXPECT_FALSE(has_failed);
 	EXPECT_EQ(ret, 0);
 	EXPECT_GT(nth, 10);
 	EXPECT_LT(nth, FAILURES_MAX);
