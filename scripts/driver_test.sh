@@ -65,6 +65,31 @@ test_boots()
 	expect "a WARNING is noticed" 126 'WARNING: made up' boot 120 'echo "<4>WARNING: made up" > /dev/kmsg'
 }
 
+# Guests that are scripts. In the second try, the program passes and the kernel
+# is not well.
+test_reports()
+{
+	local fake=$WORK/reports test
+	test=$fake/scripts/test.py
+	mkdir -p "$fake/build/guest/selftests" "$fake/build/linux"
+	cp -a "$TOP/scripts" "$fake"
+	ln -s "$LINUX/tools" "$fake/build/linux/tools"
+	echo pidfd:pidfd_test > "$fake/build/guest/selftests/kselftest-list.txt"
+	cat > "$fake/scripts/boot.sh" <<-'EOF'
+		#!/bin/sh
+		echo "$1" >> "$2/../booted"
+		: > "$2/console.log"
+		case $2 in
+		*/retry) rc=126 not= ;;
+		*) rc=0 not='not ' ;;
+		esac
+		printf '# selftests: pidfd: pidfd_test\n%sok 1 selftests: pidfd: pidfd_test\n' "$not" > "$2/job.log"
+		exit "$rc"
+	EOF
+	expect "a kernel that is not well in the second try fails" 1 'FAIL rust   kernel of rust' \
+		"$test" rust --tests 'pidfd:*'
+}
+
 test_arguments()
 {
 	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
@@ -204,6 +229,7 @@ test_builds()
 test_all()
 {
 	test_boots
+	test_reports
 	test_arguments
 	test_builds
 	test_kdir
