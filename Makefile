@@ -36,7 +36,7 @@ help: ## this list
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm or s390: rust on that architecture' \
-		'TESTS=' "which selftests, e.g. 'pidfd:*'; or kunit" \
+		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
 		'FROM=' 'the number of the patch that `make patches` starts at' \
 		'RUNNER=' 'qemu (the default) or vng: what `make test` boots with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \

@@ -88,6 +88,10 @@ test_reports()
 	EOF
 	expect "a kernel that is not well in the second try fails" 1 'FAIL rust   kernel of rust' \
 		"$test" rust --tests 'pidfd:*'
+	expect "KUnit can be asked for beside programs" 1 'the kernel ran no KUnit tests' \
+		"$test" rust --tests 'kunit pidfd:*'
+	expect "each pattern has to match a selftest" 1 "no selftest matches 'x:y'" \
+		"$test" rust --tests 'pidfd:* x:y'
 }
 
 test_arguments()

@@ -353,13 +353,16 @@ def report(flavour, suites):
             print(f"     {case}", *(f"       | {line}" for line in reason), sep="\n")
 
 
+def refuse_unknown(patterns):
+    for pattern in patterns:
+        if pattern != "kunit" and not select([pattern]):
+            sys.exit(f"test: no selftest matches '{pattern}'; there are kunit and:\n  "
+                     + "\n  ".join(available()))
+
+
 def programs_for(flavour, args):
     if args.tests:
-        wanted = select(args.tests.split())
-        if not wanted and args.tests != "kunit":
-            sys.exit(f"test: no selftest matches '{args.tests}'; there are:\n  "
-                     + "\n  ".join(available()))
-        return wanted
+        return select(args.tests)
     if args.slow:
         return select(SLOW + STRESS, C_SKIP if flavour == "c" else [])
     if args.quick:
@@ -403,13 +406,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flavours", nargs="+")
-    parser.add_argument("--tests", default="")
+    parser.add_argument("--tests", default="", type=str.split)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--runner", choices=["qemu", "vng"], default="qemu")
     args = parser.parse_args()
 
-    kunit = not args.slow and (not args.tests or args.tests == "kunit")
+    refuse_unknown(args.tests)
+    kunit = not args.slow and (not args.tests or "kunit" in args.tests)
     os.environ.setdefault("MEMORY", "1G")
     whole = not (args.tests or args.quick or args.slow)
     # More guests at a time than there are processors for would only time out.
