@@ -63,6 +63,9 @@ test_boots()
 	expect "a guest that powers off early is noticed" 125 'before the job did' boot 120 'poweroff -f'
 	expect "a panic is noticed, and the console shown" 126 'Kernel panic' boot 120 true rdinit=/none
 	expect "a WARNING is noticed" 126 'WARNING: made up' boot 120 'echo "<4>WARNING: made up" > /dev/kmsg'
+	expect "leaks are noticed, however many there are" 126 'unreferenced object 99' \
+		boot 120 "leaks=/tmp/leaks; for i in \$(seq 99); do echo unreferenced object \$i; done > \$leaks
+			$(cd "$TOP/scripts" && python3 -c 'import test; print(test.job_lines([], "debug", False)[-1])')"
 }
 
 # Guests that are scripts. In the second try, the program passes and the kernel

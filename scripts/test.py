@@ -232,8 +232,10 @@ def job_lines(programs, flavour, slow):
                      + " ".join(f"-t {name}" for name in programs))
     if flavour == "debug":
         # A leak is one that a second scan, after what is being freed is free, still sees.
+        # The kernel's log takes no more than a kilobyte at a time.
         lines += ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
-                  "echo scan > $leaks; sleep 1", "cat $leaks > /dev/kmsg"]
+                  "echo scan > $leaks; sleep 1",
+                  "while read -r line; do echo \"$line\" > /dev/kmsg; done < $leaks"]
     return lines
 
 
