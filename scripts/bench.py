@@ -12,14 +12,13 @@ architecture's output, beside the charts.
 """
 
 import argparse
-import concurrent.futures
 import errno
 import json
 import subprocess
 import sys
 from collections import defaultdict
 
-from lib import ARCH, BUILD, TOP, boot_failure, run_guest, say
+from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, run_guest, say
 
 RESULTS = BUILD / "bench"
 BOOTS = 2
@@ -222,7 +221,7 @@ def main():
     for name in args.flavours:
         if subprocess.run([TOP / "scripts/build.sh", name], check=False).returncode:
             sys.exit(1)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    with guest_pool() as pool:
         jobs = {name: [pool.submit(boot, name, number) for number in range(1, BOOTS + 1)]
                 for name in args.flavours}
         boots = {name: [job.result() for job in jobs[name]] for name in args.flavours}

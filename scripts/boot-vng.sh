@@ -28,8 +28,12 @@ cat > "$RESULTS/vng.sh" <<-EOF
 	dmesg > '$RESULTS/console.log'
 EOF
 rc=0
+# Ctrl-C does not reach the process group that timeout makes, to end all that vng starts.
+trap 'kill "$guest"; exit 130' INT
 timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/$IMAGE" \
 	--skip-modules --disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
 	--rwdir="$RESULTS" "${append[@]}" -- sh "$RESULTS/vng.sh" \
-	> "$RESULTS/qemu.log" 2>&1 < /dev/null || rc=$?
+	> "$RESULTS/qemu.log" 2>&1 < /dev/null &
+guest=$!
+wait "$guest" || rc=$?
 judge_boot "$RESULTS" "$LIMIT" "$rc"

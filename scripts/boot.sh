@@ -80,6 +80,8 @@ show_job_output()
 	tee_pid=$!
 }
 
+# The guest ends with Ctrl-C as if it had powered off; who called is to end, too.
+trap 'exit 130' INT
 mkdir -p "$RESULTS"
 [ -f "$KERNEL" ] || die "flavour $FLAVOUR is not built"
 make_initrd

@@ -8,6 +8,7 @@ set -uo pipefail
 
 count=0 failed=0
 WORK=$(mktemp -d "$BUILD/driver-test.XXXXXX")
+trap 'exit 130' INT
 trap 'umount "$WORK/small" 2> /dev/null; rm -rf "$WORK"' EXIT
 
 # expect NAME STATUS PATTERN COMMAND...: how a command ends, and what it says.
@@ -69,7 +70,7 @@ test_boots()
 }
 
 # Guests that are scripts. In the second try, the program passes and the kernel
-# is not well.
+# is not well. While two of three are running, there is a Ctrl-C.
 test_reports()
 {
 	local fake=$WORK/reports test
@@ -82,6 +83,7 @@ test_reports()
 		#!/bin/sh
 		echo "$1" >> "$2/../booted"
 		: > "$2/console.log"
+		[ -z "$INTERRUPT" ] || { sleep 0.5; [ "$1" = debug ] || kill -INT "$PPID"; sleep 0.5; }
 		case $2 in
 		*/retry) rc=126 not= ;;
 		*) rc=0 not='not ' ;;
@@ -95,6 +97,11 @@ test_reports()
 		"$test" rust --tests 'kunit pidfd:*'
 	expect "each pattern has to match a selftest" 1 "no selftest matches 'x:y'" \
 		"$test" rust --tests 'pidfd:* x:y'
+	rm "$fake/build/results/booted"
+	expect "Ctrl-C ends the tests" 130 '' \
+		env --default-signal=INT INTERRUPT=1 "$test" rust c debug --tests 'pidfd:*'
+	expect "without a traceback" 1 '' grep Traceback "$WORK/previous"
+	expect "and without another guest" 1 '' grep -x c "$fake/build/results/booted"
 }
 
 test_arguments()

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """What test.py and bench.py share: where things are, and how a guest fares."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -25,6 +28,23 @@ BOOT_FAILURES = {124: "the guest hung and was killed",
                  126: "the kernel printed what a healthy kernel does not print"}
 
 printing = threading.Lock()
+
+
+# Ctrl-C ends what runs on the terminal, guests too; this script says no more of it.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+
+@contextlib.contextmanager
+def guest_pool():
+    """Guests at a time: more than there are processors for would only time out. Where this
+    script ends, those that wait for their turn are not started."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def say(*lines):

@@ -10,7 +10,6 @@ prints.  Everything is kept under results/FLAVOUR of the architecture's output.
 """
 
 import argparse
-import concurrent.futures
 import fnmatch
 import os
 import re
@@ -19,7 +18,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from lib import ARCH, BUILD, TOP, boot_failure, run_guest, say, setting
+from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, run_guest, say, setting
 
 GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
@@ -418,9 +417,8 @@ def main():
     kunit = not args.slow and (not args.tests or "kunit" in args.tests)
     os.environ.setdefault("MEMORY", "1G")
     whole = not (args.tests or args.quick or args.slow)
-    # More guests at a time than there are processors for would only time out.
     # The slowest goes first, and the others get what it leaves.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    with guest_pool() as pool:
         jobs = {}
         for flavour in sorted(args.flavours, key=lambda name: {"debug": 0, "c": 2}.get(name, 1)):
             jobs[flavour] = pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit,
