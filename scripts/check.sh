@@ -26,7 +26,8 @@ silent()
 	local out
 	out=$(mktemp -p "$BUILD")
 	"$@" 2>&1 | tee "$out"
-	if grep -qE '^(warning|error)|: (warning|error)' "$out"; then
+	# In capitals or not: kernel-doc's have one.
+	if grep -qiE '^(warning|error)|: (warning|error)' "$out"; then
 		rm "$out"
 		return 1
 	fi

@@ -37,6 +37,9 @@ boot()
 	"$TOP/scripts/boot.sh" rust "$WORK/boot" "$1" "$WORK/job" "${@:3}"
 }
 
+# function_of SCRIPT NAME: one function of a script, to be run without the rest.
+function_of() { sed -n "/^$2()/,/^}/p" "$TOP/scripts/$1"; }
+
 # A copy of this repository whose build/linux borrows our objects and holds
 # only the directories that the tests touch.
 copy_of_us()
@@ -122,6 +125,8 @@ test_arguments()
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
 	expect "virtme-ng is refused where it cannot work" 1 'for x86_64 only' \
 		env ARCH=arm "$TOP/scripts/setup.sh" vng
+	expect "a warning with a capital is one" 1 '' \
+		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
 		"$TOP/scripts/test.py" rust --tests x:y
 	expect "a flavour that is not measured is named" 1 "'debug' is not measured; there are: c rust" \
