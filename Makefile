@@ -95,5 +95,5 @@ patches: tree ## build the tree after each patch of the series, or from FROM on
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh
 
-distclean: clean ## remove build/linux, too; refuses where it holds work
+distclean: ## remove build/linux, too; refuses where it holds work
 	@scripts/clean.sh all

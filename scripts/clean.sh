@@ -7,7 +7,7 @@ set -euo pipefail
 
 if [ "${1:-}" = all ]; then
 	if [ -d "$LINUX" ] && ! "$TOP/scripts/tree.py" saved; then
-		die "build/linux holds work that is not in the overlay: 'make import' first, or remove build/ by hand"
+		die "build/linux holds work that is not in the overlay: import or drop it first, or remove build/ by hand"
 	fi
 	rm -rf "$TOP/build"
 	exit

@@ -166,6 +166,20 @@ test_tree()
 	expect "the copy is our tree" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
 		git -C build/linux rev-parse 'series^{tree}'
 	expect "a second run has nothing to do" 0 '' "$tree" tree
+	expect "all is saved" 0 '' "$tree" saved
+	touch build/linux/fs/untracked.c
+	expect "an untracked file is not saved" 1 'fs/untracked.c' "$tree" saved
+	# shellcheck disable=SC2016 # expanded there
+	change_in_tree 'rm fs/untracked.c; git branch idea $(git commit-tree -p base -m "an idea" base^{tree})'
+	expect "a commit on another branch is not saved" 1 '\(idea\) an idea' "$tree" saved
+	change_in_tree 'git branch -q -D idea && echo "# stashed" >> fs/Makefile && git stash -q'
+	cd "$WORK/copy" || exit
+	expect "a stash is not saved" 1 'stash@\{0\}' "$tree" saved
+	expect "what is not saved stops distclean" 2 'not in the overlay' make distclean
+	touch build/marker
+	make distclean > /dev/null 2>&1
+	expect "before it removes anything" 0 '' cat build/marker
+	git -C build/linux stash drop -q
 	echo '# edited' >> build/linux/fs/Makefile
 	expect "uncommitted changes are not overwritten" 1 'uncommitted changes' "$tree" tree
 	change_in_tree 'git commit -qam "fs: edit the Makefile"'

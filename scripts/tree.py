@@ -178,15 +178,19 @@ def commit_chain(patches, trees):
     return parent
 
 
+def materialised():
+    """The last commit that the overlay has, too."""
+    made = git("rev-parse", "-q", "--verify", "refs/heads/materialised", check=False)
+    return made.stdout.decode().strip() or out("rev-parse", BASE)
+
+
 def refuse_unsaved():
     """Never overwrite work that is only in build/linux."""
     dirty = out("status", "--porcelain", "--untracked-files=no")
     if dirty:
         raise Failure(f"{LINUX} has uncommitted changes:\n{dirty}\n"
                       "Commit them there and run `make import`, or `git checkout .` there.")
-    made = git("rev-parse", "-q", "--verify", "refs/heads/materialised", check=False)
-    known = made.stdout.decode().strip() or out("rev-parse", BASE)
-    if out("rev-parse", "HEAD") != known:
+    if out("rev-parse", "HEAD") != materialised():
         raise Failure(f"{LINUX} has commits that the overlay does not: run `make import`, "
                       "or `git reset --hard materialised` there to drop them.")
 
@@ -201,7 +205,15 @@ def inputs(patches, overlay):
 
 
 def cmd_saved():
+    """More than what `make tree` would overwrite: all that goes with the repository."""
     refuse_unsaved()
+    for what, names in {
+            "untracked files": out("ls-files", "--others", "--exclude-standard"),
+            "commits on other branches": out("log", "--oneline", "--decorate", "--branches",
+                                             "--not", materialised(), BASE),
+            "stashes": out("stash", "list")}.items():
+        if names:
+            raise Failure(f"{LINUX} has {what}:\n{names}")
 
 
 def cmd_tree():
