@@ -166,6 +166,8 @@ test_tree()
 	expect "the copy is our tree" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
 		git -C build/linux rev-parse 'series^{tree}'
 	expect "a second run has nothing to do" 0 '' "$tree" tree
+	expect "a sign-off without a mail address is refused" 1 "of the form 'Name <mail>'" \
+		env SIGNOFF=nobody "$tree" tree
 	expect "all is saved" 0 '' "$tree" saved
 	touch build/linux/fs/untracked.c
 	expect "an untracked file is not saved" 1 'fs/untracked.c' "$tree" saved

@@ -162,7 +162,10 @@ def intermediate_trees(patches, index):
 def identity():
     """Author and dates that depend on the base alone: equal input, equal commits."""
     date = out("log", "-1", "--format=%cI", BASE)
-    signoff = re.fullmatch(r"\s*(.+?)\s*<(.+)>\s*", os.environ.get("SIGNOFF", ""))
+    given = os.environ.get("SIGNOFF", "")
+    signoff = re.fullmatch(r"\s*(.+?)\s*<(.+)>\s*", given)
+    if given and not signoff:
+        raise Failure(f"SIGNOFF='{given}' is not of the form 'Name <mail>'")
     name, mail = signoff.groups() if signoff else ("Linux file handles", "series@localhost")
     for who in ("AUTHOR", "COMMITTER"):
         os.environ[f"GIT_{who}_NAME"] = name
