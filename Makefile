@@ -26,7 +26,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help setup source tree import series build kernel run shell test quick slow bench check patches clean distclean
+.PHONY: help arguments setup source tree import series build kernel run shell test quick slow bench check patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -38,7 +38,7 @@ help: ## this list
 		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
 		'FROM=' 'the number of the patch that `make patches` starts at' \
-		'RUNNER=' 'qemu (the default) or vng: what `make test` boots with' \
+		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
@@ -46,8 +46,11 @@ help: ## this list
 		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
 		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
 
-setup: ## install what is missing of the tools, and choose among them
-	@scripts/setup.sh
+arguments:
+	@scripts/arguments.sh '$(RUNNER)' $(FLAVOURS)
+
+setup: arguments ## install what is missing of the tools, and choose among them
+	@scripts/setup.sh $(filter vng,$(RUNNER))
 
 source: setup ## make build/linux of KDIR or of the kernel source package
 	@scripts/source.sh
@@ -71,7 +74,6 @@ shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
 	@scripts/shell.sh $(ONE)
 
 test: tree ## run every test on the flavours rust, c and debug; elsewhere on rust
-	@$(if $(filter vng,$(RUNNER)),scripts/setup.sh vng)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 

@@ -19,13 +19,7 @@ SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesyste
 # They need two libraries, which another architecture's sysroot does not have.
 [ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
 
-# A flavour is a fragment that is neither everybody's nor an architecture's.
-flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
-
-case " $(flavours) " in
-*" $FLAVOUR "*) ;;
-*) die "there is no flavour '$FLAVOUR'; there are: $(flavours)" ;;
-esac
+check_flavour "$FLAVOUR"
 
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }

@@ -124,7 +124,15 @@ test_arguments()
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
 	expect "virtme-ng is refused where it cannot work" 1 'for x86_64 only' \
-		env ARCH=arm "$TOP/scripts/setup.sh" vng
+		env ARCH=arm "$TOP/scripts/arguments.sh" vng rust
+	expect "one unknown flavour among several is refused before the set-up" 2 "no flavour 'x'" \
+		make -C "$TOP" setup FLAVOUR='rust x'
+	expect "so is an unknown runner" 2 'RUNNER=x is not known; there are: qemu vng' \
+		make -C "$TOP" setup FLAVOUR=rust RUNNER=x
+	expect "so is a KDIR that is no kernel tree" 2 'not a Linux kernel tree' \
+		make -C "$TOP" setup FLAVOUR=rust RUNNER=qemu KDIR=/etc
+	expect "every target with a runner has it set up" 0 'setup.sh vng' \
+		make -C "$TOP" -n quick FLAVOUR=rust RUNNER=vng
 	expect "a warning with a capital is one" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \

@@ -118,6 +118,17 @@ judge_boot()
 	exit "$job_status"
 }
 
+# A flavour is a fragment that is neither everybody's nor an architecture's.
+flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
+
+check_flavour()
+{
+	case " $(flavours) " in
+	*" $1 "*) ;;
+	*) die "there is no flavour '$1'; there are: $(flavours)" ;;
+	esac
+}
+
 # fragments FLAVOUR: the kernel configuration, as files: everybody's, the
 # architecture's, the flavour's, and what the flavour has there alone.
 fragments()

@@ -361,8 +361,6 @@ setup_vng()
 # What checkpatch's spdxcheck.py imports.
 setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
 
-[ "$PURPOSE" != vng ] || [ -z "$CROSS" ] ||
-	die "virtme-ng shares this machine's files with the guest, so it is for x86_64 only, not for ARCH=$ARCH"
 mkdir -p "$BUILD" "$CACHE"
 if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
 	install_missing

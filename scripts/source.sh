@@ -3,6 +3,9 @@
 # Make build/linux: a git repository whose commit "base" is the unmodified
 # kernel. From KDIR where it is given (read, never written), else from
 # Debian's linux-source package.
+#
+#   source.sh        make it, where it is not made from that already
+#   source.sh check  only refuse a KDIR that is not fit
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -139,6 +142,7 @@ make_base()
 }
 
 [ -z "$KDIR" ] || { KDIR=$(realpath -m "$KDIR"); check_kdir; }
+[ "${1:-}" != check ] || exit 0
 if [ -d "$LINUX" ]; then
 	[ "$(cat "$LINUX/.git/origin" 2> /dev/null)" = "$(origin)" ] && exit 0
 	"$TOP/scripts/tree.py" saved ||
