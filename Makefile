@@ -68,7 +68,7 @@ build: tree ## build the kernel and the guest of FLAVOUR
 	@scripts/build.sh $(ONE)
 
 run: build ## boot FLAVOUR and show the system at work, or run CMD
-	@scripts/run.sh $(ONE) '$(subst ','\'',$(CMD))'
+	@scripts/run.sh $(ONE) '$(subst ','\'',$(value CMD))'
 
 shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
 	@scripts/shell.sh $(ONE)

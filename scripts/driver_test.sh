@@ -133,6 +133,9 @@ test_arguments()
 		make -C "$TOP" setup FLAVOUR=rust RUNNER=qemu KDIR=/etc
 	expect "every target with a runner has it set up" 0 'setup.sh vng' \
 		make -C "$TOP" -n quick FLAVOUR=rust RUNNER=vng
+	# shellcheck disable=SC2016 # expanded in the guest
+	expect "a command line of the guest arrives as it was given" 0 "run.sh rust 'echo \\\$HOME \\\$\\(id\\)'" \
+		make -C "$TOP" -n run FLAVOUR=rust CMD='echo $HOME $(id)'
 	expect "a warning with a capital is one" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
