@@ -167,6 +167,23 @@ test_kdir()
 	expect "build/linux is as it was" 0 '' git -C "$LINUX" rev-parse -q --verify series
 }
 
+# A tree without git as the base, on a disk that says that it has room.
+test_base()
+{
+	local repo=$WORK/base tree=$WORK/plain
+	mkdir -p "$repo/bin" "$tree/fs/exportfs"
+	cp -a "$TOP/scripts" "$repo"
+	printf '#!/bin/sh\necho Avail\necho 9999\n' > "$repo/bin/df"
+	chmod +x "$repo/bin/df"
+	printf 'kernelversion:\n\t@echo 7.3.1\n' > "$tree/Makefile"
+	touch -d '1 week ago' "$tree/Makefile"
+	touch "$repo/object"
+	expect "a tree without git can be the base" 0 'record the base: done' \
+		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
+	expect "its files are newer than the objects of another base" 0 Makefile \
+		find "$repo/build/linux/Makefile" -newer "$repo/object"
+}
+
 test_tree()
 {
 	local tree="$WORK/copy/scripts/tree.py" patch
@@ -279,6 +296,7 @@ test_all()
 	test_arguments
 	test_builds
 	test_kdir
+	test_base
 	test_setup
 	test_disk
 	test_tree

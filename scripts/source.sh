@@ -91,12 +91,14 @@ commit_base()
 	local tree=$1 version date
 	version=$(kernel_version "$tree")
 	cd "$tree"
+	date=$(date -u -R -r Makefile)
+	# kbuild compares times alone: objects of another base have to be older.
+	find . -type f -exec touch {} +
 	git init -q -b base
 	git config core.compression 0
 	git config core.looseCompression 0
 	git config gc.auto 0
 	git add -A -f .
-	date=$(date -u -R -r Makefile)
 	GIT_AUTHOR_DATE=$date GIT_COMMITTER_DATE=$date git -c user.name='Linux file handles' -c user.email=series@localhost \
 		commit -q -m "Linux $version"
 	git tag "v$version"
