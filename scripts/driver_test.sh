@@ -158,6 +158,9 @@ test_kdir()
 		echo '# edited' >> Makefile)
 	expect "a KDIR with uncommitted changes is refused" 1 'has uncommitted changes' \
 		env KDIR="$tree" "$TOP/scripts/source.sh"
+	expect "git's reason not to read a KDIR is seen" 1 "dubious ownership in repository at '$tree'" \
+		env KDIR="$tree" GIT_TEST_ASSUME_DIFFERENT_OWNER=1 GIT_CONFIG_GLOBAL=/dev/null \
+		GIT_CONFIG_SYSTEM=/dev/null "$TOP/scripts/source.sh" check
 	rm -rf "$tree/.git"
 	touch "$tree/.config"
 	expect "a KDIR with build products is refused" 1 'holds build products' \
@@ -182,6 +185,12 @@ test_base()
 		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
 	expect "its files are newer than the objects of another base" 0 Makefile \
 		find "$repo/build/linux/Makefile" -newer "$repo/object"
+	echo '# edited' >> "$tree/Makefile"
+	expect "an edit in it is noticed" 0 'making it anew' \
+		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
+	expect "and the next run has nothing to do" 0 '' \
+		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
+	expect "and says nothing" 1 '' grep . "$WORK/previous"
 }
 
 test_tree()

@@ -32,7 +32,8 @@ check_version()
 	esac
 }
 
-is_git() { git -C "$1" rev-parse --git-dir > /dev/null 2>&1 && [ -e "$1/.git" ]; }
+# Not what git says: it refuses a repository of somebody else, which is one.
+is_git() { [ -e "$1/.git" ]; }
 
 check_kdir()
 {
@@ -40,14 +41,18 @@ check_kdir()
 	[ -d "$KDIR" ] || die "KDIR=$KDIR is not a directory"
 	check_version "$KDIR"
 	if is_git "$KDIR"; then
-		dirty=$(git -C "$KDIR" status --porcelain --untracked-files=no | head -n 10)
+		dirty=$(git -C "$KDIR" status --porcelain --untracked-files=no) ||
+			die "git cannot read KDIR=$KDIR, for the reason above"
 		[ -z "$dirty" ] ||
-			die "KDIR=$KDIR has uncommitted changes; commit or stash them first:"$'\n'"$dirty"
+			die "KDIR=$KDIR has uncommitted changes; commit or stash them first:"$'\n'"$(head -n 10 <<< "$dirty")"
 	elif [ -e "$KDIR/.config" ] || [ -d "$KDIR/include/generated" ] ||
 	     [ -n "$(find "$KDIR" -maxdepth 4 \( -name '*.rej' -o -name '*.orig' \) -print -quit)" ]; then
 		die "KDIR=$KDIR holds build products or rejected hunks; run 'make mrproper' there or give a clean tree"
 	fi
 }
+
+# What the files of a tree are, as one hash, without reading them.
+listing() { (cd "$1" && find . -type f -printf '%P %s %T@\n' | sort | sha256sum | cut -c-16); }
 
 # What the present base was made from, so that a change of KDIR is noticed.
 origin()
@@ -57,7 +62,7 @@ origin()
 	elif is_git "$KDIR"; then
 		echo "git $KDIR $(git -C "$KDIR" rev-parse HEAD)"
 	else
-		echo "tree $KDIR $(kernel_version "$KDIR")"
+		echo "tree $KDIR $(kernel_version "$KDIR") $(listing "$KDIR")"
 	fi
 }
 
