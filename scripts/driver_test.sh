@@ -148,7 +148,8 @@ test_arguments()
 
 test_kdir()
 {
-	local tree=$WORK/kdir
+	local tree=$WORK/kdir before
+	before=$(git -C "$LINUX" rev-parse series base | cat - "$LINUX/.git/origin" | xargs)
 	mkdir -p "$tree/fs/exportfs"
 	printf 'kernelversion:\n\t@echo 6.12.1\n' > "$tree/Makefile"
 	expect "a KDIR of the wrong version is refused" 1 'is Linux 6.12.1; the series needs 7.3' \
@@ -167,7 +168,8 @@ test_kdir()
 		env KDIR="$tree" "$TOP/scripts/source.sh"
 	expect "a KDIR that is no kernel tree is refused" 1 'not a Linux kernel tree' \
 		env KDIR=/etc "$TOP/scripts/source.sh"
-	expect "build/linux is as it was" 0 '' git -C "$LINUX" rev-parse -q --verify series
+	expect "build/linux is as it was" 0 "^$before$" \
+		bash -c "git -C '$LINUX' rev-parse series base | cat - '$LINUX/.git/origin' | xargs"
 }
 
 # A tree without git as the base, on a disk that says that it has room.
