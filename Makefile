@@ -91,8 +91,8 @@ check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-patches: tree ## build the tree after each patch of the series, or from FROM on
-	@scripts/patches.sh $(FROM)
+patches: tree ## build what the series touches after each of its patches, or from FROM on
+	@scripts/patches.sh '$(FROM)'
 
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh

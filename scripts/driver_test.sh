@@ -136,6 +136,9 @@ test_arguments()
 	# shellcheck disable=SC2016 # expanded in the guest
 	expect "a command line of the guest arrives as it was given" 0 "run.sh rust 'echo \\\$HOME \\\$\\(id\\)'" \
 		make -C "$TOP" -n run FLAVOUR=rust CMD='echo $HOME $(id)'
+	expect "a patch that does not exist is refused" 1 'numbered from 1 to [0-9]+' \
+		"$TOP/scripts/patches.sh" 99999
+	expect "so is what is no number" 1 'FROM=abc is no patch' "$TOP/scripts/patches.sh" abc
 	expect "a warning with a capital is one" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
