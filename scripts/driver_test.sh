@@ -253,13 +253,16 @@ test_setup()
 {
 	local tool bare=$WORK/bare
 	mkdir -p "$bare"
-	for tool in bash sh env dirname basename nproc mkdir rm sed grep head tail cut sort cat ls printf id df tr; do
+	for tool in bash sh env dirname basename nproc mkdir rm sed grep head tail cut sort cat ls printf id df tr ldd; do
 		ln -s "$(command -v "$tool")" "$bare/$tool"
 	done
 	expect "without apt, what is missing is named with its minimum version" 1 'rustc [0-9.]+ or later' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 	expect "and for another architecture, its tools" 1 's390x-linux-gnu-gcc .*gcc-s390x-linux-gnu' \
 		env PATH="$bare" ARCH=s390 RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
+	ln -s "$(command -v ls)" "$bare/busybox"
+	expect "a busybox that needs libraries is none" 1 'busybox .*busybox-static' \
+		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 }
 
 test_disk()

@@ -41,6 +41,8 @@ minimum()
 version_of() { "$@" 2> /dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; }
 has() { command -v "$1" > /dev/null 2>&1; }
 
+has_static() { has "$1" && [[ $(ldd "$(command -v "$1")" 2> /dev/null) != *"=>"* ]]; }
+
 # --- The compilers: a rustc with its library sources, the clang of its LLVM --
 
 has_library_sources()
@@ -213,6 +215,8 @@ missing_tools()
 		/*) [ -e "$tool" ] || echo "$tool $package" ;;
 		# For the system's python3, whatever comes first in PATH.
 		python3-matplotlib) /usr/bin/python3 -c 'import matplotlib' 2> /dev/null || echo "$tool $package" ;;
+		# The guest has no libraries.
+		busybox) has_static busybox || echo "$tool $package" ;;
 		python3-venv) python3 -c 'import ensurepip' 2> /dev/null || echo "$tool $package" ;;
 		*) has "$tool" || echo "$tool $package" ;;
 		esac
