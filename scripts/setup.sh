@@ -17,6 +17,7 @@ set -euo pipefail
 PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
 VNG_VERSION=1.42
+VNG=virtme-ng-$VNG_VERSION
 PURPOSE=${1:-build}
 
 # The minimum version of a tool: the word of the tree that is to be built.
@@ -324,24 +325,35 @@ unpack_sysroot()
 # Where the libclang of the chosen clang is, for bindgen to take no other.
 libclang_path() { realpath "$("clang$SUFFIX" -print-resource-dir)/../.."; }
 
+# Links with where they lead.
+links() { find "$1" -type l -printf '%f %l\n' | sort; }
+
 link_tools()
 {
-	local tool path
-	rm -rf "${BUILD:?}/bin"
-	mkdir -p "$BUILD/bin"
-	for tool in rustc rustdoc rustfmt clippy-driver; do
-		path=$(dirname "$RUSTC_PATH")/$tool
-		[ ! -x "$path" ] || ln -s "$path" "$BUILD/bin/$tool"
+	local bin=$BUILD/bin.tmp path
+	rm -rf "$bin"
+	mkdir -p "$bin"
+	for path in "$(dirname "$RUSTC_PATH")"/{rustc,rustdoc,rustfmt,clippy-driver} \
+		"$CACHE/$VNG"/bin/{vng,virtme-*}; do
+		[ ! -x "$path" ] || ln -s "$path" "$bin/"
 	done
-	ln -s "$BINDGEN_PATH" "$BUILD/bin/bindgen"
+	ln -s "$BINDGEN_PATH" "$bin/bindgen"
 	# ccache under the compiler's name: it runs the next one in PATH.
-	ln -s "$(command -v ccache)" "$BUILD/bin/clang$SUFFIX"
-	cat > "$BUILD/env.sh" <<-EOF
+	ln -s "$(command -v ccache)" "$bin/clang$SUFFIX"
+	# A build may be running these.
+	if [ -d "$BUILD/bin" ] && [ "$(links "$BUILD/bin")" = "$(links "$bin")" ]; then
+		rm -r "$bin"
+	else
+		rm -rf "${BUILD:?}/bin"
+		mv "$bin" "$BUILD/bin"
+	fi
+	cat > "$BUILD/env.sh.tmp" <<-EOF
 		export PATH="$BUILD/bin:\$PATH"
 		export LLVM=${SUFFIX:-1} LIBCLANG_PATH="$(libclang_path)"
 		export CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$TOP/build" CCACHE_NOHASHDIR=1
 		export CCACHE_MAXSIZE=10G CCACHE_COMPILERCHECK=content CCACHE_DEPEND=1
 	EOF
+	mv "$BUILD/env.sh.tmp" "$BUILD/env.sh"
 }
 
 # python_tools NAME PROBE PACKAGE...: a Python environment in the cache.
@@ -355,12 +367,7 @@ python_tools()
 	fi
 }
 
-setup_vng()
-{
-	local name=virtme-ng-$VNG_VERSION
-	python_tools "$name" virtme "virtme-ng==$VNG_VERSION"
-	ln -sf "$CACHE/$name"/bin/vng "$CACHE/$name"/bin/virtme-* "$BUILD/bin/"
-}
+setup_vng() { python_tools "$VNG" virtme "virtme-ng==$VNG_VERSION"; }
 
 # What checkpatch's spdxcheck.py imports.
 setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
@@ -379,8 +386,8 @@ if [ -n "$CROSS" ] && [ ! -d "$SYSROOT" ]; then
 	has dpkg-deb || give_up "this is not Debian, so nothing is fetched automatically"
 	unpack_sysroot
 fi
-link_tools
 case $PURPOSE in
 vng) setup_vng ;;
 check) setup_check ;;
 esac
+link_tools
