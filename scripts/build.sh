@@ -32,6 +32,8 @@ seed_from_sibling()
 	local sibling
 	for sibling in rust c; do
 		[ -f "$BUILD/$sibling/vmlinux" ] || continue
+		# What an interrupted copy left; another would go into it.
+		rm -rf "$OUT.tmp"
 		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
 		rm -f "$OUT.tmp/.fragments"
 		mv "$OUT.tmp" "$OUT"

@@ -268,6 +268,18 @@ test_setup()
 	expect "and leaves the tools alone, which a build may be running" 0 '' rm "$BUILD/bin/driver-test"
 }
 
+# What an earlier run left, or another one is at.
+test_remains()
+{
+	local dir=$WORK/remains
+	mkdir -p "$dir"/{rust,c.tmp/old,kselftest,usr/include,cache/tmp.young,cache/tmp.old}
+	touch "$dir/rust/vmlinux" "$dir/usr/include/a.h" "$dir/image.cpio"
+	touch -d '2 days ago' "$dir/cache/tmp.old"
+	expect "a copy of a flavour that was interrupted is begun anew" 0 '' \
+		bash -euc "$(function_of build.sh seed_from_sibling); BUILD=$dir OUT=$dir/c
+			seed_from_sibling; test -f '$dir/c/vmlinux'"
+}
+
 test_disk()
 {
 	if [ "$(id -u)" -ne 0 ]; then
@@ -318,6 +330,7 @@ test_all()
 	test_kdir
 	test_base
 	test_setup
+	test_remains
 	test_disk
 	test_tree
 }
