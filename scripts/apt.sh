@@ -60,7 +60,8 @@ fetch_package()
 {
 	local dir=$1 tmp deb
 	mkdir -p "$dir"
-	rm -rf "$dir"/tmp.*
+	# What was interrupted; but not what another clone may be downloading.
+	find "$dir" -maxdepth 1 -name 'tmp.*' -mmin +1440 -exec rm -rf {} +
 	tmp=$(mktemp -d "$dir/tmp.XXXXXX")
 	step "download $(basename "$dir") ($2)" apt_private "$2" "$3" download "$tmp" "${@:4}"
 	deb=$(cd "$tmp" && ls -- *.deb)

@@ -278,6 +278,10 @@ test_remains()
 	expect "a copy of a flavour that was interrupted is begun anew" 0 '' \
 		bash -euc "$(function_of build.sh seed_from_sibling); BUILD=$dir OUT=$dir/c
 			seed_from_sibling; test -f '$dir/c/vmlinux'"
+	expect "the downloads of others are left alone, and old ones removed" 0 '^tmp.young x.deb x.deb.sha256$' \
+		bash -euc ". '$TOP/scripts/lib.sh'; . '$TOP/scripts/apt.sh'; LOGS=$dir
+			apt_private() { touch \"\$4/x.deb\"; }
+			fetch_package '$dir/cache' amd64 stable true; ls '$dir/cache' | xargs"
 }
 
 test_disk()
