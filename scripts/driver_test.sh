@@ -271,7 +271,7 @@ test_setup()
 # What an earlier run left, or another one is at.
 test_remains()
 {
-	local dir=$WORK/remains
+	local dir=$WORK/remains guest
 	mkdir -p "$dir"/{rust,c.tmp/old,kselftest,usr/include,cache/tmp.young,cache/tmp.old}
 	touch "$dir/rust/vmlinux" "$dir/usr/include/a.h" "$dir/image.cpio"
 	touch -d '2 days ago' "$dir/cache/tmp.old"
@@ -282,6 +282,13 @@ test_remains()
 		bash -euc ". '$TOP/scripts/lib.sh'; . '$TOP/scripts/apt.sh'; LOGS=$dir
 			apt_private() { touch \"\$4/x.deb\"; }
 			fetch_package '$dir/cache' amd64 stable true; ls '$dir/cache' | xargs"
+	guest="$(function_of build.sh build_guest); make() { :; }; sample_tool() { :; }; program_in_docs() { :; }
+		GUEST=$dir LINUX= ARCH= CROSS= SYSROOT= SELFTESTS= J=; build_guest; ls '$dir'"
+	touch -d '1 minute ago' "$dir/usr/include/a.h"
+	expect "selftests are kept where no header is newer" 0 kselftest bash -euc "$guest"
+	touch -d '1 minute' "$dir/usr/include/a.h"
+	expect "a header that is newer has them built anew" 0 '' bash -euc "$guest"
+	expect "all of them" 1 '' test -e "$dir/kselftest"
 }
 
 test_disk()
