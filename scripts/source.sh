@@ -155,6 +155,7 @@ if [ -d "$LINUX" ]; then
 	"$TOP/scripts/tree.py" saved ||
 		die "build/linux was made from another base ($(cat "$LINUX/.git/origin")); make it anew with this one once its work is imported or dropped"
 	say "build/linux was made from another base; making it anew"
-	rm -rf "$LINUX"
+	# The clone that patches.sh builds in borrows its objects.
+	rm -rf "$LINUX" "$BUILD/patches"
 fi
 make_base
