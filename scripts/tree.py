@@ -228,11 +228,11 @@ def cmd_tree():
     stamp, wanted = LINUX / ".git/series-inputs", inputs(patches, overlay)
     if stamp.exists() and stamp.read_text() == wanted:
         return
+    identity()
     with tempfile.TemporaryDirectory(dir=LINUX / ".git") as tmp:
         index = Path(tmp) / "index"
         final_tree(patches, overlay, index)
         trees = intermediate_trees(patches, index)
-    identity()
     tip = commit_chain(patches, trees)
     # Moves only the files that differ, so the others keep their timestamps.
     git("checkout", "-q", "-B", BRANCH, tip)
