@@ -25,8 +25,8 @@ use kernel::{
             Tail, //
         },
         nsfs,
-        DEntry,
         Inode,
+        OwnedDEntry,
         SuperBlock, //
     },
     ns_common::{
@@ -119,25 +119,25 @@ impl Operations for NsFs {
 
     const FLAGS: Flags = Flags::NONBLOCK;
 
-    fn encode_fh(
+    fn encode_fh<'a>(
         inode: &Inode<NsCommon>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         parent: Option<&Inode<NsCommon>>,
-    ) -> Result<Encoded> {
+    ) -> Encoded<'a> {
         if parent.is_some() {
-            return Ok(encoder.refuse());
+            return encoder.refuse();
         }
         let ns = inode.private();
-        Ok(encoder.store(|| NsHandle {
+        encoder.store(|| NsHandle {
             ns_id: ns.id(),
             ns_type: ns.ns_type(),
             // CAST: The inode number of a namespace has 32 bits.
             ns_inum: inode.ino() as u32,
-        }))
+        })
     }
 
     #[inline]
-    fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let Some(handle) = fid.load::<NsHandle>() else {
             return Ok(None);
         };
@@ -145,7 +145,7 @@ impl Operations for NsFs {
             return Ok(None);
         };
         may_open(&ns)?;
-        Ok(Some(nsfs::path(ns)?.into_dentry()))
+        nsfs::path(ns)?.into_dentry(sb).map(Some)
     }
 
     /// Decoding asks all there is to ask.

@@ -24,9 +24,9 @@ use kernel::{
         },
         file::flags::*,
         pidfs,
-        DEntry,
         File,
         Inode,
+        OwnedDEntry,
         Path,
         SuperBlock, //
     },
@@ -62,24 +62,24 @@ impl Operations for PidFs {
 
     const FLAGS: Flags = Flags::NONBLOCK;
 
-    fn encode_fh(
+    fn encode_fh<'a>(
         inode: &Inode<StructPid>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         _parent: Option<&Inode<StructPid>>,
-    ) -> Result<Encoded> {
-        Ok(encoder.store(|| PidHandle {
+    ) -> Encoded<'a> {
+        encoder.store(|| PidHandle {
             ino: inode.private().ino(),
-        }))
+        })
     }
 
-    fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let Some(handle) = fid.load::<PidHandle>() else {
             return Ok(None);
         };
         let Some(pid) = pidfs::lookup(handle.ino) else {
             return Ok(None);
         };
-        Ok(Some(pidfs::path(pid)?.into_dentry()))
+        pidfs::path(pid)?.into_dentry(sb).map(Some)
     }
 
     /// The lookup asks whether the pid is in the caller's pid namespace hierarchy, which is all

@@ -65,7 +65,7 @@ fn ioctl(ns: &NsCommon, request: Request, arg: usize) -> Result<c_long> {
         Request::Parent => open(ns.parent()?, || Ok(())),
         // CAST: A type is one bit, which fits.
         Request::NsType => Ok(ns.ns_type() as c_long),
-        Request::OwnerUid => put_owner(ns, arg),
+        Request::OwnerUid => put_owner_uid(ns, arg),
         Request::MntNsId => {
             mnt_ns(ns)?;
             put_id(ns, arg)
@@ -88,6 +88,14 @@ fn pid_ns(ns: &NsCommon) -> Result<&PidNamespace> {
     match ns.view() {
         #[cfg(CONFIG_PID_NS)]
         Some(View::Pid(ns)) => Ok(ns),
+        _ => Err(EINVAL),
+    }
+}
+
+fn owner_uid(ns: &NsCommon) -> Result<bindings::uid_t> {
+    match ns.view() {
+        #[cfg(CONFIG_USER_NS)]
+        Some(View::User(ns)) => Ok(ns.owner_uid()),
         _ => Err(EINVAL),
     }
 }
@@ -136,12 +144,8 @@ fn put_id(ns: &NsCommon, arg: usize) -> Result<c_long> {
     Ok(0)
 }
 
-fn put_owner(ns: &NsCommon, arg: usize) -> Result<c_long> {
-    match ns.view() {
-        #[cfg(CONFIG_USER_NS)]
-        Some(View::User(ns)) => put(arg, &ns.owner_uid().to_ne_bytes())?,
-        _ => return Err(EINVAL),
-    }
+fn put_owner_uid(ns: &NsCommon, arg: usize) -> Result<c_long> {
+    put(arg, &owner_uid(ns)?.to_ne_bytes())?;
     Ok(0)
 }
 

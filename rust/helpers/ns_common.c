@@ -2,6 +2,7 @@
 
 #include <linux/ns_common.h>
 #include <linux/proc_ns.h>
+#include <linux/user_namespace.h>
 
 /* bindgen does not see the members of the anonymous struct ns_tree. */
 __rust_helper u64 rust_helper_ns_common_id(const struct ns_common *ns)
@@ -19,3 +20,10 @@ rust_helper_ns_get_unless_inactive(struct ns_common *ns)
 {
 	return ns_get_unless_inactive(ns);
 }
+
+#ifndef CONFIG_USER_NS
+__rust_helper struct ns_common *rust_helper_ns_get_owner(struct ns_common *ns)
+{
+	return ns_get_owner(ns);
+}
+#endif /* CONFIG_USER_NS */

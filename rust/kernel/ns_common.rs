@@ -22,6 +22,7 @@ use core::ptr::NonNull;
 
 mod mnt;
 mod pid;
+#[cfg(CONFIG_USER_NS)]
 mod user;
 mod view;
 

@@ -113,7 +113,6 @@ use kernel::{
             Encoder,
             Fid,
             FidType,
-            Flags,
             Key,
             Operations,
             Payload,
@@ -125,10 +124,10 @@ use kernel::{
             Offset, //
         },
         pseudo,
-        DEntry,
         File,
         Inode,
         Kiocb,
+        OwnedDEntry,
         SuperBlock, //
     },
     ioctl::{
@@ -560,23 +559,23 @@ const VALID_OPEN_FLAGS: u32 =
 impl Operations for ExportFs {
     type Private = Object;
 
-    const FLAGS: Flags = Flags::NONBLOCK;
-
-    fn encode_fh(
+    fn encode_fh<'a>(
         inode: &Inode<Object>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         _parent: Option<&Inode<Object>>,
-    ) -> Result<Encoded> {
-        let sb = EXPORTFS.super_block(inode.super_block()).ok_or(EINVAL)?;
+    ) -> Encoded<'a> {
+        let Some(sb) = EXPORTFS.super_block(inode.super_block()) else {
+            return encoder.refuse();
+        };
         let store = sb.data();
         let id = inode.private().id;
 
-        Ok(encoder.store(|| Signed::new(ObjectId { id }, &store.key)))
+        encoder.store(|| Signed::new(ObjectId { id }, &store.key))
     }
 
     /// Finds an object for its owner. Whoever else has the handle, root included, is told that
     /// there is no such object.
-    fn fh_to_dentry(sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let sb = EXPORTFS.super_block(sb).ok_or(EINVAL)?;
         let store = sb.data();
         let object = fid

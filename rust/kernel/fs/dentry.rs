@@ -10,38 +10,40 @@ use super::{
 };
 use crate::{
     bindings,
-    sync::aref::AlwaysRefCounted,
     types::Opaque, //
 };
-use core::ptr::NonNull;
+
+mod owned;
+
+pub use self::owned::OwnedDEntry;
 
 /// Wraps the kernel's `struct dentry`. Thread safe.
 ///
+/// References of this type are borrowed from somebody who keeps the dentry and its superblock: a
+/// path, an [`OwnedDEntry`], or the caller of an operation. A reference to the dentry alone does
+/// not keep the superblock, so this is not
+/// [`AlwaysRefCounted`](crate::sync::aref::AlwaysRefCounted).
+///
 /// # Invariants
 ///
-/// All instances of this type are refcounted using the `d_lockref` field.
+/// The dentry's refcount is positive, and its superblock active, for as long as a reference to it
+/// exists.
 ///
 /// # Examples
 ///
 /// ```
-/// use kernel::{
-///     fs::DEntry,
-///     sync::aref::ARef, //
-/// };
+/// use kernel::fs::DEntry;
 ///
-/// /// Keeps a dentry if there is a file behind the name.
-/// fn get_positive(dentry: &DEntry) -> Option<ARef<DEntry>> {
-///     dentry.inode()?;
-///     Some(dentry.into())
+/// /// Returns the number of the file that the name stands for, if there is one.
+/// fn ino(dentry: &DEntry) -> Option<u64> {
+///     Some(dentry.inode()?.ino())
 /// }
 /// ```
 #[repr(transparent)]
 pub struct DEntry(Opaque<bindings::dentry>);
 
-// SAFETY: A dentry may be put from any thread that may sleep.
-unsafe impl Send for DEntry {}
-
-// SAFETY: The methods read fields that do not change while the dentry is referenced.
+// SAFETY: The methods read fields that do not change while the dentry is referenced, or are
+// synchronised by the C code.
 unsafe impl Sync for DEntry {}
 
 impl DEntry {
@@ -49,7 +51,8 @@ impl DEntry {
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a valid dentry that keeps a positive refcount for the duration of `'a`.
+    /// `ptr` must point to a valid dentry that keeps a positive refcount for the duration of `'a`,
+    /// and whose superblock stays active in that time.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
         // INVARIANT: Guaranteed by the caller.
@@ -99,22 +102,7 @@ impl DEntry {
         // SAFETY: The dentry is valid by the type invariants; `d_sb` never changes.
         let sb = unsafe { (*self.as_raw()).d_sb };
 
-        // SAFETY: A superblock outlives its dentries.
+        // SAFETY: By the type invariants, the superblock is active while `self` is borrowed.
         unsafe { SuperBlock::from_raw(sb) }
-    }
-}
-
-// SAFETY: The type invariants guarantee that `DEntry` is always refcounted.
-unsafe impl AlwaysRefCounted for DEntry {
-    #[inline]
-    fn inc_ref(&self) {
-        // SAFETY: The existence of a shared reference means that the refcount is nonzero.
-        unsafe { bindings::dget(self.as_raw()) };
-    }
-
-    #[inline]
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller passes a reference that it owns.
-        unsafe { bindings::dput(obj.cast().as_ptr()) }
     }
 }

@@ -53,7 +53,10 @@ pub use self::{
         Tail, //
     },
     key::Key,
-    name::Name,
+    name::{
+        Name,
+        Named, //
+    },
     operations::Operations,
     signed::{
         Payload,

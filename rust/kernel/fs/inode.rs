@@ -18,7 +18,8 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// - The inode's refcount is positive for as long as a reference to it exists.
+/// - The inode's refcount is positive, and its superblock active, for as long as a reference to it
+///   exists.
 /// - If `P` is not zero-sized, `i_private` points to a `P` that is valid for as long as the inode
 ///   is, and does not change.
 ///
@@ -52,7 +53,7 @@ impl<P> Inode<P> {
     /// # Safety
     ///
     /// - `ptr` must point to a valid inode that keeps a positive refcount for the duration of
-    ///   `'a`.
+    ///   `'a`, and whose superblock stays active in that time.
     /// - If `P` is not zero-sized, the inode's `i_private` must point to a `P` that is valid for
     ///   as long as the inode is, and not be changed in that time.
     #[inline]
@@ -82,7 +83,7 @@ impl<P> Inode<P> {
         // SAFETY: The inode is valid by the type invariants; `i_sb` never changes.
         let sb = unsafe { (*self.as_raw()).i_sb };
 
-        // SAFETY: A superblock outlives its inodes.
+        // SAFETY: By the type invariants, the superblock is active while `self` is borrowed.
         unsafe { SuperBlock::from_raw(sb) }
     }
 

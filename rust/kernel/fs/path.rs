@@ -9,7 +9,9 @@ use super::{
     DEntry,
     File,
     Filename,
-    Lookup, //
+    Lookup,
+    OwnedDEntry,
+    SuperBlock, //
 };
 use crate::{
     bindings,
@@ -26,7 +28,10 @@ use core::{
         ManuallyDrop,
         MaybeUninit, //
     },
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 
 /// Wraps the kernel's `struct path`.
@@ -35,8 +40,9 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `mnt` and `dentry` point to a valid mount and a valid dentry of that mount's superblock, and
-/// are referenced for as long as the path exists.
+/// `mnt` and `dentry` point to a valid mount and a valid, positive dentry of that mount's
+/// superblock, and are referenced for as long as the path exists. The mount keeps the superblock
+/// active.
 ///
 /// # Examples
 ///
@@ -64,8 +70,8 @@ impl Path {
     ///
     /// # Safety
     ///
-    /// `path` must be valid as the type invariants say, and own a reference to its mount and one
-    /// to its dentry, which the caller gives up.
+    /// `path` must be valid as the type invariants say, which includes that the dentry is positive,
+    /// and own a reference to its mount and one to its dentry, which the caller gives up.
     #[inline]
     pub unsafe fn from_owned(path: bindings::path) -> Self {
         // INVARIANT: Guaranteed by the caller.
@@ -98,7 +104,8 @@ impl Path {
         // SAFETY: `path_from_stashed()` succeeded and so initialised the path.
         let path = unsafe { path.assume_init() };
 
-        // SAFETY: The path that `path_from_stashed()` returns owns its references.
+        // SAFETY: The path that `path_from_stashed()` returns owns its references, and leads to the
+        // inode of the object.
         Ok(unsafe { Self::from_owned(path) })
     }
 
@@ -116,14 +123,15 @@ impl Path {
                 name.as_raw(),
                 lookup.as_raw(),
                 path.as_mut_ptr(),
-                core::ptr::null(),
+                ptr::null(),
             )
         })?;
 
         // SAFETY: `filename_lookup()` succeeded and so initialised the path.
         let path = unsafe { path.assume_init() };
 
-        // SAFETY: The path that `filename_lookup()` returns owns its references.
+        // SAFETY: The path that `filename_lookup()` returns owns its references, and leads to a file
+        // that exists.
         Ok(unsafe { Self::from_owned(path) })
     }
 
@@ -131,8 +139,8 @@ impl Path {
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a path that is valid and holds, or is covered by, references to its
-    /// mount and its dentry for the duration of `'a`.
+    /// `ptr` must point to a path that is valid, with a positive dentry, and holds, or is covered
+    /// by, references to its mount and its dentry for the duration of `'a`.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::path) -> &'a Self {
         // INVARIANT: Guaranteed by the caller.
@@ -152,13 +160,17 @@ impl Path {
         // SAFETY: By the type invariants, the path is valid and does not change.
         let dentry = unsafe { (*self.as_raw()).dentry };
 
-        // SAFETY: By the type invariants, the dentry is referenced for as long as the path exists.
+        // SAFETY: By the type invariants, the dentry is referenced and its superblock active for as
+        // long as the path exists.
         unsafe { DEntry::from_raw(dentry) }
     }
 
     /// Opens the file, with the credentials of the caller.
     ///
-    /// Asks the file's permissions and the security modules, but not those of any directory.
+    /// Does not ask for permission: neither the mode and the ACLs of the file nor those of any
+    /// directory are looked at. Who may open the file, and how, is the decision of those who call
+    /// this, as it is in C. Asked are the security modules, those who watch the file (fanotify) or
+    /// have a lease on it, and, for writing, whether the mount and the file can be written to now.
     ///
     /// C: `dentry_open()`. May sleep.
     #[inline]
@@ -166,18 +178,14 @@ impl Path {
         // SAFETY: A task may read its own credentials at any time.
         let cred = unsafe { bindings::current_cred() };
 
-        // SAFETY: The path is valid by the type invariants, and `cred` for as long as the task
-        // runs with it, which is at least until this call returns.
+        // SAFETY: By the type invariants, the path is valid and its dentry positive; `cred` is
+        // valid for as long as the task runs with it, which is at least until this call returns.
         // CAST: The flags are a bit field of the same width.
-        let file =
-            from_err_ptr(unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) })?;
+        let file = unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) };
 
-        // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
-        let file = unsafe { NonNull::new_unchecked(file) };
-
-        // SAFETY: The file has just been opened, so the reference is ours and nobody has called
-        // `fdget_pos()` on it.
-        Ok(unsafe { ARef::from_raw(file.cast()) })
+        // SAFETY: `dentry_open()` returns a new file, of which the reference is ours, or an error
+        // pointer.
+        unsafe { file_from_raw(file) }
     }
 
     /// Opens a file that has been found by its handle, as the filesystem has it: with its
@@ -201,14 +209,9 @@ impl Path {
             // CAST: The flags are a bit field of the same width.
             None => unsafe { bindings::file_open_root(path, c"".as_char_ptr(), flags as c_int, 0) },
         };
-        let file = from_err_ptr(file)?;
 
-        // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
-        let file = unsafe { NonNull::new_unchecked(file) };
-
-        // SAFETY: The file has just been opened, so the reference is ours and nobody has called
-        // `fdget_pos()` on it.
-        Ok(unsafe { ARef::from_raw(file.cast()) })
+        // SAFETY: Both return a new file, of which the reference is ours, or an error pointer.
+        unsafe { file_from_raw(file) }
     }
 
     /// Opens a file that has been found by its handle, if it takes no waiting.
@@ -227,11 +230,19 @@ impl Path {
         Ok(file)
     }
 
-    /// Gives up the mount and keeps the dentry.
+    /// Gives up the mount and keeps the dentry, for a caller who has the superblock.
     ///
     /// May sleep, as `mntput()` may.
+    ///
+    /// # Errors
+    ///
+    /// `EXDEV` if the file is not on that superblock.
     #[inline]
-    pub fn into_dentry(self) -> ARef<DEntry> {
+    pub fn into_dentry(self, sb: &SuperBlock) -> Result<OwnedDEntry<'_>> {
+        if !ptr::eq(self.dentry().super_block(), sb) {
+            return Err(EXDEV);
+        }
+
         let path = ManuallyDrop::new(self);
         // SAFETY: By the type invariants, the path is valid; it is not used after this.
         let bindings::path { mnt, dentry } = unsafe { *path.as_raw() };
@@ -242,8 +253,9 @@ impl Path {
         // SAFETY: By the type invariants, the dentry is not null.
         let dentry = unsafe { NonNull::new_unchecked(dentry) };
 
-        // SAFETY: The path owns a reference to its dentry, which passes to the `ARef`.
-        unsafe { ARef::from_raw(dentry.cast()) }
+        // SAFETY: By the type invariants, the dentry is positive, and the path owned a reference to
+        // it. It is one of `sb`, as was just checked.
+        Ok(unsafe { OwnedDEntry::from_raw(dentry, sb) })
     }
 }
 
@@ -253,4 +265,21 @@ impl Drop for Path {
         // SAFETY: A `Path` that is dropped is a value, and so owns its two references.
         unsafe { bindings::path_put(self.as_raw()) };
     }
+}
+
+/// Takes over a file that C has opened, or its error.
+///
+/// # Safety
+///
+/// `file` must be an error pointer, or point to a file that has just been opened, of which the
+/// caller gives up the reference.
+#[inline]
+unsafe fn file_from_raw(file: *mut bindings::file) -> Result<ARef<File>> {
+    let file = from_err_ptr(file)?;
+
+    // SAFETY: `from_err_ptr()` took the errors out, so it points to a file.
+    let file = unsafe { NonNull::new_unchecked(file) };
+
+    // SAFETY: The caller passes a reference to a file that nobody has called `fdget_pos()` on.
+    Ok(unsafe { ARef::from_raw(file.cast()) })
 }

@@ -60,25 +60,22 @@ pub fn lookup(ino: u64) -> Option<ARef<StructPid>> {
 ///
 /// ```
 /// use kernel::{
-///     fs::{
-///         pidfs,
-///         DEntry, //
-///     },
-///     pid::StructPid,
-///     sync::aref::ARef, //
+///     fs::pidfs,
+///     pid::StructPid, //
 /// };
 ///
 /// let pid = StructPid::of_task(current!()).ok_or(ESRCH)?;
-/// let dentry: ARef<DEntry> = pidfs::path(pid.clone())?.into_dentry();
+/// let path = pidfs::path(pid.clone())?;
 ///
 /// // There is one dentry a pid: while it is held, asking again gives the same.
-/// let again = pidfs::path(pid.clone())?;
-/// assert!(core::ptr::eq(&*dentry, again.dentry()));
+/// let sb = path.dentry().super_block();
+/// let dentry = pidfs::path(pid.clone())?.into_dentry(sb)?;
+/// assert!(core::ptr::eq(&*dentry, path.dentry()));
 ///
 /// // On 32-bit architectures, the inode number is the lower half of the pid's.
 /// let inode = dentry.inode().ok_or(ENOENT)?;
 /// assert_eq!(inode.ino() as u32, pid.ino() as u32);
-/// assert_eq!(inode.super_block().magic(), kernel::bindings::PID_FS_MAGIC as usize);
+/// assert_eq!(sb.magic(), kernel::bindings::PID_FS_MAGIC as usize);
 /// # Ok::<(), Error>(())
 /// ```
 ///

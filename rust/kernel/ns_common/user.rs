@@ -8,7 +8,6 @@ impl UserNamespace {
     /// user namespace of the caller has no number for that user.
     ///
     /// C: `from_kuid_munged()` of `owner`. Does not sleep.
-    #[cfg(CONFIG_USER_NS)]
     #[inline]
     pub fn owner_uid(&self) -> bindings::uid_t {
         // SAFETY: The namespace is valid by the type invariants, and `owner` does not change.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::NsCommon;
+#[cfg(CONFIG_PID_NS)]
+use crate::pid_namespace::PidNamespace;
 use crate::{
     bindings,
     container_of,
-    pid_namespace::PidNamespace,
     task::CurrentTask,
     types::Opaque, //
 };
@@ -158,20 +159,30 @@ impl View<'_> {
     /// ```
     #[inline]
     pub fn contains(&self, current: &CurrentTask) -> bool {
+        /// Whether the task is in a namespace of the type that `$field` is for.
+        macro_rules! in_nsproxy {
+            ($field:ident, $ns:expr) => {{
+                let nsproxy = nsproxy(current);
+
+                // SAFETY: The task holds its `nsproxy`, in which the field does not change.
+                !nsproxy.is_null() && unsafe { (*nsproxy).$field } == $ns.as_raw()
+            }};
+        }
+
         match self {
             #[cfg(CONFIG_CGROUPS)]
-            Self::Cgroup(ns) => in_nsproxy(current, |of| of.cgroup_ns == ns.as_raw()),
+            Self::Cgroup(ns) => in_nsproxy!(cgroup_ns, ns),
             #[cfg(CONFIG_IPC_NS)]
-            Self::Ipc(ns) => in_nsproxy(current, |of| of.ipc_ns == ns.as_raw()),
-            Self::Mnt(ns) => in_nsproxy(current, |of| of.mnt_ns == ns.as_raw()),
+            Self::Ipc(ns) => in_nsproxy!(ipc_ns, ns),
+            Self::Mnt(ns) => in_nsproxy!(mnt_ns, ns),
             #[cfg(CONFIG_NET_NS)]
-            Self::Net(ns) => in_nsproxy(current, |of| of.net_ns == ns.as_raw()),
+            Self::Net(ns) => in_nsproxy!(net_ns, ns),
             #[cfg(CONFIG_PID_NS)]
             Self::Pid(ns) => current
                 .active_pid_ns()
                 .is_some_and(|active| core::ptr::eq(active, *ns)),
             #[cfg(CONFIG_TIME_NS)]
-            Self::Time(ns) => in_nsproxy(current, |of| of.time_ns == ns.as_raw()),
+            Self::Time(ns) => in_nsproxy!(time_ns, ns),
             #[cfg(CONFIG_USER_NS)]
             Self::User(ns) => {
                 // SAFETY: A task may read its own credentials at any time.
@@ -180,19 +191,17 @@ impl View<'_> {
                 user_ns == ns.as_raw()
             }
             #[cfg(CONFIG_UTS_NS)]
-            Self::Uts(ns) => in_nsproxy(current, |of| of.uts_ns == ns.as_raw()),
+            Self::Uts(ns) => in_nsproxy!(uts_ns, ns),
         }
     }
 }
 
-/// Asks something of the namespaces that `current` is in; false for a task that has left them, as
-/// it does late in its exit.
+/// Returns what says in which namespaces `current` is; null for a task that has left them, as it
+/// does late in its exit.
+///
+/// Others count references to it meanwhile, so it is not for a reference of Rust.
 #[inline]
-fn in_nsproxy(current: &CurrentTask, ask: impl FnOnce(&bindings::nsproxy) -> bool) -> bool {
+fn nsproxy(current: &CurrentTask) -> *const bindings::nsproxy {
     // SAFETY: The task is valid, and nobody but itself replaces its `nsproxy`.
-    let nsproxy = unsafe { (*current.as_ptr()).nsproxy };
-
-    // SAFETY: The task holds its `nsproxy`, whose fields do not change while it does, other than
-    // the reference count, which is not looked at.
-    unsafe { nsproxy.as_ref() }.is_some_and(ask)
+    unsafe { (*current.as_ptr()).nsproxy }
 }

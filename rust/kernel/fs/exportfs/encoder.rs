@@ -23,23 +23,38 @@ use core::marker::PhantomData;
 pub struct Encoder<'a> {
     fid: *mut u32,
     len: *mut c_int,
-    _buffer: PhantomData<&'a mut [u32]>,
+    /// Invariant in `'a`, which tells one buffer from another.
+    _buffer: PhantomData<fn(&'a ()) -> &'a mut [u32]>,
 }
 
 /// The proof that an [`Encoder`] has been used.
 ///
+/// `'a` is that of the encoder, and neither longer nor shorter: what was encoded into one buffer
+/// cannot be returned for another one.
+///
 /// # Invariants
 ///
-/// Holds what `encode_fh` returns to the VFS: the [`FidType`] of the handle that was stored, or
-/// `FILEID_INVALID` where none was.
+/// Holds what `encode_fh` returns to the VFS for the encoder of `'a`: the [`FidType`] of the handle
+/// that was stored, or `FILEID_INVALID` where none was.
 #[must_use = "this is what `encode_fh` returns"]
-pub struct Encoded(c_int);
+pub struct Encoded<'a> {
+    kind: c_int,
+    _encoder: PhantomData<fn(&'a ()) -> &'a ()>,
+}
 
-impl Encoded {
+impl Encoded<'_> {
+    #[inline]
+    fn new(kind: c_int) -> Self {
+        Self {
+            kind,
+            _encoder: PhantomData,
+        }
+    }
+
     /// Returns what `encode_fh` returns to the VFS.
     #[inline]
     pub(super) fn as_raw(&self) -> c_int {
-        self.0
+        self.kind
     }
 }
 
@@ -62,15 +77,18 @@ impl<'a> Encoder<'a> {
     }
 
     /// Stores nothing: there is no handle for what was asked, whatever the size of the buffer.
+    ///
+    /// There is no other way to say no: the VFS would take a negative number for a kind of handle.
+    /// For name_to_handle_at(2) it is `EOVERFLOW`.
     #[inline]
-    pub fn refuse(self) -> Encoded {
+    pub fn refuse(self) -> Encoded<'a> {
         // INVARIANT: Nothing is stored.
-        Encoded(FidType::INVALID)
+        Encoded::new(FidType::INVALID)
     }
 
     /// Stores what `handle` returns, which is called only if it fits.
     #[inline]
-    pub fn store<H: Handle>(self, handle: impl FnOnce() -> H) -> Encoded {
+    pub fn store<H: Handle>(self, handle: impl FnOnce() -> H) -> Encoded<'a> {
         let needed = units::<H>() as c_int;
 
         // SAFETY: By the type invariants, `len` may be read.
@@ -81,7 +99,7 @@ impl<'a> Encoder<'a> {
 
         if !fits {
             // INVARIANT: Nothing is stored.
-            return Encoded(FidType::INVALID);
+            return Encoded::new(FidType::INVALID);
         }
 
         // SAFETY: By the type invariants, `fid` may be written for `len` units, which was at least
@@ -89,6 +107,6 @@ impl<'a> Encoder<'a> {
         unsafe { self.fid.cast::<H>().write_unaligned(handle()) };
 
         // INVARIANT: The handle is stored; it has no padding, because it is `IntoBytes`.
-        Encoded(H::TYPE.as_raw())
+        Encoded::new(H::TYPE.as_raw())
     }
 }

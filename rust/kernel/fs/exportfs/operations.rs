@@ -6,7 +6,8 @@ use super::{
     Encoder,
     Fid,
     Flags,
-    Name, //
+    Name,
+    Named, //
 };
 use crate::{
     error::VTABLE_DEFAULT_ERROR,
@@ -14,6 +15,7 @@ use crate::{
         DEntry,
         File,
         Inode,
+        OwnedDEntry,
         Path,
         SuperBlock, //
     },
@@ -49,12 +51,11 @@ use crate::{
 ///             Operations,
 ///             Table, //
 ///         },
-///         DEntry,
 ///         Inode,
+///         OwnedDEntry,
 ///         SuperBlock, //
 ///     },
-///     prelude::*,
-///     sync::aref::ARef, //
+///     prelude::*, //
 /// };
 ///
 /// #[repr(C)]
@@ -73,15 +74,18 @@ use crate::{
 /// impl Operations for MyFs {
 ///     type Private = ();
 ///
-///     fn encode_fh(
+///     fn encode_fh<'a>(
 ///         inode: &Inode,
-///         encoder: Encoder<'_>,
+///         encoder: Encoder<'a>,
 ///         _parent: Option<&Inode>,
-///     ) -> Result<Encoded> {
-///         Ok(encoder.store(|| InoHandle { ino: inode.ino() }))
+///     ) -> Encoded<'a> {
+///         encoder.store(|| InoHandle { ino: inode.ino() })
 ///     }
 ///
-///     fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+///     fn fh_to_dentry<'sb>(
+///         _sb: &'sb SuperBlock,
+///         fid: &Fid<'_>,
+///     ) -> Result<Option<OwnedDEntry<'sb>>> {
 ///         let Some(_handle) = fid.load::<InoHandle>() else {
 ///             return Ok(None);
 ///         };
@@ -109,11 +113,13 @@ pub trait Operations: Sized {
     ///
     /// With `parent`, the handle shall also lead to that directory, so that
     /// [`fh_to_parent`](Self::fh_to_parent) finds it.
-    fn encode_fh(
+    ///
+    /// There are no errors: C has no way to tell a caller of one. What cannot be named is refused.
+    fn encode_fh<'a>(
         inode: &Inode<Self::Private>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         parent: Option<&Inode<Self::Private>>,
-    ) -> Result<Encoded> {
+    ) -> Encoded<'a> {
         let _ = (inode, encoder, parent);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -122,30 +128,33 @@ pub trait Operations: Sized {
     ///
     /// [`None`] if there is no such file, or not for this caller. open_by_handle_at(2) turns that,
     /// and every error but `ENOMEM`, into `ESTALE`.
-    fn fh_to_dentry(sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    ///
+    /// The dentry has to be one of `sb`. Another one is dropped, and the caller gets `ESTALE`.
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Finds the directory that a handle names beside the file. Otherwise as
     /// [`fh_to_dentry`](Self::fh_to_dentry).
-    fn fh_to_parent(sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Finds the name that `child` has in the directory `parent`.
+    /// Finds the name that `child` has in the directory `parent`, and stores it in `name`.
     ///
-    /// Called without the lock of `parent`. Where it is absent, the VFS reads the directory.
-    fn get_name(parent: &DEntry, name: &mut Name<'_>, child: &DEntry) -> Result {
+    /// Called without locks. Where it is absent, the VFS reads the directory.
+    fn get_name<'a>(parent: &DEntry, name: Name<'a>, child: &DEntry) -> Result<Named<'a>> {
         let _ = (parent, name, child);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Finds the parent of the directory `child`.
     ///
-    /// Called with the inode of `child` locked.
-    fn get_parent(child: &DEntry) -> Result<ARef<DEntry>> {
+    /// Called without locks. The dentry has to be one of the superblock of `child`; another one is
+    /// dropped, and the caller gets `ESTALE`.
+    fn get_parent(child: &DEntry) -> Result<OwnedDEntry<'_>> {
         let _ = child;
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -170,6 +179,8 @@ pub trait Operations: Sized {
     }
 
     /// Opens a file that has been decoded. Where it is absent, the VFS opens the path.
+    ///
+    /// The file has to be a new one, which nobody else has.
     fn open(path: &Path, oflags: u32) -> Result<ARef<File>> {
         let _ = (path, oflags);
         build_error!(VTABLE_DEFAULT_ERROR)

@@ -87,7 +87,7 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// }
 ///
 /// /// For `encode_fh`.
-/// fn encode(id: u64, key: &Key, encoder: Encoder<'_>) -> Encoded {
+/// fn encode<'a>(id: u64, key: &Key, encoder: Encoder<'a>) -> Encoded<'a> {
 ///     encoder.store(|| Signed::new(ObjectId { id }, key))
 /// }
 ///

@@ -13,16 +13,17 @@ use crate::{
     fs::{
         DEntry,
         Inode,
+        OwnedDEntry,
         Path,
         SuperBlock, //
     },
     prelude::*,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    }, //
+    sync::aref::ARef, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 
 /// The C table of a filesystem's [`Operations`]: a `const struct export_operations`.
 ///
@@ -101,9 +102,9 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// As `encode_fh` of `struct export_operations`: `inode` is a valid inode of a superblock with
-    /// this table, `parent` is another one or null, `len` is valid, and `fid` has room for `*len`
-    /// units of four bytes.
+    /// As `encode_fh` of `struct export_operations`: `inode` is a valid inode of an active superblock
+    /// with this table, `parent` is another one or null, `len` is valid, and `fid` has room for
+    /// `*len` units of four bytes.
     unsafe extern "C" fn encode_fh(
         inode: *mut bindings::inode,
         fid: *mut u32,
@@ -122,10 +123,7 @@ impl<T: Operations> Table<T> {
         // duration of this call.
         let encoder = unsafe { Encoder::from_raw(fid, len) };
 
-        match T::encode_fh(inode, encoder, parent) {
-            Ok(encoded) => encoded.as_raw(),
-            Err(err) => err.to_errno(),
-        }
+        T::encode_fh(inode, encoder, parent).as_raw()
     }
 
     /// # Safety
@@ -143,7 +141,7 @@ impl<T: Operations> Table<T> {
         // SAFETY: The caller passes a buffer of that length.
         let fid = unsafe { Fid::from_raw(fid, len, kind) };
 
-        optional_into_raw(T::fh_to_dentry(sb, &fid)).cast()
+        into_raw(sb, T::fh_to_dentry(sb, &fid))
     }
 
     /// # Safety
@@ -160,37 +158,38 @@ impl<T: Operations> Table<T> {
         // SAFETY: The caller passes a buffer of that length.
         let fid = unsafe { Fid::from_raw(fid, len, kind) };
 
-        optional_into_raw(T::fh_to_parent(sb, &fid)).cast()
+        into_raw(sb, T::fh_to_parent(sb, &fid))
     }
 
     /// # Safety
     ///
-    /// As `get_name` of `struct export_operations`: `parent` and `child` are referenced dentries,
-    /// and `name` has room for `NAME_MAX + 1` bytes.
+    /// As `get_name` of `struct export_operations`: `parent` and `child` are referenced dentries of
+    /// an active superblock, and `name` has room for `NAME_MAX + 1` bytes.
     unsafe extern "C" fn get_name(
         parent: *mut bindings::dentry,
         name: *mut c_char,
         child: *mut bindings::dentry,
     ) -> c_int {
-        // SAFETY: The caller passes a referenced dentry.
+        // SAFETY: The caller passes a referenced dentry of an active superblock.
         let parent = unsafe { DEntry::from_raw(parent) };
-        // SAFETY: The caller passes a referenced dentry.
+        // SAFETY: The caller passes a referenced dentry of an active superblock.
         let child = unsafe { DEntry::from_raw(child) };
         // SAFETY: The caller passes a buffer of that size, used by nobody else for the duration of
         // this call.
-        let mut name = unsafe { Name::from_raw(name) };
+        let name = unsafe { Name::from_raw(name) };
 
-        from_result(|| T::get_name(parent, &mut name, child).map(|()| 0))
+        from_result(|| T::get_name(parent, name, child).map(|_| 0))
     }
 
     /// # Safety
     ///
-    /// As `get_parent` of `struct export_operations`: `child` is a referenced dentry.
+    /// As `get_parent` of `struct export_operations`: `child` is a referenced dentry of an active
+    /// superblock.
     unsafe extern "C" fn get_parent(child: *mut bindings::dentry) -> *mut bindings::dentry {
-        // SAFETY: The caller passes a referenced dentry.
+        // SAFETY: The caller passes a referenced dentry of an active superblock.
         let child = unsafe { DEntry::from_raw(child) };
 
-        into_raw(T::get_parent(child)).cast()
+        into_raw(child.super_block(), T::get_parent(child).map(Some))
     }
 
     /// # Safety
@@ -213,23 +212,21 @@ impl<T: Operations> Table<T> {
         // SAFETY: The caller passes a path that it holds.
         let path = unsafe { Path::from_raw(path) };
 
-        into_raw(T::open(path, oflags)).cast()
+        match T::open(path, oflags) {
+            Ok(file) => ARef::into_raw(file).as_ptr().cast(),
+            Err(err) => err.to_ptr(),
+        }
     }
 }
 
-/// Passes a reference, or an error pointer, to C.
-fn into_raw<U: AlwaysRefCounted>(result: Result<ARef<U>>) -> *mut U {
+/// Passes a reference to a dentry of `sb`, a null pointer for what is absent, or an error pointer,
+/// to C, which relies on that superblock.
+#[inline]
+fn into_raw(sb: &SuperBlock, result: Result<Option<OwnedDEntry<'_>>>) -> *mut bindings::dentry {
     match result {
-        Ok(object) => ARef::into_raw(object).as_ptr(),
-        Err(err) => err.to_ptr(),
-    }
-}
-
-/// Passes a reference, a null pointer for what is absent, or an error pointer, to C.
-fn optional_into_raw<U: AlwaysRefCounted>(result: Result<Option<ARef<U>>>) -> *mut U {
-    match result {
-        Ok(None) => core::ptr::null_mut(),
-        Ok(Some(object)) => into_raw(Ok(object)),
+        Ok(Some(dentry)) if ptr::eq(dentry.super_block(), sb) => dentry.into_raw(),
+        Ok(Some(_)) => ESTALE.to_ptr(),
+        Ok(None) => ptr::null_mut(),
         Err(err) => err.to_ptr(),
     }
 }

@@ -31,7 +31,7 @@ use self::{
     guarded::Guarded,
     ops::Ops,
     outcomes::{
-        Named,
+        Called,
         Outcomes, //
     },
     signed_files::SignedFiles, //
@@ -45,8 +45,11 @@ use crate::{
             Key,
             Name, //
         },
-        File, //
+        nsfs,
+        File,
+        Path, //
     },
+    ns_common::NsCommon,
     prelude::*,
     sync::aref::ARef, //
 };
@@ -146,18 +149,20 @@ mod suite {
         Ok(())
     }
 
+    /// The operation sees both inodes, each with its own private data.
     #[test]
-    fn encode_error() -> Result {
-        let ops = Ops::of::<Outcomes<{ outcomes::FAILED }>>();
+    fn encode_sees_inode_and_parent() -> Result {
+        let ops = Ops::of::<Outcomes<{ outcomes::FOUND }>>();
         let (fs, parent) = (Fake::new(ops, &3)?, Fake::new(ops, &5)?);
-        let mut memory = Guarded::new();
-        let mut len = MAX_UNITS;
 
-        // The operation sees both inodes, each with its own private data.
-        let alone = fs.encode(memory.buffer(0, MAX), &mut len);
-        let both = fs.encode_with(memory.buffer(0, MAX), &mut len, Some(&parent));
-        expect!(alone == -3 && both == -(3 + 5 * 16), "{alone}, {both}");
-        expect!(len == MAX_UNITS && memory.holds(0, &[]), "{len}");
+        for (parent, seen) in [(None, 3), (Some(&parent), 3 + 5 * 16)] {
+            let mut memory = Guarded::new();
+            let mut len = MAX_UNITS;
+            let kind = fs.encode_with(memory.buffer(0, MAX), &mut len, parent);
+
+            expect!(kind == KIND.into() && len == 2, "{seen}: {kind}, {len}");
+            expect!(memory.holds(0, &u64::to_ne_bytes(seen)), "{seen}");
+        }
         Ok(())
     }
 
@@ -507,33 +512,80 @@ mod suite {
     }
 
     /// The references to the dentry, which nobody else uses at the same time.
-    fn references(dentry: *mut bindings::dentry) -> c_int {
-        // SAFETY: The callers hold the dentry.
-        unsafe { (*dentry).d_lockref.__bindgen_anon_1.__bindgen_anon_1.count }
+    fn references(path: &Path) -> c_int {
+        // SAFETY: The path holds the dentry.
+        unsafe {
+            (*path.dentry().as_raw())
+                .d_lockref
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .count
+        }
     }
 
     /// Tells whether `call` gives C the dentry of this task, with one reference, and drops that.
     fn gives_reference(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
-        let held = outcomes::dentry()?;
-        let before = references(held.as_raw());
+        let held = outcomes::path()?;
+        let before = references(&held);
         let returned = call()?;
-        let after = references(held.as_raw());
+        let after = references(&held);
+        let dentry = held.dentry().as_raw();
 
-        if returned != Decoded::Found(held.as_raw()) {
+        if returned != Decoded::Found(dentry) {
             return Ok(false);
         }
         // SAFETY: This is the reference that was returned.
-        unsafe { bindings::dput(held.as_raw()) };
+        unsafe { bindings::dput(dentry) };
         Ok(after == before + 1)
+    }
+
+    /// Tells whether `call` gives C an error instead of the dentry of this task, and drops that.
+    fn refuses(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
+        let held = outcomes::path()?;
+        let before = references(&held);
+        let returned = call()?;
+
+        Ok(returned == Decoded::Failed(ESTALE) && references(&held) == before)
     }
 
     #[test]
     fn decode_gives_what_was_found() -> Result {
-        let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::FOUND }>>(), &0)?;
+        let ops = Ops::of::<Outcomes<{ outcomes::FOUND }>>();
+        let sb = outcomes::pidfs();
 
-        assert!(gives_reference(|| Ok(fs.decode(&CONTENT, 1, 1)))?);
-        assert!(gives_reference(|| Ok(fs.decode_parent(&CONTENT, 1, 1)))?);
-        assert!(gives_reference(|| Ok(fs.vfs_decode(&CONTENT, 1, 1)))?);
+        assert!(gives_reference(|| Ok(ops.decode(sb, &CONTENT, 1, 1)))?);
+        assert!(gives_reference(|| Ok(
+            ops.decode_parent(sb, &CONTENT, 1, 1)
+        ))?);
+        Ok(())
+    }
+
+    /// C relies on what was found being of the superblock that it has asked.
+    #[test]
+    fn decode_refuses_what_is_elsewhere() -> Result {
+        let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::ELSEWHERE }>>(), &0)?;
+
+        assert!(refuses(|| Ok(fs.decode(&CONTENT, 1, 1)))?);
+        assert!(refuses(|| Ok(fs.decode_parent(&CONTENT, 1, 1)))?);
+        assert!(refuses(|| Ok(fs.vfs_decode(&CONTENT, 1, 1)))?);
+        Ok(())
+    }
+
+    #[test]
+    fn path_gives_dentry_on_its_own_superblock() -> Result {
+        let fs = Fake::new(Ops::of::<single::Nothing>(), &())?;
+        let held = outcomes::path()?;
+        let before = references(&held);
+
+        let elsewhere = outcomes::path()?.into_dentry(fs.super_block());
+        assert!(matches!(elsewhere, Err(err) if err == EXDEV));
+        assert_eq!(references(&held), before);
+
+        let dentry = outcomes::path()?.into_dentry(held.dentry().super_block())?;
+        assert!(core::ptr::eq(&*dentry, held.dentry()));
+        assert_eq!(references(&held), before + 1);
+        drop(dentry);
+        assert_eq!(references(&held), before);
         Ok(())
     }
 
@@ -557,22 +609,37 @@ mod suite {
         Ok(())
     }
 
-    fn get_parent<const OUTCOME: u8>() -> Result<Decoded> {
-        let child = outcomes::dentry()?;
+    fn get_parent<const OUTCOME: u8>(child: &Path) -> Result<Decoded> {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let get_parent = ops.get_parent.ok_or(ENOENT)?;
 
-        // SAFETY: The dentry is referenced.
-        Ok(Decoded::from_raw(unsafe { get_parent(child.as_raw()) }))
+        // SAFETY: The dentry is referenced, and the path keeps its superblock.
+        Ok(Decoded::from_raw(unsafe {
+            get_parent(child.dentry().as_raw())
+        }))
     }
 
     #[test]
     fn get_parent_gives_a_reference_or_an_error() -> Result {
-        assert!(gives_reference(get_parent::<{ outcomes::FOUND }>)?);
+        let child = outcomes::path()?;
+
+        assert!(gives_reference(|| get_parent::<{ outcomes::FOUND }>(
+            &child
+        ))?);
         assert_eq!(
-            get_parent::<{ outcomes::FAILED }>()?,
-            Decoded::Failed(ENXIO)
+            get_parent::<{ outcomes::FAILED }>(&child)?,
+            Decoded::Failed(ENOMEM)
         );
+        Ok(())
+    }
+
+    /// A child on nsfs has no parent on pidfs.
+    #[test]
+    fn get_parent_refuses_what_is_elsewhere() -> Result {
+        let id = u64::from(bindings::init_ns_id_MNT_NS_INIT_ID);
+        let child = nsfs::path(NsCommon::lookup(id, None).ok_or(ENOENT)?)?;
+
+        assert!(refuses(|| get_parent::<{ outcomes::ELSEWHERE }>(&child))?);
         Ok(())
     }
 
@@ -615,14 +682,14 @@ mod suite {
     fn open_gives_a_file_or_an_error() -> Result {
         const OFLAGS: u32 = outcomes::OFLAGS;
 
-        let dentry = outcomes::dentry()?;
-        let before = references(dentry.as_raw());
+        let path = outcomes::path()?;
+        let before = references(&path);
         let file = open::<{ outcomes::FOUND }>(OFLAGS)?;
         // SAFETY: The file is referenced, and its path does not change.
         let opened = unsafe { (*file.as_ptr()).__bindgen_anon_1.f_path.dentry };
 
-        assert!(core::ptr::eq(opened, dentry.as_raw()));
-        assert_eq!(references(dentry.as_raw()), before + 1);
+        assert!(core::ptr::eq(opened, path.dentry().as_raw()));
+        assert_eq!(references(&path), before + 1);
         assert!(matches!(open::<{ outcomes::FOUND }>(0), Err(err) if err == EINVAL));
         assert!(matches!(open::<{ outcomes::FAILED }>(OFLAGS), Err(err) if err == ENXIO));
         Ok(())
@@ -630,13 +697,14 @@ mod suite {
 
     /// Calls `get_name` with a buffer as C has it, which it shall leave with `wanted`.
     fn get_name<P>(ops: Ops<P>, wanted: &[u8]) -> Result<c_int> {
-        let dentry = outcomes::dentry()?;
+        let path = outcomes::path()?;
+        let dentry = path.dentry().as_raw();
         let get_name = ops.as_raw().get_name.ok_or(ENOENT)?;
         let mut memory = Guarded::new();
         let name = memory.buffer(0, bindings::NAME_MAX as usize + 1);
 
-        // SAFETY: The dentry is referenced, and the buffer has the size of a name.
-        let ret = unsafe { get_name(dentry.as_raw(), name.as_mut_ptr().cast(), dentry.as_raw()) };
+        // SAFETY: The path holds the dentry, and the buffer has the size of a name.
+        let ret = unsafe { get_name(dentry, name.as_mut_ptr().cast(), dentry) };
 
         expect!(memory.holds(0, wanted), "{wanted:?}, {ret}");
         Ok(ret)
@@ -650,18 +718,22 @@ mod suite {
         longest[LONGEST] = 0;
         let invalid = EINVAL.to_errno();
 
-        assert_eq!(get_name(Ops::of::<Named<1, b'x'>>(), b"x\0")?, 0);
-        assert_eq!(get_name(Ops::of::<Named<LONGEST, b'x'>>(), &longest)?, 0);
-        assert_eq!(get_name(Ops::of::<Named<0, b'x'>>(), b"")?, invalid);
-        assert_eq!(get_name(Ops::of::<Named<3, 0>>(), b"")?, invalid);
-        assert_eq!(get_name(Ops::of::<Named<3, b'/'>>(), b"")?, invalid);
+        assert_eq!(get_name(Ops::of::<Called<1, b'x'>>(), b"x\0")?, 0);
+        assert_eq!(get_name(Ops::of::<Called<LONGEST, b'x'>>(), &longest)?, 0);
+        assert_eq!(get_name(Ops::of::<Called<0, b'x'>>(), b"")?, invalid);
+        assert_eq!(get_name(Ops::of::<Called<3, 0>>(), b"")?, invalid);
+        assert_eq!(get_name(Ops::of::<Called<3, b'/'>>(), b"")?, invalid);
         assert_eq!(
-            get_name(Ops::of::<Named<{ LONGEST + 1 }, b'x'>>(), b"")?,
+            get_name(Ops::of::<Called<{ LONGEST + 1 }, b'x'>>(), b"")?,
             ENAMETOOLONG.to_errno()
         );
         assert_eq!(
             get_name(Ops::of::<Outcomes<{ outcomes::FAILED }>>(), b"")?,
             ENXIO.to_errno()
+        );
+        assert_eq!(
+            get_name(Ops::of::<Outcomes<{ outcomes::FOUND }>>(), b"child\0")?,
+            0
         );
         Ok(())
     }
@@ -682,9 +754,11 @@ mod suite {
                     // SAFETY: The buffer has the size of a name, and is used for nothing else.
                     let ret = unsafe { Name::from_raw(buffer.cast()) }.set(&text[..len]);
 
+                    let refused = matches!(ret, Err(err) if err == EINVAL);
+
                     expect!(
-                        ret == Err(EINVAL) && memory.holds(0, &[]),
-                        "{len} bytes, {byte} at {position}: {ret:?}"
+                        refused && memory.holds(0, &[]),
+                        "{len} bytes, {byte} at {position}"
                     );
                 }
             }

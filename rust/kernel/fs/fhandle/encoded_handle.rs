@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     bindings,
-    fs::DEntry,
+    fs::Path,
     prelude::*, //
 };
 use core::mem::offset_of;
@@ -56,24 +56,20 @@ impl EncodedHandle {
         }
     }
 
-    /// Asks the filesystem for a handle of `dentry`, which takes at most `capacity`.
+    /// Asks the filesystem for a handle of the file at `path`, which takes at most `capacity`.
     ///
     /// # Errors
     ///
     /// `EOVERFLOW` if there is too little room, or what the filesystem gives. There is a header
     /// then, too.
     #[inline]
-    pub(super) fn encode(
-        &mut self,
-        dentry: &DEntry,
-        capacity: Capacity,
-        flags: ExportFlags,
-    ) -> Result {
+    pub(super) fn encode(&mut self, path: &Path, capacity: Capacity, flags: ExportFlags) -> Result {
+        let dentry = path.dentry();
         // CAST: At most `MAX_HANDLE_SZ / UNIT`.
         let mut units = (capacity.bytes() / UNIT) as c_int;
 
-        // SAFETY: The dentry is valid, and positive because it has been looked up. There is room
-        // for `units` units, aligned to eight bytes.
+        // SAFETY: By the invariants of a path, its dentry is valid and positive. There is room for
+        // `units` units, aligned to eight bytes.
         self.kind = unsafe {
             bindings::exportfs_encode_fh(
                 dentry.as_raw(),

@@ -70,7 +70,7 @@ impl NameToHandle {
 
         let capacity = capacity?;
         let mut handle = EncodedHandle::new();
-        let result = handle.encode(dentry, capacity, flags);
+        let result = handle.encode(path, capacity, flags);
 
         self.flags.mount_id(path).write(self.mount_id)?;
         self.handle.write(handle.as_bytes())?;

@@ -122,14 +122,14 @@ unsafe extern "C" fn setattr(
 ///
 /// # Safety
 ///
-/// As `d_dname` of `struct dentry_operations`: `dentry` is referenced, and `buffer` has room for
-/// `len` bytes.
+/// As `d_dname` of `struct dentry_operations`: `dentry` is that of a path that is referenced, and
+/// `buffer` has room for `len` bytes.
 pub(super) unsafe extern "C" fn d_dname<T: FileSystem>(
     dentry: *mut bindings::dentry,
     buffer: *mut c_char,
     len: c_int,
 ) -> *mut c_char {
-    // SAFETY: The caller passes a referenced dentry.
+    // SAFETY: The caller passes a referenced dentry, whose path keeps the superblock.
     let dentry = unsafe { DEntry::from_raw(dentry) };
     let mut name = [0; 64];
     let Some(name) = format_name::<T>(dentry, &mut name) else {

@@ -6,10 +6,8 @@ use super::{
 };
 use crate::{
     bindings,
-    error::from_err_ptr,
     fs::{
         file::flags,
-        DEntry,
         File,
         Path, //
     },
@@ -74,7 +72,9 @@ impl<T: FileSystem> Mount<T> {
 
     /// Opens a file that stands for an object, with the credentials of the caller.
     ///
-    /// `oflags` are `O_RDWR` and the like, and are not checked against anything.
+    /// `oflags` are `O_RDWR` and the like, and are not checked against anything: neither is the
+    /// user whom the file belongs to. Who may open it, and how, is the decision of the caller; see
+    /// [`Path::open`].
     ///
     /// # Errors
     ///
@@ -82,9 +82,16 @@ impl<T: FileSystem> Mount<T> {
     ///
     /// C: `dentry_open()`. May sleep.
     pub fn open(&self, object: Arc<T::Private>, oflags: u32) -> Result<ARef<File>> {
-        let dentry = self.super_block().dentry(object)?;
+        let dentry = self.super_block().dentry(object)?.into_raw();
 
-        self.open_dentry(dentry, oflags)
+        // SAFETY: By the type invariants, the mount is valid.
+        let mnt = unsafe { bindings::mntget(self.mnt.as_ptr()) };
+
+        // SAFETY: The path owns the reference that was just taken, and that to the dentry, which is
+        // positive and one of the mount's superblock.
+        let path = unsafe { Path::from_owned(bindings::path { mnt, dentry }) };
+
+        path.open(oflags)
     }
 
     /// Opens the root directory: an anchor for open_by_handle_at(2), and good for nothing else.
@@ -95,39 +102,17 @@ impl<T: FileSystem> Mount<T> {
     ///
     /// C: `dentry_open()`. May sleep.
     pub fn open_root(&self) -> Result<ARef<File>> {
-        // SAFETY: By the type invariants, the mount is valid; `mnt_root` does not change, and is
-        // referenced for as long as the mount is.
-        let root = unsafe { DEntry::from_raw((*self.mnt.as_ptr()).mnt_root) };
+        let mnt = self.mnt.as_ptr();
 
-        self.open_dentry(root.into(), flags::O_RDONLY | flags::O_DIRECTORY)
-    }
+        // SAFETY: By the type invariants, the mount is valid; `mnt_root` does not change.
+        let dentry = unsafe { (*mnt).mnt_root };
+        let root = bindings::path { mnt, dentry };
 
-    /// Opens a dentry of the superblock, which has to have an inode.
-    fn open_dentry(&self, dentry: ARef<DEntry>, oflags: u32) -> Result<ARef<File>> {
-        // SAFETY: By the type invariants, the mount is valid.
-        let mnt = unsafe { bindings::mntget(self.mnt.as_ptr()) };
-        let dentry = ARef::into_raw(dentry).as_ptr().cast();
+        // SAFETY: The mount is valid, and keeps its root, which is positive. Both are those of one
+        // superblock.
+        let root = unsafe { Path::from_raw(&root) };
 
-        // SAFETY: The path owns the reference that was just taken, and that to the dentry, which is
-        // one of the mount's superblock.
-        let path = unsafe { Path::from_owned(bindings::path { mnt, dentry }) };
-
-        // SAFETY: A task may read its own credentials at any time.
-        let cred = unsafe { bindings::current_cred() };
-
-        // SAFETY: `path` is valid by its type invariants, and has an inode; `cred` is valid for as
-        // long as the task runs with them, which is at least until this call returns.
-        let file = from_err_ptr(unsafe {
-            // CAST: The flags are a bit field of the same width.
-            bindings::dentry_open(path.as_raw(), oflags as c_int, cred)
-        })?;
-
-        // SAFETY: `from_err_ptr()` took the errors out, and opening never returns null.
-        let file = unsafe { NonNull::new_unchecked(file) };
-
-        // SAFETY: The file has just been opened, so the reference is ours and nobody has called
-        // `fdget_pos()` on it.
-        Ok(unsafe { ARef::from_raw(file.cast()) })
+        root.open(flags::O_RDONLY | flags::O_DIRECTORY)
     }
 }
 

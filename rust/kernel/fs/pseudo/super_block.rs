@@ -11,13 +11,10 @@ use crate::{
     fs::{
         self,
         exportfs::Table,
-        DEntry, //
+        OwnedDEntry, //
     },
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    },
+    sync::Arc,
     types::ForeignOwnable, //
 };
 use core::{
@@ -74,14 +71,15 @@ impl<T: FileSystem> SuperBlock<T> {
     /// If there is an inode with the number of `object`, the dentry is that inode's.
     ///
     /// This is for [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry), whose caller
-    /// has a mount. As every dentry, it has to be given up before its superblock is.
+    /// has a mount. It may wait for an inode with that number to be freed, and so is not for a
+    /// filesystem with [`Flags::NONBLOCK`](crate::fs::exportfs::Flags).
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     ///
     /// C: `iget_locked()`, `d_obtain_alias()`. May sleep.
-    pub fn dentry(&self, object: Arc<T::Private>) -> Result<ARef<DEntry>> {
+    pub fn dentry(&self, object: Arc<T::Private>) -> Result<OwnedDEntry<'_>> {
         // SAFETY: The superblock is active by the type invariants.
         let inode = unsafe { bindings::iget_locked(self.as_raw(), object.ino()) };
         if inode.is_null() {
@@ -101,8 +99,9 @@ impl<T: FileSystem> SuperBlock<T> {
         // SAFETY: `d_obtain_alias()` never returns null for an inode.
         let dentry = unsafe { NonNull::new_unchecked(dentry) };
 
-        // SAFETY: `d_obtain_alias()` took a reference, which passes to the `ARef`.
-        Ok(unsafe { ARef::from_raw(dentry.cast()) })
+        // SAFETY: `d_obtain_alias()` took a reference to a dentry of the inode, which is one of this
+        // superblock.
+        Ok(unsafe { OwnedDEntry::from_raw(dentry, self) })
     }
 
     const OPERATIONS: bindings::super_operations = bindings::super_operations {

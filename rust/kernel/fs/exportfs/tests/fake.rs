@@ -4,6 +4,7 @@ use super::Ops;
 use crate::{
     bindings,
     error::from_err_ptr,
+    fs::SuperBlock,
     prelude::*, //
 };
 use core::{
@@ -69,6 +70,11 @@ impl<'a, P> Fake<'a, P> {
         (&raw const *self.sb).cast_mut()
     }
 
+    pub(super) fn super_block(&self) -> &SuperBlock {
+        // SAFETY: The superblock lives as long as `self`, and counts as active.
+        unsafe { SuperBlock::from_raw(self.sb()) }
+    }
+
     /// Calls `encode_fh` for a buffer of `*len` units, of which there are never more than `buffer`
     /// has. An empty one is passed as a null pointer, as fanotify does.
     pub(super) fn encode(&self, buffer: &mut [u8], len: &mut c_int) -> c_int {
@@ -108,25 +114,12 @@ impl<'a, P> Fake<'a, P> {
 
     /// Calls `fh_to_dentry` for the first `len` units of `fid`, or as many as there are.
     pub(super) fn decode(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
-        let Some(fh_to_dentry) = self.ops.as_raw().fh_to_dentry else {
-            return Decoded::Failed(EOPNOTSUPP);
-        };
-        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
-
-        // SAFETY: The superblock has this table and lives until after the call, and `fid` has
-        // `len` units, which are only read.
-        Decoded::from_raw(unsafe { fh_to_dentry(self.sb(), fid, len, kind) })
+        self.ops.decode(self.super_block(), fid, len, kind)
     }
 
     /// Calls `fh_to_parent`, otherwise as [`decode`](Self::decode).
     pub(super) fn decode_parent(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
-        let Some(fh_to_parent) = self.ops.as_raw().fh_to_parent else {
-            return Decoded::Failed(EOPNOTSUPP);
-        };
-        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
-
-        // SAFETY: As for `decode`.
-        Decoded::from_raw(unsafe { fh_to_parent(self.sb(), fid, len, kind) })
+        self.ops.decode_parent(self.super_block(), fid, len, kind)
     }
 
     /// As [`decode`](Self::decode), through the VFS.

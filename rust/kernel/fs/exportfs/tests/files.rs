@@ -15,17 +15,14 @@ use crate::{
             Operations,
             Tail, //
         },
-        DEntry,
         Inode,
+        OwnedDEntry,
         SuperBlock, //
     },
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        }, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     }, //
 };
 use core::marker::PhantomData;
@@ -114,25 +111,25 @@ pub(super) struct Files<H>(PhantomData<H>);
 impl<H: Handle> Operations for Files<H> {
     type Private = Made;
 
-    fn encode_fh(
+    fn encode_fh<'a>(
         inode: &Inode<Made>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         _parent: Option<&Inode<Made>>,
-    ) -> Result<Encoded> {
-        Ok(encoder.store(|| {
+    ) -> Encoded<'a> {
+        encoder.store(|| {
             inode.private().0.fetch_add(1, Relaxed);
             content::<H>()
-        }))
+        })
     }
 
-    fn fh_to_dentry(_sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         match fid.load::<H>() {
             Some(handle) => Err(judge(&handle)),
             None => Ok(None),
         }
     }
 
-    fn fh_to_parent(sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         Self::fh_to_dentry(sb, fid)
     }
 }

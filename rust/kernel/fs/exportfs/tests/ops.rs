@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
+use super::{
+    fake::units,
+    Decoded, //
+};
 use crate::{
     bindings,
-    fs::exportfs::{
-        Operations,
-        Table, //
-    }, //
+    fs::{
+        exportfs::{
+            Operations,
+            Table, //
+        },
+        SuperBlock, //
+    },
+    prelude::*, //
 };
 use core::marker::PhantomData;
 
@@ -35,6 +43,35 @@ impl<P> Ops<P> {
             raw: table.as_raw(),
             _private: PhantomData,
         }
+    }
+
+    /// Calls `fh_to_dentry` for the first `len` units of `fid`, or as many as there are.
+    pub(super) fn decode(self, sb: &SuperBlock, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
+        let Some(fh_to_dentry) = self.raw.fh_to_dentry else {
+            return Decoded::Failed(EOPNOTSUPP);
+        };
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+
+        // SAFETY: The superblock is active until after the call, and `fid` has `len` units, which
+        // are only read.
+        Decoded::from_raw(unsafe { fh_to_dentry(sb.as_raw(), fid, len, kind) })
+    }
+
+    /// Calls `fh_to_parent`, otherwise as [`decode`](Self::decode).
+    pub(super) fn decode_parent(
+        self,
+        sb: &SuperBlock,
+        fid: &[u8],
+        len: c_int,
+        kind: c_int,
+    ) -> Decoded {
+        let Some(fh_to_parent) = self.raw.fh_to_parent else {
+            return Decoded::Failed(EOPNOTSUPP);
+        };
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+
+        // SAFETY: As for `decode`.
+        Decoded::from_raw(unsafe { fh_to_parent(sb.as_raw(), fid, len, kind) })
     }
 
     /// The table as C sees it.

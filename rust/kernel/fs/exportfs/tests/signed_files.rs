@@ -16,12 +16,11 @@ use crate::{
             Payload,
             Signed, //
         },
-        DEntry,
         Inode,
+        OwnedDEntry,
         SuperBlock, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
 /// `N` bytes to sign, for a handle of the kind `TYPE`.
@@ -41,15 +40,15 @@ pub(super) struct SignedFiles<const N: usize, const TYPE: u8>;
 impl<const N: usize, const TYPE: u8> Operations for SignedFiles<N, TYPE> {
     type Private = Key;
 
-    fn encode_fh(
+    fn encode_fh<'a>(
         inode: &Inode<Key>,
-        encoder: Encoder<'_>,
+        encoder: Encoder<'a>,
         _parent: Option<&Inode<Key>>,
-    ) -> Result<Encoded> {
-        Ok(encoder.store(|| Signed::new(content::<Data<N, TYPE>>(), inode.private())))
+    ) -> Encoded<'a> {
+        encoder.store(|| Signed::new(content::<Data<N, TYPE>>(), inode.private()))
     }
 
-    fn fh_to_dentry(sb: &SuperBlock, fid: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         // SAFETY: The superblock is one of `Fake`, and so valid.
         let key = unsafe { (*sb.as_raw()).s_fs_info }.cast::<Key>();
         // SAFETY: `Fake` has the private data of its inode there, which lives as long as it does.

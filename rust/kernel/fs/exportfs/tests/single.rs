@@ -8,11 +8,13 @@ use crate::{
             Encoder,
             Fid,
             Name,
+            Named,
             Operations, //
         },
         DEntry,
         File,
         Inode,
+        OwnedDEntry,
         Path,
         SuperBlock, //
     },
@@ -30,7 +32,7 @@ impl Operations for Nothing {
 
 /// Makes a filesystem of one operation, which fails.
 macro_rules! single {
-    ($name:ident: $operation:ident($($argument:ty),*) -> $result:ty) => {
+    ($name:ident: $operation:ident<$a:lifetime>($($argument:ty),*) -> $result:ty) => {
         #[doc = concat!("A filesystem with `", stringify!($operation), "` and nothing else.")]
         pub(super) struct $name;
 
@@ -38,19 +40,19 @@ macro_rules! single {
         impl Operations for $name {
             type Private = ();
 
-            fn $operation($(_: $argument),*) -> Result<$result> {
+            fn $operation<$a>($(_: $argument),*) -> Result<$result> {
                 Err(ENOSYS)
             }
         }
     };
 }
 
-single!(FhToDentry: fh_to_dentry(&SuperBlock, &Fid<'_>) -> Option<ARef<DEntry>>);
-single!(FhToParent: fh_to_parent(&SuperBlock, &Fid<'_>) -> Option<ARef<DEntry>>);
-single!(GetName: get_name(&DEntry, &mut Name<'_>, &DEntry) -> ());
-single!(GetParent: get_parent(&DEntry) -> ARef<DEntry>);
-single!(Permission: permission(&Context, u32) -> ());
-single!(Open: open(&Path, u32) -> ARef<File>);
+single!(FhToDentry: fh_to_dentry<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDEntry<'a>>);
+single!(FhToParent: fh_to_parent<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDEntry<'a>>);
+single!(GetName: get_name<'a>(&DEntry, Name<'a>, &DEntry) -> Named<'a>);
+single!(GetParent: get_parent<'a>(&'a DEntry) -> OwnedDEntry<'a>);
+single!(Permission: permission<'a>(&'a Context, u32) -> ());
+single!(Open: open<'a>(&'a Path, u32) -> ARef<File>);
 
 /// A filesystem with `encode_fh` and nothing else, which stores nothing.
 pub(super) struct EncodeFh;
@@ -59,8 +61,8 @@ pub(super) struct EncodeFh;
 impl Operations for EncodeFh {
     type Private = ();
 
-    fn encode_fh(_: &Inode, encoder: Encoder<'_>, _: Option<&Inode>) -> Result<Encoded> {
-        Ok(encoder.refuse())
+    fn encode_fh<'a>(_: &Inode, encoder: Encoder<'a>, _: Option<&Inode>) -> Encoded<'a> {
+        encoder.refuse()
     }
 }
 
@@ -71,11 +73,11 @@ pub(super) struct EncodeAndDecode;
 impl Operations for EncodeAndDecode {
     type Private = ();
 
-    fn encode_fh(_: &Inode, encoder: Encoder<'_>, _: Option<&Inode>) -> Result<Encoded> {
-        Ok(encoder.refuse())
+    fn encode_fh<'a>(_: &Inode, encoder: Encoder<'a>, _: Option<&Inode>) -> Encoded<'a> {
+        encoder.refuse()
     }
 
-    fn fh_to_dentry(_: &SuperBlock, _: &Fid<'_>) -> Result<Option<ARef<DEntry>>> {
+    fn fh_to_dentry<'sb>(_: &'sb SuperBlock, _: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         Ok(None)
     }
 }

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::DEntry;
+use crate::{
+    bindings,
+    fs::SuperBlock, //
+};
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+/// A reference to the dentry of a file, owned for as long as its superblock is borrowed.
+///
+/// It is what decoding a file handle returns. C does not let a superblock wait for those who refer
+/// to its dentries: it is shut down when the last mount goes, and what is left refers to memory
+/// that is freed. So whoever owns a dentry has to have the superblock by other means, and that is
+/// what the lifetime says. To keep a file for longer, keep a [`Path`](super::super::Path).
+///
+/// Dropping one may sleep, as `dput()` may.
+///
+/// # Invariants
+///
+/// `dentry` points to a valid, positive dentry of the superblock `sb`, and owns a reference to it.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::{
+///         OwnedDEntry,
+///         Path,
+///         SuperBlock, //
+///     },
+///     prelude::*, //
+/// };
+///
+/// /// Gives up the mount, for a caller who has the superblock.
+/// fn dentry_of<'sb>(path: Path, sb: &'sb SuperBlock) -> Result<OwnedDEntry<'sb>> {
+///     path.into_dentry(sb)
+/// }
+/// ```
+pub struct OwnedDEntry<'sb> {
+    dentry: NonNull<bindings::dentry>,
+    sb: &'sb SuperBlock,
+}
+
+// SAFETY: `dput()` may be called from any thread that may sleep, and a dentry and a superblock can
+// be used from all of them.
+unsafe impl Send for OwnedDEntry<'_> {}
+
+// SAFETY: It gives access to a `&DEntry` and a `&SuperBlock` only, which are thread safe.
+unsafe impl Sync for OwnedDEntry<'_> {}
+
+impl<'sb> OwnedDEntry<'sb> {
+    /// Takes over a reference to a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `dentry` must point to a valid, positive dentry of the superblock `sb`, of which the caller
+    /// owns a reference and gives it up.
+    #[inline]
+    pub unsafe fn from_raw(dentry: NonNull<bindings::dentry>, sb: &'sb SuperBlock) -> Self {
+        // INVARIANT: Guaranteed by the caller.
+        Self { dentry, sb }
+    }
+
+    /// Gives up the reference, for C to take it over.
+    #[inline]
+    pub fn into_raw(self) -> *mut bindings::dentry {
+        ManuallyDrop::new(self).dentry.as_ptr()
+    }
+
+    /// Returns the superblock that the dentry belongs to.
+    #[inline]
+    pub fn super_block(&self) -> &'sb SuperBlock {
+        self.sb
+    }
+}
+
+impl Deref for OwnedDEntry<'_> {
+    type Target = DEntry;
+
+    #[inline]
+    fn deref(&self) -> &DEntry {
+        // SAFETY: By the type invariants, the dentry is referenced and of the superblock `sb`,
+        // which is active while it is borrowed.
+        unsafe { DEntry::from_raw(self.dentry.as_ptr()) }
+    }
+}
+
+impl Drop for OwnedDEntry<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the reference is ours.
+        unsafe { bindings::dput(self.dentry.as_ptr()) };
+    }
+}
