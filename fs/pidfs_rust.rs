@@ -72,6 +72,7 @@ impl Operations for PidFs {
         })
     }
 
+    #[inline]
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
         let Some(handle) = fid.load::<PidHandle>() else {
             return Ok(None);

@@ -239,8 +239,15 @@ impl Path {
     /// `EXDEV` if the file is not on that superblock.
     #[inline]
     pub fn into_dentry(self, sb: &SuperBlock) -> Result<OwnedDEntry<'_>> {
+        /// Out of line, as it does not happen where handles are decoded.
+        #[cold]
+        fn elsewhere(path: Path) -> Error {
+            drop(path);
+            EXDEV
+        }
+
         if !ptr::eq(self.dentry().super_block(), sb) {
-            return Err(EXDEV);
+            return Err(elsewhere(self));
         }
 
         let path = ManuallyDrop::new(self);
