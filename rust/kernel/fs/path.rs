@@ -130,8 +130,8 @@ impl Path {
         // SAFETY: `filename_lookup()` succeeded and so initialised the path.
         let path = unsafe { path.assume_init() };
 
-        // SAFETY: The path that `filename_lookup()` returns owns its references, and leads to a file
-        // that exists.
+        // SAFETY: The path that `filename_lookup()` returns owns its references, and leads to a
+        // file that exists.
         Ok(unsafe { Self::from_owned(path) })
     }
 

@@ -102,9 +102,9 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// As `encode_fh` of `struct export_operations`: `inode` is a valid inode of an active superblock
-    /// with this table, `parent` is another one or null, `len` is valid, and `fid` has room for
-    /// `*len` units of four bytes.
+    /// As `encode_fh` of `struct export_operations`: `inode` is a valid inode of an active
+    /// superblock with this table, `parent` is another one or null, `len` is valid, and `fid` has
+    /// room for `*len` units of four bytes.
     unsafe extern "C" fn encode_fh(
         inode: *mut bindings::inode,
         fid: *mut u32,
@@ -207,9 +207,10 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// As `open` of `struct export_operations`: `path` is valid and referenced.
+    /// As `open` of `struct export_operations`: `path` is that of a file that has been decoded, and
+    /// referenced.
     unsafe extern "C" fn open(path: *const bindings::path, oflags: c_uint) -> *mut bindings::file {
-        // SAFETY: The caller passes a path that it holds.
+        // SAFETY: The caller passes a path that it holds, of a file that exists.
         let path = unsafe { Path::from_raw(path) };
 
         match T::open(path, oflags) {

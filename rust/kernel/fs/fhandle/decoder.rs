@@ -99,8 +99,8 @@ impl Decoder {
             return Err(ESTALE);
         }
 
-        // SAFETY: What a filesystem decodes is a positive dentry of the superblock that it was asked
-        // for; for those in Rust, `Table` sees to it. The reference is ours.
+        // SAFETY: What a filesystem decodes is a positive dentry of the superblock that it was
+        // passed; for those in Rust, `Table` sees to it. The reference is ours.
         Ok(unsafe { self.into_path(dentry) })
     }
 
@@ -108,8 +108,8 @@ impl Decoder {
     ///
     /// # Safety
     ///
-    /// `dentry` must be a positive one of the mount's superblock; the caller gives up a reference to
-    /// it.
+    /// `dentry` must be a positive one of the mount's superblock; the caller gives up a reference
+    /// to it.
     #[inline]
     unsafe fn into_path(self, dentry: *mut bindings::dentry) -> Path {
         let this = ManuallyDrop::new(self);

@@ -99,8 +99,8 @@ impl<T: FileSystem> SuperBlock<T> {
         // SAFETY: `d_obtain_alias()` never returns null for an inode.
         let dentry = unsafe { NonNull::new_unchecked(dentry) };
 
-        // SAFETY: `d_obtain_alias()` took a reference to a dentry of the inode, which is one of this
-        // superblock.
+        // SAFETY: `d_obtain_alias()` took a reference to a dentry of the inode, which is one of
+        // this superblock.
         Ok(unsafe { OwnedDEntry::from_raw(dentry, self) })
     }
 
