@@ -9,6 +9,8 @@
 //! C version of this file: the `export_operations` and `ns_ioctl()` in [`fs/nsfs.c`](./nsfs.c).
 
 use core::mem::offset_of;
+#[cfg(CONFIG_PID_NS)]
+use kernel::ns_common::View;
 use kernel::{
     bindings,
     fs::{
@@ -32,8 +34,7 @@ use kernel::{
     ns_common::{
         may_see_all_namespaces,
         NsCommon,
-        TypeAndInum,
-        View, //
+        TypeAndInum, //
     },
     prelude::*,
     sync::aref::ARef, //
