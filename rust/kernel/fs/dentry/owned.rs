@@ -16,7 +16,7 @@ use core::{
 /// It is what decoding a file handle returns. C does not let a superblock wait for those who refer
 /// to its dentries: it is shut down when the last mount goes, and what is left refers to memory
 /// that is freed. So whoever owns a dentry has to have the superblock by other means, and that is
-/// what the lifetime says. To keep a file for longer, keep a [`Path`](super::super::Path).
+/// what the lifetime says. To keep a file for longer, keep a path.
 ///
 /// Dropping one may sleep, as `dput()` may.
 ///
@@ -27,18 +27,13 @@ use core::{
 /// # Examples
 ///
 /// ```
-/// use kernel::{
-///     fs::{
-///         OwnedDEntry,
-///         Path,
-///         SuperBlock, //
-///     },
-///     prelude::*, //
+/// use kernel::fs::{
+///     OwnedDEntry,
+///     SuperBlock, //
 /// };
 ///
-/// /// Gives up the mount, for a caller who has the superblock.
-/// fn dentry_of<'sb>(path: Path, sb: &'sb SuperBlock) -> Result<OwnedDEntry<'sb>> {
-///     path.into_dentry(sb)
+/// fn is_on(dentry: &OwnedDEntry<'_>, sb: &SuperBlock) -> bool {
+///     core::ptr::eq(dentry.super_block(), sb)
 /// }
 /// ```
 pub struct OwnedDEntry<'sb> {
