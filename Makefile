@@ -87,7 +87,7 @@ bench: tree ## what each call costs on c and rust, in instructions: tables and c
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),c rust)
 
-check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck
+check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck; a small configuration
 	@scripts/setup.sh check
 	@scripts/check.sh
 

@@ -43,6 +43,17 @@ clippy()
 	kmake CLIPPY=1 prepare $(rust_objects)
 }
 
+# Without modules, namespaces and a second processor, which the flavours have.
+minimal()
+{
+	local OUT=$BUILD/check-minimal
+	mkdir -p "$OUT"
+	env -C "$LINUX" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -s -O "$OUT" \
+		"$TOP/configs/check-minimal.config"
+	# shellcheck disable=SC2046 # one word an object
+	kmake KCFLAGS=-Werror prepare $(rust_objects) fs/fuse/
+}
+
 new_files() { git -C "$LINUX" diff --name-only --diff-filter=A base series; }
 
 kernel_doc()
@@ -98,5 +109,6 @@ step "check: configure" configure
 step "check: rustfmt" kmake rustfmtcheck
 step "check: kernel-doc" silent kernel_doc
 step "check: clippy" silent clippy
+step "check: minimal configuration" silent minimal
 step "check: rustdoc" silent kmake rustdoc
 say "check: all silent"
