@@ -283,6 +283,14 @@ test_remains()
 		bash -euc ". '$TOP/scripts/lib.sh'; . '$TOP/scripts/apt.sh'; LOGS=$dir
 			apt_private() { touch \"\$4/x.deb\"; }
 			fetch_package '$dir/cache' amd64 stable true; ls '$dir/cache' | xargs"
+	mkdir "$dir/bin"
+	printf '#!/bin/sh\necho cached "$@"\n' > "$dir/bin/ccache"
+	bash -euc "$(function_of setup.sh cached_compiler); cached_compiler /bin/echo" > "$dir/bin/cc"
+	chmod +x "$dir"/bin/*
+	expect "what a compiler makes of C is cached" 0 '^cached /bin/echo -c -o x.o x.c$' \
+		env PATH="$dir/bin:$PATH" cc -c -o x.o x.c
+	expect "but not what it makes of an assembler file, which may include others" 0 '^-c -o x.o x.S$' \
+		env PATH="$dir/bin:$PATH" cc -c -o x.o x.S
 	guest="$(function_of build.sh build_guest); make() { :; }; sample_tool() { :; }; program_in_docs() { :; }
 		GUEST=$dir LINUX= ARCH= CROSS= SYSROOT= SELFTESTS= J=; build_guest; ls '$dir'"
 	touch -d '1 minute ago' "$dir/usr/include/a.h"

@@ -325,8 +325,19 @@ unpack_sysroot()
 # Where the libclang of the chosen clang is, for bindgen to take no other.
 libclang_path() { realpath "$("clang$SUFFIX" -print-resource-dir)/../.."; }
 
-# Links with where they lead.
-links() { find "$1" -type l -printf '%f %l\n' | sort; }
+# What runs under the compiler's name. An assembler file may include another one,
+# such as the kernel that an arm zImage unpacks, which ccache does not look at.
+cached_compiler()
+{
+	cat <<-EOF
+		#!/bin/sh
+		for source; do :; done
+		case \$source in
+		*.S) exec "$1" "\$@" ;;
+		esac
+		exec ccache "$1" "\$@"
+	EOF
+}
 
 link_tools()
 {
@@ -338,10 +349,10 @@ link_tools()
 		[ ! -x "$path" ] || ln -s "$path" "$bin/"
 	done
 	ln -s "$BINDGEN_PATH" "$bin/bindgen"
-	# ccache under the compiler's name: it runs the next one in PATH.
-	ln -s "$(command -v ccache)" "$bin/clang$SUFFIX"
+	cached_compiler "$(command -v "clang$SUFFIX")" > "$bin/clang$SUFFIX"
+	chmod +x "$bin/clang$SUFFIX"
 	# A build may be running these.
-	if [ -d "$BUILD/bin" ] && [ "$(links "$BUILD/bin")" = "$(links "$bin")" ]; then
+	if diff -rq --no-dereference "$BUILD/bin" "$bin" > /dev/null 2>&1; then
 		rm -r "$bin"
 	else
 		rm -rf "${BUILD:?}/bin"
