@@ -19,7 +19,7 @@ use kernel::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Flags,
             Handle,
             Operations,
@@ -28,7 +28,7 @@ use kernel::{
         },
         nsfs,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         SuperBlock, //
     },
     ns_common::{
@@ -56,7 +56,7 @@ struct NsHandle {
 }
 
 impl Handle for NsHandle {
-    const TYPE: FidType = FidType::NSFS;
+    const TYPE: FileidType = FileidType::NSFS;
     const TAIL: Tail = Tail::Zero;
 }
 
@@ -138,7 +138,7 @@ impl Operations for NsFs {
     }
 
     #[inline]
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let Some(handle) = fid.load::<NsHandle>() else {
             return Ok(None);
         };

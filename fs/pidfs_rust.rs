@@ -15,7 +15,7 @@ use kernel::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Flags,
             Handle,
             Operations,
@@ -26,7 +26,7 @@ use kernel::{
         pidfs,
         File,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         Path,
         SuperBlock, //
     },
@@ -49,7 +49,7 @@ struct PidHandle {
 }
 
 impl Handle for PidHandle {
-    const TYPE: FidType = FidType::KERNFS;
+    const TYPE: FileidType = FileidType::KERNFS;
     const TAIL: Tail = Tail::Ignored;
 }
 
@@ -73,7 +73,7 @@ impl Operations for PidFs {
     }
 
     #[inline]
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let Some(handle) = fid.load::<PidHandle>() else {
             return Ok(None);
         };

@@ -104,7 +104,7 @@ fn owner_uid(ns: &NsCommon) -> Result<bindings::uid_t> {
 fn open(ns: ARef<NsCommon>, tell: impl FnOnce() -> Result) -> Result<c_long> {
     let path = nsfs::path(ns)?;
     let fd = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
-    let file = path.open(O_RDONLY)?;
+    let file = path.dentry_open(O_RDONLY)?;
 
     tell()?;
     // CAST: A file descriptor fits into an `int`.

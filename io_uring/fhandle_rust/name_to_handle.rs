@@ -10,7 +10,7 @@ use kernel::{
             UserHandle, //
         },
         DelayedFilename,
-        Lookup,
+        LookupFlags,
         Path, //
     },
     io_uring::{
@@ -68,7 +68,7 @@ impl Opcode for NameToHandle {
         } = self;
         let nonblock = cx.nonblock();
         let lookup = match nonblock {
-            Some(_) => request.flags().lookup() | Lookup::CACHED,
+            Some(_) => request.flags().lookup() | LookupFlags::CACHED,
             None => request.flags().lookup(),
         };
         let name = name.complete();

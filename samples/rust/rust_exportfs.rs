@@ -112,7 +112,7 @@ use kernel::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Key,
             Operations,
             Payload,
@@ -127,7 +127,7 @@ use kernel::{
         File,
         Inode,
         Kiocb,
-        OwnedDEntry,
+        OwnedDentry,
         SuperBlock, //
     },
     ioctl::{
@@ -537,7 +537,7 @@ struct ObjectId {
 }
 
 impl Payload for ObjectId {
-    const TYPE: FidType = FidType::new(0xf7);
+    const TYPE: FileidType = FileidType::new(0xf7);
 }
 
 /// The filesystem.
@@ -575,7 +575,7 @@ impl Operations for ExportFs {
 
     /// Finds an object for its owner. Whoever else has the handle, root included, is told that
     /// there is no such object.
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let sb = EXPORTFS.super_block(sb).ok_or(EINVAL)?;
         let store = sb.data();
         let object = fid

@@ -15,12 +15,12 @@ use crate::{
 
 mod owned;
 
-pub use self::owned::OwnedDEntry;
+pub use self::owned::OwnedDentry;
 
 /// Wraps the kernel's `struct dentry`. Thread safe.
 ///
 /// References of this type are borrowed from somebody who keeps the dentry and its superblock: a
-/// path, an [`OwnedDEntry`], or the caller of an operation. A reference to the dentry alone does
+/// path, an [`OwnedDentry`], or the caller of an operation. A reference to the dentry alone does
 /// not keep the superblock, so this is not
 /// [`AlwaysRefCounted`](crate::sync::aref::AlwaysRefCounted).
 ///
@@ -32,21 +32,21 @@ pub use self::owned::OwnedDEntry;
 /// # Examples
 ///
 /// ```
-/// use kernel::fs::DEntry;
+/// use kernel::fs::Dentry;
 ///
 /// /// Returns the number of the file that the name stands for, if there is one.
-/// fn ino(dentry: &DEntry) -> Option<u64> {
+/// fn ino(dentry: &Dentry) -> Option<u64> {
 ///     Some(dentry.inode()?.ino())
 /// }
 /// ```
 #[repr(transparent)]
-pub struct DEntry(Opaque<bindings::dentry>);
+pub struct Dentry(Opaque<bindings::dentry>);
 
 // SAFETY: The methods read fields that do not change while the dentry is referenced, or are
 // synchronised by the C code.
-unsafe impl Sync for DEntry {}
+unsafe impl Sync for Dentry {}
 
-impl DEntry {
+impl Dentry {
     /// Creates a reference from a raw pointer.
     ///
     /// # Safety

@@ -11,7 +11,7 @@
 //! |----------------|------------------------------------------------------------------------|
 //! | [`Operations`] | what a filesystem implements: `struct export_operations`               |
 //! | [`Table`]      | the C table made of it, with NULL where it implements nothing          |
-//! | [`Handle`]     | the layout of one kind of handle, and the [`FidType`] that tells it    |
+//! | [`Handle`]     | the layout of one kind of handle, and the [`FileidType`] that tells it    |
 //! | [`Tail`]       | what may follow a handle of that kind                                  |
 //! | [`Signed`]     | a handle that cannot be forged: a [`Payload`] and a MAC                |
 //! | [`Key`]        | what a superblock signs its handles with                               |
@@ -27,7 +27,7 @@
 mod context;
 mod encoder;
 mod fid;
-mod fid_type;
+mod fileid_type;
 mod flags;
 mod handle;
 mod key;
@@ -46,7 +46,7 @@ pub use self::{
         Encoder, //
     },
     fid::Fid,
-    fid_type::FidType,
+    fileid_type::FileidType,
     flags::Flags,
     handle::{
         Handle,

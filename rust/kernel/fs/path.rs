@@ -6,11 +6,11 @@
 
 use super::{
     file,
-    DEntry,
+    Dentry,
     File,
     Filename,
-    Lookup,
-    OwnedDEntry,
+    LookupFlags,
+    OwnedDentry,
     SuperBlock, //
 };
 use crate::{
@@ -113,7 +113,7 @@ impl Path {
     ///
     /// C: `filename_lookup()`. May sleep.
     #[inline]
-    pub fn lookup(dfd: c_int, name: &Filename, lookup: Lookup) -> Result<Self> {
+    pub fn lookup(dfd: c_int, name: &Filename, lookup: LookupFlags) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
 
         // SAFETY: `name` is valid, `path` may be written, and without a root there is the caller's.
@@ -156,13 +156,13 @@ impl Path {
 
     /// Returns the dentry.
     #[inline]
-    pub fn dentry(&self) -> &DEntry {
+    pub fn dentry(&self) -> &Dentry {
         // SAFETY: By the type invariants, the path is valid and does not change.
         let dentry = unsafe { (*self.as_raw()).dentry };
 
         // SAFETY: By the type invariants, the dentry is referenced and its superblock active for as
         // long as the path exists.
-        unsafe { DEntry::from_raw(dentry) }
+        unsafe { Dentry::from_raw(dentry) }
     }
 
     /// Opens the file, with the credentials of the caller.
@@ -174,7 +174,7 @@ impl Path {
     ///
     /// C: `dentry_open()`. May sleep.
     #[inline]
-    pub fn open(&self, flags: u32) -> Result<ARef<File>> {
+    pub fn dentry_open(&self, flags: u32) -> Result<ARef<File>> {
         // SAFETY: A task may read its own credentials at any time.
         let cred = unsafe { bindings::current_cred() };
 
@@ -238,7 +238,7 @@ impl Path {
     ///
     /// `EXDEV` if the file is not on that superblock.
     #[inline]
-    pub fn into_dentry(self, sb: &SuperBlock) -> Result<OwnedDEntry<'_>> {
+    pub fn into_dentry(self, sb: &SuperBlock) -> Result<OwnedDentry<'_>> {
         /// Out of line, as it does not happen where handles are decoded.
         #[cold]
         fn elsewhere(path: Path) -> Error {
@@ -262,7 +262,7 @@ impl Path {
 
         // SAFETY: By the type invariants, the dentry is positive, and the path owned a reference to
         // it. It is one of `sb`, as was just checked.
-        Ok(unsafe { OwnedDEntry::from_raw(dentry, sb) })
+        Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
     }
 }
 

@@ -125,7 +125,7 @@ pub fn path(pid: ARef<StructPid>) -> Result<Path> {
 /// C: `pidfs_dentry_open()`, without the flag that makes the last close kill the task. May sleep.
 #[inline]
 pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
-    let file = path.open(flags | file::flags::O_RDWR)?;
+    let file = path.dentry_open(flags | file::flags::O_RDWR)?;
 
     // SAFETY: The file has just been opened, and nobody else has seen it yet.
     unsafe { (*file.as_ptr()).f_flags |= flags & bindings::PIDFD_THREAD };

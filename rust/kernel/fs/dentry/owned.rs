@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::DEntry;
+use super::Dentry;
 use crate::{
     bindings,
     fs::SuperBlock, //
@@ -28,27 +28,27 @@ use core::{
 ///
 /// ```
 /// use kernel::fs::{
-///     OwnedDEntry,
+///     OwnedDentry,
 ///     SuperBlock, //
 /// };
 ///
-/// fn is_on(dentry: &OwnedDEntry<'_>, sb: &SuperBlock) -> bool {
+/// fn is_on(dentry: &OwnedDentry<'_>, sb: &SuperBlock) -> bool {
 ///     core::ptr::eq(dentry.super_block(), sb)
 /// }
 /// ```
-pub struct OwnedDEntry<'sb> {
+pub struct OwnedDentry<'sb> {
     dentry: NonNull<bindings::dentry>,
     sb: &'sb SuperBlock,
 }
 
 // SAFETY: `dput()` may be called from any thread that may sleep, and a dentry and a superblock can
 // be used from all of them.
-unsafe impl Send for OwnedDEntry<'_> {}
+unsafe impl Send for OwnedDentry<'_> {}
 
-// SAFETY: It gives access to a `&DEntry` and a `&SuperBlock` only, which are thread safe.
-unsafe impl Sync for OwnedDEntry<'_> {}
+// SAFETY: It gives access to a `&Dentry` and a `&SuperBlock` only, which are thread safe.
+unsafe impl Sync for OwnedDentry<'_> {}
 
-impl<'sb> OwnedDEntry<'sb> {
+impl<'sb> OwnedDentry<'sb> {
     /// Takes over a reference to a dentry.
     ///
     /// # Safety
@@ -74,18 +74,18 @@ impl<'sb> OwnedDEntry<'sb> {
     }
 }
 
-impl Deref for OwnedDEntry<'_> {
-    type Target = DEntry;
+impl Deref for OwnedDentry<'_> {
+    type Target = Dentry;
 
     #[inline]
-    fn deref(&self) -> &DEntry {
+    fn deref(&self) -> &Dentry {
         // SAFETY: By the type invariants, the dentry is referenced and of the superblock `sb`,
         // which is active while it is borrowed.
-        unsafe { DEntry::from_raw(self.dentry.as_ptr()) }
+        unsafe { Dentry::from_raw(self.dentry.as_ptr()) }
     }
 }
 
-impl Drop for OwnedDEntry<'_> {
+impl Drop for OwnedDentry<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the reference is ours.

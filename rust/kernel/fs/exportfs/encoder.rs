@@ -5,7 +5,7 @@ use super::{
         units,
         Handle, //
     },
-    FidType, //
+    FileidType, //
 };
 use crate::prelude::*;
 use core::marker::PhantomData;
@@ -34,7 +34,7 @@ pub struct Encoder<'a> {
 ///
 /// # Invariants
 ///
-/// Holds what `encode_fh` returns to the VFS for the encoder of `'a`: the [`FidType`] of the handle
+/// Holds what `encode_fh` returns to the VFS for the encoder of `'a`: the [`FileidType`] of the handle
 /// that was stored, or `FILEID_INVALID` where none was.
 #[must_use = "this is what `encode_fh` returns"]
 pub struct Encoded<'a> {
@@ -83,7 +83,7 @@ impl<'a> Encoder<'a> {
     #[inline]
     pub fn refuse(self) -> Encoded<'a> {
         // INVARIANT: Nothing is stored.
-        Encoded::new(FidType::INVALID)
+        Encoded::new(FileidType::INVALID)
     }
 
     /// Stores what `handle` returns, which is called only if it fits.
@@ -99,7 +99,7 @@ impl<'a> Encoder<'a> {
 
         if !fits {
             // INVARIANT: Nothing is stored.
-            return Encoded::new(FidType::INVALID);
+            return Encoded::new(FileidType::INVALID);
         }
 
         // SAFETY: By the type invariants, `fid` may be written for `len` units, which was at least

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::FidType;
+use super::FileidType;
 use crate::{
     bindings,
     prelude::*, //
@@ -21,7 +21,7 @@ const UNIT: usize = size_of::<u32>();
 ///
 /// ```
 /// use kernel::fs::exportfs::{
-///     FidType,
+///     FileidType,
 ///     Handle, //
 /// };
 /// use kernel::prelude::*;
@@ -33,12 +33,12 @@ const UNIT: usize = size_of::<u32>();
 /// }
 ///
 /// impl Handle for ObjectHandle {
-///     const TYPE: FidType = FidType::new(0xf7);
+///     const TYPE: FileidType = FileidType::new(0xf7);
 /// }
 /// ```
 pub trait Handle: FromBytes + IntoBytes + Immutable {
     /// The kind of handle that has this layout.
-    const TYPE: FidType;
+    const TYPE: FileidType;
 
     /// What may follow the handle in the bytes that are to be decoded.
     const TAIL: Tail = Tail::Absent;

@@ -12,10 +12,10 @@ use super::{
 use crate::{
     error::VTABLE_DEFAULT_ERROR,
     fs::{
-        DEntry,
+        Dentry,
         File,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         Path,
         SuperBlock, //
     },
@@ -46,13 +46,13 @@ use crate::{
 ///             Encoded,
 ///             Encoder,
 ///             Fid,
-///             FidType,
+///             FileidType,
 ///             Handle,
 ///             Operations,
 ///             Table, //
 ///         },
 ///         Inode,
-///         OwnedDEntry,
+///         OwnedDentry,
 ///         SuperBlock, //
 ///     },
 ///     prelude::*, //
@@ -65,7 +65,7 @@ use crate::{
 /// }
 ///
 /// impl Handle for InoHandle {
-///     const TYPE: FidType = FidType::new(0xf7);
+///     const TYPE: FileidType = FileidType::new(0xf7);
 /// }
 ///
 /// struct MyFs;
@@ -85,7 +85,7 @@ use crate::{
 ///     fn fh_to_dentry<'sb>(
 ///         _sb: &'sb SuperBlock,
 ///         fid: &Fid<'_>,
-///     ) -> Result<Option<OwnedDEntry<'sb>>> {
+///     ) -> Result<Option<OwnedDentry<'sb>>> {
 ///         let Some(_handle) = fid.load::<InoHandle>() else {
 ///             return Ok(None);
 ///         };
@@ -130,14 +130,14 @@ pub trait Operations: Sized {
     /// and every error but `ENOMEM`, into `ESTALE`.
     ///
     /// The dentry has to be one of `sb`. Another one is dropped, and the caller gets `ESTALE`.
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Finds the directory that a handle names beside the file. Otherwise as
     /// [`fh_to_dentry`](Self::fh_to_dentry).
-    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -145,7 +145,7 @@ pub trait Operations: Sized {
     /// Finds the name that `child` has in the directory `parent`, and stores it in `name`.
     ///
     /// Called without locks. Where it is absent, the VFS reads the directory.
-    fn get_name<'a>(parent: &DEntry, name: Name<'a>, child: &DEntry) -> Result<Named<'a>> {
+    fn get_name<'a>(parent: &Dentry, name: Name<'a>, child: &Dentry) -> Result<Named<'a>> {
         let _ = (parent, name, child);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -154,7 +154,7 @@ pub trait Operations: Sized {
     ///
     /// Called without locks. The dentry has to be one of the superblock of `child`; another one is
     /// dropped, and the caller gets `ESTALE`.
-    fn get_parent(child: &DEntry) -> Result<OwnedDEntry<'_>> {
+    fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         let _ = child;
         build_error!(VTABLE_DEFAULT_ERROR)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    FidType,
+    FileidType,
     Handle,
     Key, //
 };
@@ -22,7 +22,7 @@ const MAX_SIZE: usize = 24;
 /// the layout that it has, so a payload of one of their types does not build.
 pub trait Payload: FromBytes + IntoBytes + Immutable {
     /// The kind of the handle that carries this payload.
-    const TYPE: FidType;
+    const TYPE: FileidType;
 }
 
 /// A handle that only the kernel can make: a [`Payload`] and a MAC over it.
@@ -38,7 +38,7 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// | 0           | `size_of::<P>()` | the payload, as it lies in memory: not encrypted     |
 /// | end of that | 8                | the MAC: a `u64` in native byte order, not aligned   |
 ///
-/// The MAC is the 64-bit SipHash-2-4, under the [`Key`], of the [`FidType`] as a `u32` in native
+/// The MAC is the 64-bit SipHash-2-4, under the [`Key`], of the [`FileidType`] as a `u32` in native
 /// byte order, followed by the payload. A handle is worth nothing outside of the superblock that
 /// made it, so nobody has to understand one of another byte order.
 ///
@@ -67,7 +67,7 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 ///         Encoded,
 ///         Encoder,
 ///         Fid,
-///         FidType,
+///         FileidType,
 ///         Key,
 ///         Payload,
 ///         Signed, //
@@ -83,7 +83,7 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// }
 ///
 /// impl Payload for ObjectId {
-///     const TYPE: FidType = FidType::new(0xf7);
+///     const TYPE: FileidType = FileidType::new(0xf7);
 /// }
 ///
 /// /// For `encode_fh`.
@@ -118,7 +118,7 @@ pub struct Signed<P: Payload> {
 }
 
 impl<P: Payload> Handle for Signed<P> {
-    const TYPE: FidType = P::TYPE;
+    const TYPE: FileidType = P::TYPE;
 }
 
 impl<P: Payload> Signed<P> {
@@ -166,8 +166,8 @@ impl<P: Payload> Message<P> {
                 "a payload has at most 16 bytes"
             );
             assert!(
-                P::TYPE.as_raw() != FidType::KERNFS.as_raw()
-                    && P::TYPE.as_raw() != FidType::NSFS.as_raw(),
+                P::TYPE.as_raw() != FileidType::KERNFS.as_raw()
+                    && P::TYPE.as_raw() != FileidType::NSFS.as_raw(),
                 "the handles of kernfs, pidfs and nsfs are not signed"
             );
         }

@@ -11,9 +11,9 @@ use crate::{
     bindings,
     error::from_result,
     fs::{
-        DEntry,
+        Dentry,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         Path,
         SuperBlock, //
     },
@@ -171,9 +171,9 @@ impl<T: Operations> Table<T> {
         child: *mut bindings::dentry,
     ) -> c_int {
         // SAFETY: The caller passes a referenced dentry of an active superblock.
-        let parent = unsafe { DEntry::from_raw(parent) };
+        let parent = unsafe { Dentry::from_raw(parent) };
         // SAFETY: The caller passes a referenced dentry of an active superblock.
-        let child = unsafe { DEntry::from_raw(child) };
+        let child = unsafe { Dentry::from_raw(child) };
         // SAFETY: The caller passes a buffer of that size, used by nobody else for the duration of
         // this call.
         let name = unsafe { Name::from_raw(name) };
@@ -187,7 +187,7 @@ impl<T: Operations> Table<T> {
     /// superblock.
     unsafe extern "C" fn get_parent(child: *mut bindings::dentry) -> *mut bindings::dentry {
         // SAFETY: The caller passes a referenced dentry of an active superblock.
-        let child = unsafe { DEntry::from_raw(child) };
+        let child = unsafe { Dentry::from_raw(child) };
 
         into_raw(child.super_block(), T::get_parent(child).map(Some))
     }
@@ -223,7 +223,7 @@ impl<T: Operations> Table<T> {
 /// Passes a reference to a dentry of `sb`, a null pointer for what is absent, or an error pointer,
 /// to C, which relies on that superblock.
 #[inline]
-fn into_raw(sb: &SuperBlock, result: Result<Option<OwnedDEntry<'_>>>) -> *mut bindings::dentry {
+fn into_raw(sb: &SuperBlock, result: Result<Option<OwnedDentry<'_>>>) -> *mut bindings::dentry {
     match result {
         Ok(Some(dentry)) if ptr::eq(dentry.super_block(), sb) => dentry.into_raw(),
         Ok(Some(_)) => ESTALE.to_ptr(),

@@ -40,7 +40,7 @@ use crate::{
     bindings,
     fs::{
         exportfs::{
-            FidType,
+            FileidType,
             Flags,
             Key,
             Name, //
@@ -385,19 +385,19 @@ mod suite {
 
     #[test]
     fn kinds_keep_their_number() {
-        const KINDS: [FidType; 254] = {
-            let mut kinds = [FidType::new(1); 254];
+        const KINDS: [FileidType; 254] = {
+            let mut kinds = [FileidType::new(1); 254];
             let mut i = 0;
             while i < 254 {
-                kinds[i] = FidType::new(i as u8 + 1);
+                kinds[i] = FileidType::new(i as u8 + 1);
                 i += 1;
             }
             kinds
         };
 
         assert!((1..=254).eq(KINDS.iter().map(|kind| kind.as_raw())));
-        assert_eq!(FidType::KERNFS.as_raw(), 0xfe);
-        assert_eq!(FidType::NSFS.as_raw(), 0xf1);
+        assert_eq!(FileidType::KERNFS.as_raw(), 0xfe);
+        assert_eq!(FileidType::NSFS.as_raw(), 0xf1);
     }
 
     #[test]

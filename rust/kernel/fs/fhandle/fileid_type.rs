@@ -9,7 +9,7 @@ use crate::{
 ///
 /// Filesystems give out 8 bits, but user space may pass any; what is none of its own, a filesystem
 /// does not decode. A kind that is known to be good is an
-/// [`exportfs::FidType`](crate::fs::exportfs::FidType).
+/// [`exportfs::FileidType`](crate::fs::exportfs::FileidType).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FileidType(u16);
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     bindings,
     fs::{
-        Lookup,
+        LookupFlags,
         Path, //
     },
     prelude::*, //
@@ -73,11 +73,11 @@ impl NameFlags {
 
     /// Returns how the name is to be looked up.
     #[inline]
-    pub fn lookup(self) -> Lookup {
+    pub fn lookup(self) -> LookupFlags {
         if self.0 & bindings::AT_SYMLINK_FOLLOW != 0 {
-            Lookup::FOLLOW
+            LookupFlags::FOLLOW
         } else {
-            Lookup::NONE
+            LookupFlags::NONE
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bindings,
-    fs::DEntry,
+    fs::Dentry,
     prelude::*,
     str::Formatter,
     sync::Arc, //
@@ -130,7 +130,7 @@ pub(super) unsafe extern "C" fn d_dname<T: FileSystem>(
     len: c_int,
 ) -> *mut c_char {
     // SAFETY: The caller passes a referenced dentry, whose path keeps the superblock.
-    let dentry = unsafe { DEntry::from_raw(dentry) };
+    let dentry = unsafe { Dentry::from_raw(dentry) };
     let mut name = [0; 64];
     let Some(name) = format_name::<T>(dentry, &mut name) else {
         return ENAMETOOLONG.to_ptr();
@@ -150,7 +150,7 @@ pub(super) unsafe extern "C" fn d_dname<T: FileSystem>(
 }
 
 /// Writes the name of a dentry and a NUL to the start of a buffer of zeros, and returns both.
-fn format_name<'a, T: FileSystem>(dentry: &DEntry, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+fn format_name<'a, T: FileSystem>(dentry: &Dentry, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let ino = dentry.inode()?.ino();
     let mut formatter = Formatter::new(buffer);
     formatter.write_fmt(fmt!("{}:[{}]", T::NAME, ino)).ok()?;

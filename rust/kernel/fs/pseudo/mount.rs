@@ -74,7 +74,7 @@ impl<T: FileSystem> Mount<T> {
     ///
     /// `oflags` are `O_RDWR` and the like, and are not checked against anything: neither is the
     /// user whom the file belongs to. Who may open it, and how, is the decision of the caller; see
-    /// [`Path::open`].
+    /// [`Path::dentry_open`].
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<T: FileSystem> Mount<T> {
         // positive and one of the mount's superblock.
         let path = unsafe { Path::from_owned(bindings::path { mnt, dentry }) };
 
-        path.open(oflags)
+        path.dentry_open(oflags)
     }
 
     /// Opens the root directory: an anchor for open_by_handle_at(2), and good for nothing else.
@@ -112,7 +112,7 @@ impl<T: FileSystem> Mount<T> {
         // superblock.
         let root = unsafe { Path::from_raw(&root) };
 
-        root.open(flags::O_RDONLY | flags::O_DIRECTORY)
+        root.dentry_open(flags::O_RDONLY | flags::O_DIRECTORY)
     }
 }
 

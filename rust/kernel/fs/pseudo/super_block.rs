@@ -11,7 +11,7 @@ use crate::{
     fs::{
         self,
         exportfs::Table,
-        OwnedDEntry, //
+        OwnedDentry, //
     },
     prelude::*,
     sync::Arc,
@@ -79,7 +79,7 @@ impl<T: FileSystem> SuperBlock<T> {
     /// `ENOMEM`.
     ///
     /// C: `iget_locked()`, `d_obtain_alias()`. May sleep.
-    pub fn dentry(&self, object: Arc<T::Private>) -> Result<OwnedDEntry<'_>> {
+    pub fn dentry(&self, object: Arc<T::Private>) -> Result<OwnedDentry<'_>> {
         // SAFETY: The superblock is active by the type invariants.
         let inode = unsafe { bindings::iget_locked(self.as_raw(), object.ino()) };
         if inode.is_null() {
@@ -101,7 +101,7 @@ impl<T: FileSystem> SuperBlock<T> {
 
         // SAFETY: `d_obtain_alias()` took a reference to a dentry of the inode, which is one of
         // this superblock.
-        Ok(unsafe { OwnedDEntry::from_raw(dentry, self) })
+        Ok(unsafe { OwnedDentry::from_raw(dentry, self) })
     }
 
     const OPERATIONS: bindings::super_operations = bindings::super_operations {

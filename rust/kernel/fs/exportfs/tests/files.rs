@@ -10,13 +10,13 @@ use crate::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Handle,
             Operations,
             Tail, //
         },
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         SuperBlock, //
     },
     prelude::*,
@@ -67,7 +67,7 @@ pub(super) fn judge<H: IntoBytes + zerocopy::Immutable>(handle: &H) -> Error {
 pub(super) struct Bytes<const N: usize, const TAIL: u8>([u8; N]);
 
 impl<const N: usize, const TAIL: u8> Handle for Bytes<N, TAIL> {
-    const TYPE: FidType = FidType::new(KIND);
+    const TYPE: FileidType = FileidType::new(KIND);
     const TAIL: Tail = match TAIL {
         ABSENT => Tail::Absent,
         ZERO => Tail::Zero,
@@ -88,7 +88,7 @@ pub(super) struct Wide {
 }
 
 impl Handle for Wide {
-    const TYPE: FidType = FidType::new(KIND);
+    const TYPE: FileidType = FileidType::new(KIND);
 }
 
 /// Counts how many handles were made.
@@ -122,14 +122,14 @@ impl<H: Handle> Operations for Files<H> {
         })
     }
 
-    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         match fid.load::<H>() {
             Some(handle) => Err(judge(&handle)),
             None => Ok(None),
         }
     }
 
-    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         Self::fh_to_dentry(sb, fid)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Flags,
             Handle,
             Name,
@@ -16,10 +16,10 @@ use crate::{
             Operations, //
         },
         pidfs,
-        DEntry,
+        Dentry,
         File,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         Path,
         SuperBlock, //
     },
@@ -62,11 +62,11 @@ pub(super) fn pidfs() -> &'static SuperBlock {
 struct Seen(u64);
 
 impl Handle for Seen {
-    const TYPE: FidType = FidType::new(super::KIND);
+    const TYPE: FileidType = FileidType::new(super::KIND);
 }
 
 impl<const OUTCOME: u8> Outcomes<OUTCOME> {
-    fn lookup(sb: &SuperBlock) -> Result<Option<OwnedDEntry<'_>>> {
+    fn lookup(sb: &SuperBlock) -> Result<Option<OwnedDentry<'_>>> {
         match OUTCOME {
             FOUND => path()?.into_dentry(sb).map(Some),
             ABSENT => Ok(None),
@@ -100,20 +100,20 @@ impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
         encoder.store(|| Seen(seen))
     }
 
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         Self::lookup(sb)
     }
 
-    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         Self::lookup(sb)
     }
 
-    fn get_name<'a>(_parent: &DEntry, name: Name<'a>, _child: &DEntry) -> Result<Named<'a>> {
+    fn get_name<'a>(_parent: &Dentry, name: Name<'a>, _child: &Dentry) -> Result<Named<'a>> {
         Self::check()?;
         name.set(b"child")
     }
 
-    fn get_parent(child: &DEntry) -> Result<OwnedDEntry<'_>> {
+    fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         Self::lookup(child.super_block())?.ok_or(ENOENT)
     }
 
@@ -140,7 +140,7 @@ pub(super) struct Called<const LEN: usize, const BYTE: u8>;
 impl<const LEN: usize, const BYTE: u8> Operations for Called<LEN, BYTE> {
     type Private = ();
 
-    fn get_name<'a>(_parent: &DEntry, name: Name<'a>, _child: &DEntry) -> Result<Named<'a>> {
+    fn get_name<'a>(_parent: &Dentry, name: Name<'a>, _child: &Dentry) -> Result<Named<'a>> {
         name.set(&[BYTE; LEN])
     }
 }

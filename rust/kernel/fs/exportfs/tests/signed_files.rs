@@ -10,14 +10,14 @@ use crate::{
             Encoded,
             Encoder,
             Fid,
-            FidType,
+            FileidType,
             Key,
             Operations,
             Payload,
             Signed, //
         },
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         SuperBlock, //
     },
     prelude::*, //
@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Data<const N: usize, const TYPE: u8>([u8; N]);
 
 impl<const N: usize, const TYPE: u8> Payload for Data<N, TYPE> {
-    const TYPE: FidType = FidType::new(TYPE);
+    const TYPE: FileidType = FileidType::new(TYPE);
 }
 
 /// A filesystem whose handles are signed, with the key that is private to its inode and its
@@ -48,7 +48,7 @@ impl<const N: usize, const TYPE: u8> Operations for SignedFiles<N, TYPE> {
         encoder.store(|| Signed::new(content::<Data<N, TYPE>>(), inode.private()))
     }
 
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         // SAFETY: The superblock is one of `Fake`, and so valid.
         let key = unsafe { (*sb.as_raw()).s_fs_info }.cast::<Key>();
         // SAFETY: `Fake` has the private data of its inode there, which lives as long as it does.

@@ -11,10 +11,10 @@ use crate::{
             Named,
             Operations, //
         },
-        DEntry,
+        Dentry,
         File,
         Inode,
-        OwnedDEntry,
+        OwnedDentry,
         Path,
         SuperBlock, //
     },
@@ -47,10 +47,10 @@ macro_rules! single {
     };
 }
 
-single!(FhToDentry: fh_to_dentry<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDEntry<'a>>);
-single!(FhToParent: fh_to_parent<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDEntry<'a>>);
-single!(GetName: get_name<'a>(&DEntry, Name<'a>, &DEntry) -> Named<'a>);
-single!(GetParent: get_parent<'a>(&'a DEntry) -> OwnedDEntry<'a>);
+single!(FhToDentry: fh_to_dentry<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
+single!(FhToParent: fh_to_parent<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
+single!(GetName: get_name<'a>(&Dentry, Name<'a>, &Dentry) -> Named<'a>);
+single!(GetParent: get_parent<'a>(&'a Dentry) -> OwnedDentry<'a>);
 single!(Permission: permission<'a>(&'a Context, u32) -> ());
 single!(Open: open<'a>(&'a Path, u32) -> ARef<File>);
 
@@ -77,7 +77,7 @@ impl Operations for EncodeAndDecode {
         encoder.refuse()
     }
 
-    fn fh_to_dentry<'sb>(_: &'sb SuperBlock, _: &Fid<'_>) -> Result<Option<OwnedDEntry<'sb>>> {
+    fn fh_to_dentry<'sb>(_: &'sb SuperBlock, _: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         Ok(None)
     }
 }

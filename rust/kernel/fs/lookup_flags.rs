@@ -10,15 +10,15 @@ use core::ops::BitOr;
 /// # Examples
 ///
 /// ```
-/// use kernel::fs::Lookup;
+/// use kernel::fs::LookupFlags;
 ///
-/// let lookup = Lookup::FOLLOW | Lookup::CACHED;
-/// assert_ne!(lookup, Lookup::FOLLOW);
+/// let lookup = LookupFlags::FOLLOW | LookupFlags::CACHED;
+/// assert_ne!(lookup, LookupFlags::FOLLOW);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Lookup(u32);
+pub struct LookupFlags(u32);
 
-impl Lookup {
+impl LookupFlags {
     /// Do not follow a symbolic link at the end of the name.
     pub const NONE: Self = Self(0);
 
@@ -35,7 +35,7 @@ impl Lookup {
     }
 }
 
-impl BitOr for Lookup {
+impl BitOr for LookupFlags {
     type Output = Self;
 
     #[inline]

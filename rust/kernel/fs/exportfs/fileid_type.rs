@@ -18,15 +18,15 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use kernel::fs::exportfs::FidType;
+/// use kernel::fs::exportfs::FileidType;
 ///
-/// const MINE: FidType = FidType::new(0xf7);
-/// assert_ne!(MINE, FidType::KERNFS);
+/// const MINE: FileidType = FileidType::new(0xf7);
+/// assert_ne!(MINE, FileidType::KERNFS);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct FidType(u8);
+pub struct FileidType(u8);
 
-impl FidType {
+impl FileidType {
     /// A 64-bit number that is unique on the filesystem: kernfs and pidfs.
     pub const KERNFS: Self = Self::new(bindings::fid_type_FILEID_KERNFS as u8);
 
