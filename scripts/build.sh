@@ -63,21 +63,64 @@ build_kernel()
 	kmake "$(basename "$IMAGE")" modules
 }
 
-# allnoconfig + the fragments; -s refuses an option that does not come out as
-# asked for, such as one whose dependencies changed.
+# differs CONFIG FRAGMENT...: list the options whose value in CONFIG is not that of
+# the last fragment that names them. An option that CONFIG lacks is not set.
+differs()
+{
+	awk '
+		/^CONFIG_[A-Za-z0-9_]+=/ { name = $0; sub(/=.*/, "", name); value = substr($0, length(name) + 2) }
+		/^# CONFIG_[A-Za-z0-9_]+ is not set$/ { name = $2; value = "n" }
+		name == "" { next }
+		FILENAME == ARGV[1] { got[name] = value; name = ""; next }
+		{ wanted[name] = value; fragment[name] = FILENAME; name = "" }
+		END {
+			for (name in wanted) {
+				value = name in got ? got[name] : "n"
+				if (value != wanted[name])
+					printf "%s requires %s=%s, and .config has %s\n",
+						fragment[name], name, wanted[name], value
+			}
+		}' "$@" | sort
+}
+
+# Kbuild silently drops an option from .config that the tree does not have, or
+# whose dependencies are not met. The flavour is then built from the other
+# implementation.
+verify_config()
+{
+	local fragments wrong
+	mapfile -t fragments < <(fragments "$FLAVOUR")
+	wrong=$(differs "$OUT/.config" "${fragments[@]}")
+	[ -z "$wrong" ] || die "the configuration of $FLAVOUR is not that of its fragments:
+${wrong//"$TOP/"/}"
+}
+
+# What the configuration depends on, as one hash.
+config_inputs()
+{
+	{
+		cat "$@" "$BUILD/env.sh"
+		# One that is missing counts as well.
+		git -C "$LINUX" ls-files -z '*Kconfig*' | (cd "$LINUX" && xargs -0 cat 2>&1) || true
+	} | sha256sum
+}
+
+# allnoconfig + the fragments. Runs again if an input or .config has changed.
 configure()
 {
 	local fragments sum
 	mapfile -t fragments < <(fragments "$FLAVOUR")
-	sum=$(cat "${fragments[@]}" "$BUILD/env.sh" | sha256sum)
-	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ]; then
+	sum=$(config_inputs "${fragments[@]}")
+	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ] &&
+	   [ -z "$(differs "$OUT/.config" "${fragments[@]}")" ]; then
 		return
 	fi
 	[ "$FLAVOUR" = debug ] || [ -d "$OUT" ] || seed_from_sibling
 	mkdir -p "$OUT"
 	rm -f "$OUT/.fragments"
 	step "$FLAVOUR: configure" env -C "$LINUX" ARCH="$ARCH" \
-		scripts/kconfig/merge_config.sh -n -s -O "$OUT" "${fragments[@]}"
+		scripts/kconfig/merge_config.sh -n -O "$OUT" "${fragments[@]}"
+	verify_config
 	echo "$sum" > "$OUT/.fragments"
 }
 
@@ -192,7 +235,9 @@ need_space "$BUILD" 3000 "a kernel build"
 configure
 if [ $# -gt 0 ]; then
 	kmake "$@"
+	verify_config
 	exit
 fi
 step "$FLAVOUR: kernel" build_kernel
+verify_config
 [ -n "${NO_GUEST:-}" ] || guest

@@ -342,8 +342,50 @@ test_builds()
 		env SLEEP=60 ENDS=0 "$scripts/build_all.sh" rust bad c debug
 }
 
+# A tree whose make drops every option from .config that Kconfig does not have, as
+# kbuild does.
+test_configuration()
+{
+	local dir=$WORK/configuration tree=$WORK/configuration/build/linux
+	mkdir -p "$dir/configs" "$tree/scripts/kconfig"
+	cp -a "$TOP/scripts" "$dir"
+	: > "$dir/build/env.sh"
+	echo 'CONFIG_ONE_RUST=y' > "$dir/configs/base.config"
+	echo '# CONFIG_TWO is not set' > "$dir/configs/rust.config"
+	echo 'config ONE_RUST' > "$tree/Kconfig"
+	cat > "$tree/Makefile" <<-'EOF'
+		vmlinux modules: sync
+		sync: ; sed 's/^config /CONFIG_/' Kconfig | grep -f - $(O)/.config > $(O)/new; mv $(O)/new $(O)/.config
+		other: ; echo CONFIG_TWO=y >> $(O)/.config
+	EOF
+	cat > "$tree/scripts/kconfig/merge_config.sh" <<-'EOF'
+		#!/bin/bash
+		while [ "$1" != -O ]; do shift; done
+		echo configured
+		cat "${@:3}" > "$2/.config" && make O="$2" sync
+	EOF
+	chmod +x "$tree/scripts/kconfig/merge_config.sh"
+	git -C "$tree" init -q
+	git -C "$tree" add -A
+	set -- env NO_GUEST=1 "$dir/scripts/build.sh" rust
+	expect "a flavour is configured as its fragments say" 0 'rust: configure: done' "$@"
+	expect "once" 1 '' bash -c "NO_GUEST=1 '$dir/scripts/build.sh' rust | grep configure"
+	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
+	expect "a tree whose options have changed is configured anew" 0 'rust: configure: done' "$@"
+	echo 'CONFIG_TWO=m' > "$dir/build/rust/.config"
+	expect "so is one whose .config has been changed by hand" 0 'rust: configure: done' "$@"
+	echo 'config OTHER' > "$tree/Kconfig"
+	expect "an option that the tree no longer has is named" 1 \
+		'^configs/base.config requires CONFIG_ONE_RUST=y, and .config has n$' "$@"
+	expect "and again by the next build" 1 'requires CONFIG_ONE_RUST=y' "$@"
+	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
+	expect "an option that the build has changed is named" 1 \
+		'^configs/rust.config requires CONFIG_TWO=n, and .config has y$' "$@" other
+}
+
 test_all()
 {
+	test_configuration
 	test_boots
 	test_reports
 	test_arguments
