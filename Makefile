@@ -19,6 +19,12 @@ override ARCH := $(FLAVOUR)
 override FLAVOUR := rust
 endif
 
+# These take one flavour.
+ONLY_ONE := $(filter build run shell quick slow,$(MAKECMDGOALS))
+ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
+$(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
+endif
+
 export KDIR ARCH J SIGNOFF CACHE
 
 # The other flavours of another architecture are built if they are asked for.
@@ -26,7 +32,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build kernel run shell test quick slow bench check patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'

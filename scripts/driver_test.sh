@@ -123,6 +123,8 @@ test_arguments()
 		"$TOP/scripts/build.sh" arm
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
+	expect "two flavours are refused where one is taken" 2 "make quick takes one flavour, and FLAVOUR='rust debug'" \
+		make -C "$TOP" -n quick FLAVOUR='rust debug'
 	expect "virtme-ng is refused where it cannot work" 1 'for x86_64 only' \
 		env ARCH=arm "$TOP/scripts/arguments.sh" vng rust
 	expect "one unknown flavour among several is refused before the set-up" 2 "no flavour 'x'" \
