@@ -54,16 +54,6 @@ FLAKY = {
         "autoreap_no_new_privs_unset", "autoreap_signaled", "nnp_sets_no_new_privs"],
 }
 
-# Cases of our own that show a fault of the C implementation: on the flavour
-# "c" they are to fail, and are then reported apart, neither passed nor failed.
-EXPECTED_FAILURES = {
-    "filesystems/file_handle:nsfs_handle_test": {
-        "tail_of_zeroes_decodes": "nsfs refuses zeroes after the fields of a handle",
-        "tail_with_anything_in_it_is_stale": "nsfs accepts anything after the fields of a handle"},
-    "filesystems/file_handle:nsfs_ioctl_test": {
-        "next_without_info": "NS_MNT_GET_NEXT is EFAULT without a place for the information",
-        "previous_without_info": "NS_MNT_GET_PREV is EFAULT without a place for the information"},
-}
 # What is new has no twin in C. On "c", some programs say so, beside what the base
 # can run as well, and the others are left out.
 NEW = ["filesystems/file_handle:fuse_handle*", "filesystems/file_handle:io_uring_*"]
@@ -101,7 +91,6 @@ class Suite:
     failures: dict = field(default_factory=dict)   # case: lines that say why
     skips: dict = field(default_factory=dict)      # case: why
     flaky: list = field(default_factory=list)
-    expected: dict = field(default_factory=dict)   # case: the fault of C that it shows
 
     @property
     def passed(self):
@@ -115,8 +104,7 @@ class Suite:
         """What must not depend on the flavour."""
         cases = {case: "pass" for case in self.passes}
         cases |= {case: "skip" for case in self.skips} | {case: "fail" for case in self.failures}
-        return {case: how for case, how in cases.items()
-                if not is_flaky(self, case) and not fault_of_c(self, case)}
+        return {case: how for case, how in cases.items() if not is_flaky(self, case)}
 
     def line(self, flavour):
         word = "FAIL" if self.failures else "ok"
@@ -127,8 +115,6 @@ class Suite:
             text += f", {self.skipped} skipped"
         if self.flaky:
             text += f", {len(self.flaky)} flaky (passed when tried again)"
-        if self.expected:
-            text += f", {len(self.expected)} expected failures"
         return text
 
 
@@ -193,10 +179,8 @@ def judge_program(name, result, inside):
         suite.skips["(program)"] = " ".join(inside[-1:])
     elif ok:
         suite.passes.append("(program)")
-    # The exit status has the last word. Failures that are expected must not
-    # hide that the program did not come to its end: it says 1 where it did.
-    cut_short = name in EXPECTED_FAILURES and not rest.endswith("# exit=1")
-    if not ok and (cut_short or not suite.failures):
+    # The exit status has the last word.
+    if not ok and not suite.failures:
         suite.failures["(program)"] = [*inside[-8:], rest.strip(" #") or "failed"]
     return suite
 
@@ -266,27 +250,6 @@ def is_flaky(suite, case):
     return any(case.endswith(known) for known in FLAKY.get(suite.name, []))
 
 
-def fault_of_c(suite, case):
-    """The fault of C that a case shows, if it is there for that."""
-    faults = EXPECTED_FAILURES.get(suite.name, {})
-    return next((why for known, why in faults.items() if case.endswith(known)), None)
-
-
-def set_expected_apart(flavour, suites):
-    """On c, a case that shows a fault of C has to fail."""
-    if flavour != "c":
-        return
-    for suite in suites:
-        for case in list(suite.failures):
-            if why := fault_of_c(suite, case):
-                suite.expected[case] = why
-                del suite.failures[case]
-        for case in list(suite.passes):
-            if why := fault_of_c(suite, case):
-                suite.failures[case] = [f"passed: a fault of C that is gone ({why})"]
-                suite.passes.remove(case)
-
-
 def skip_known(suite):
     """What fails here whatever we do is told apart, with the reason."""
     for (name, case), why in KNOWN.get(ARCH, {}).items():
@@ -346,10 +309,6 @@ def report(flavour, suites):
         print(suite.line(flavour))
         for case in suite.flaky:
             print(f"     {case}: failed, and passed when tried again")
-        for why in dict.fromkeys(suite.expected.values()):
-            cases = [case for case, fault in suite.expected.items() if fault == why]
-            print(f"     expected failure: {cases[0].rpartition('.')[2]} "
-                  f"({len(cases)} times): {why}")
         for case, reason in suite.failures.items():
             print(f"     {case}", *(f"       | {line}" for line in reason), sep="\n")
 
@@ -429,7 +388,6 @@ def main():
                    if name in jobs}
     for flavour, suites in results.items():
         retry_flaky(flavour, suites, args)
-        set_expected_apart(flavour, suites)
         report(flavour, suites)
 
     report_skips(results)
