@@ -43,6 +43,23 @@ clippy()
 	kmake CLIPPY=1 prepare $(rust_objects)
 }
 
+# kernel::built_in!() compiles in code that is built in, and in a module it says
+# why it does not.
+built_in()
+{
+	local dir=$BUILD/check-built-in
+	mkdir -p "$dir"
+	printf '%s\n' 'obj-y := inside.o' 'obj-m := outside.o' > "$dir/Kbuild"
+	echo 'pub fn token() -> kernel::BuiltIn { kernel::built_in!() }' |
+		tee "$dir/inside.rs" > "$dir/outside.rs"
+	kmake M="$dir" KRUSTFLAGS=-Amissing_docs inside.o || return
+	if kmake M="$dir" KRUSTFLAGS=-Amissing_docs outside.o > "$dir/log" 2>&1; then
+		echo "error: kernel::built_in!() compiles in a module"
+		return 1
+	fi
+	grep -q 'for code that is built into the kernel' "$dir/log" || { cat "$dir/log"; return 1; }
+}
+
 # Without modules, namespaces and a second processor, which the flavours have.
 minimal()
 {
@@ -109,6 +126,7 @@ step "check: configure" configure
 step "check: rustfmt" kmake rustfmtcheck
 step "check: kernel-doc" silent kernel_doc
 step "check: clippy" silent clippy
+step "check: built-in code" built_in
 step "check: minimal configuration" silent minimal
 step "check: rustdoc" silent kmake rustdoc
 say "check: all silent"
