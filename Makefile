@@ -32,7 +32,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -89,13 +89,16 @@ quick: build ## the inner loop: own suites and KUnit on one flavour
 slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
 	@$(TEST) $(ONE) --slow
 
-bench: tree ## what each call costs on c and rust, in instructions: tables and charts
+bench: tree ## what each call costs on the base, c and rust, in instructions: tables and charts
 	@scripts/setup.sh bench
-	@scripts/bench.py $(or $(FLAVOUR),c rust)
+	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
 
 check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck; a small configuration
 	@scripts/setup.sh check
 	@scripts/check.sh
+
+fixes: tree ## each fix to C: its tests fail on the unmodified base, and pass with it
+	@scripts/fixes.sh
 
 patches: tree ## build what the series touches after each of its patches, or from FROM on
 	@scripts/patches.sh '$(FROM)'

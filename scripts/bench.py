@@ -24,7 +24,10 @@ RESULTS = BUILD / "bench"
 BOOTS = 2
 # Seconds. A guest takes one, and longer where it shares a processor.
 LIMIT = 900
-FLAVOURS = ["c", "rust"]
+# The first is the unmodified base.
+FLAVOURS = ["base/c", "c", "rust"]
+# Which columns are divided by which
+RATIOS = [("c", "base/c"), ("rust", "base/c"), ("rust", "c")]
 
 # How many processes there are, and how many namespaces. With 16, some handle is
 # the first of its hash chain; with one, that would be luck.
@@ -49,16 +52,20 @@ JOB = ["set -e",
        "exec 3>&1 > /tmp/figures 2>&1",
        "trap 'cat /tmp/figures >&3' EXIT",
        "cd /selftests/filesystems/file_handle",
-       "insmod /lib/modules/rust_exportfs.ko",
+       "[ ! -f /lib/modules/rust_exportfs.ko ] || insmod /lib/modules/rust_exportfs.ko",
        *(f"./handle_bench -p {processes} -n {namespaces}" for processes, namespaces in COUNTS),
        "./uring_handle_bench",
        "mke2fs -b 4096 -I 4096 -i 65536 /dev/nullb0 65536 > /dev/null",
        "./uring_handle_bench -c /dev/nullb0 -d /mnt"]
 
 
+def short(flavour):
+    return flavour.removesuffix("/c")
+
+
 def boot(flavour, number):
     """The figures of one boot, and what else was said."""
-    results = RESULTS / f"{flavour}-{number}"
+    results = RESULTS / f"{short(flavour)}-{number}"
     run, log = run_guest(flavour, results, LIMIT, JOB, ARGUMENTS, CLOCK="instructions")
     figures = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     notes = [line for line in log.splitlines() if not line.startswith(("{", "guest: "))]
@@ -110,26 +117,27 @@ def outcome(what):
     return f"{what['call']} ({errno.errorcode[what['errno']]})" if what["errno"] else what["call"]
 
 
-def ratio(row):
-    return row["rust"]["minimum"] / row["c"]["minimum"] if {"c", "rust"} <= row.keys() else None
+def ratio(row, this, other):
+    return f"{row[this]['minimum'] / row[other]['minimum']:.3f}" if other in row else ""
 
 
 def print_calls(calls, flavours):
-    print(f"\nInstructions per call{'':24}", *(f"{name:>8}" for name in flavours),
-          "  rust/c" if len(flavours) == 2 else "")
+    ratios = [(this, other) for this, other in RATIOS if {this, other} <= set(flavours)]
+    print(f"\nInstructions per call{'':24}", *(f"{short(name):>8}" for name in flavours),
+          *(f"{short(this)}/{short(other)}".rjust(10) for this, other in ratios))
     for what, row in calls:
         if (what["processes"], what["namespaces"]) == LEAST:
             print(f"{what['filesystem']:14} {outcome(what):34}",
-                  *(f"{row[name]['minimum']:8}" for name in flavours),
-                  f"{ratio(row):8.3f}" if ratio(row) else "")
+                  *(f"{row[name]['minimum'] if name in row else '-':>8}" for name in flavours),
+                  *(f"{ratio(row, *pair):>10}" for pair in ratios))
 
 
 def print_growth(calls, flavours):
     """The calls whose cost depends on how much there is of what."""
     medians = defaultdict(dict)
     for what, row in calls:
-        for name in flavours:
-            key = (what["filesystem"], outcome(what), name)
+        for name in filter(row.__contains__, flavours):
+            key = (what["filesystem"], outcome(what), short(name))
             medians[key][what["processes"], what["namespaces"]] = row[name]["median"]
     print(f"\nWith more processes and namespaces{'':18}",
           *(f"{f'{p} + {n}':>8}" for p, n in COUNTS))
@@ -166,7 +174,7 @@ def print_curves(curves):
     print(f"\nN at once: the line by least squares{'':23} {'fixed':>10} {'each':>9}"
           f" {'N = 256':>11}")
     for line in curves:
-        print(f"{line['curve']:29} {line['how']:24} {line['flavour']:6}"
+        print(f"{line['curve']:29} {line['how']:24} {short(line['flavour']):6}"
               f"{line['intercept']:9.0f} {line['slope']:9.1f} {line['points'][-1][1]:11}")
 
 

@@ -30,7 +30,8 @@ make_initrd()
 	rm -rf "$dir"
 	mkdir -p "$dir/lib/modules"
 	install -m 755 "$JOB" "$dir/job"
-	find "$BUILD/$FLAVOUR/samples" -name '*.ko' -exec cp -t "$dir/lib/modules" {} +
+	[ ! -d "$BUILD/$FLAVOUR/samples" ] ||
+		find "$BUILD/$FLAVOUR/samples" -name '*.ko' -exec cp -t "$dir/lib/modules" {} +
 	(cd "$dir" && find job lib | cpio --quiet -o -H newc -R 0:0) |
 		cat "$GUEST/image.cpio" - > "$RESULTS/initrd.img"
 	rm -rf "$dir"

@@ -4,6 +4,9 @@
 #
 #   build.sh FLAVOUR            everything a boot needs
 #   build.sh FLAVOUR TARGET...  the kernel's own make targets in that flavour
+#
+# The flavour base/c is the unmodified base, in a tree of its own. Where COMMIT is
+# set, it is that commit of the series instead.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -20,9 +23,23 @@ SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesyste
 [ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
 
 check_flavour "$FLAVOUR"
+SRC=$LINUX
+[ "$FLAVOUR" != base/c ] || SRC=$BASE
 
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
-kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
+kmake() { make -C "$SRC" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
+
+# The tree of the base borrows the objects of build/linux.
+checkout_base()
+{
+	if [ ! -d "$BASE" ]; then
+		rm -rf "$BASE.tmp"
+		git clone -q --shared --no-checkout "$LINUX" "$BASE.tmp"
+		mv "$BASE.tmp" "$BASE"
+	fi
+	git -C "$BASE" fetch -q origin base
+	git -C "$BASE" checkout -q --detach "${COMMIT:-FETCH_HEAD}"
+}
 
 # Start from a flavour that is built: kbuild then rebuilds what depends on the
 # options that differ, and nothing else. Not for "debug": that is everything, and
@@ -101,7 +118,7 @@ config_inputs()
 	{
 		cat "$@" "$BUILD/env.sh"
 		# One that is missing counts as well.
-		git -C "$LINUX" ls-files -z '*Kconfig*' | (cd "$LINUX" && xargs -0 cat 2>&1) || true
+		git -C "$SRC" ls-files -z '*Kconfig*' | (cd "$SRC" && xargs -0 cat 2>&1) || true
 	} | sha256sum
 }
 
@@ -115,10 +132,10 @@ configure()
 	   [ -z "$(differs "$OUT/.config" "${fragments[@]}")" ]; then
 		return
 	fi
-	[ "$FLAVOUR" = debug ] || [ -d "$OUT" ] || seed_from_sibling
+	[ "$FLAVOUR" = debug ] || [ "$SRC" = "$BASE" ] || [ -d "$OUT" ] || seed_from_sibling
 	mkdir -p "$OUT"
 	rm -f "$OUT/.fragments"
-	step "$FLAVOUR: configure" env -C "$LINUX" ARCH="$ARCH" \
+	step "$FLAVOUR: configure" env -C "$SRC" ARCH="$ARCH" \
 		scripts/kconfig/merge_config.sh -n -O "$OUT" "${fragments[@]}"
 	verify_config
 	echo "$sum" > "$OUT/.fragments"
@@ -232,6 +249,7 @@ guest()
 }
 
 need_space "$BUILD" 3000 "a kernel build"
+[ "$SRC" = "$LINUX" ] || checkout_base
 configure
 if [ $# -gt 0 ]; then
 	kmake "$@"

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt  # pylint: disable=wrong-import-position
 
 # The same file from the same figures, and text that can be searched.
 plt.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9})
-COLOURS = {"c": "tab:blue", "rust": "tab:orange"}
+COLOURS = {"base/c": "tab:gray", "c": "tab:blue", "rust": "tab:orange"}
 LINES = ["-", "--", ":", "-."]
 
 

@@ -145,7 +145,7 @@ test_arguments()
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
 		"$TOP/scripts/test.py" rust --tests x:y
-	expect "a flavour that is not measured is named" 1 "'debug' is not measured; there are: c rust" \
+	expect "a flavour that is not measured is named" 1 "'debug' is not measured; there are: base/c c rust" \
 		"$TOP/scripts/bench.py" c debug
 	expect "an architecture whose clock counts no instructions is named" 1 "x86_64's, not arm's" \
 		env ARCH=arm "$TOP/scripts/bench.py" c

@@ -4,6 +4,8 @@
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LINUX=$TOP/build/linux
+# The tree of the "flavour" base/c: the unmodified base, for comparison.
+BASE=$TOP/build/base/linux
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
 ARCH=${ARCH:-x86_64}
 ARCHITECTURES="x86_64 arm s390"
@@ -51,7 +53,7 @@ LOGS=$BUILD/logs
 # What cross packages do not have: a static busybox, and libcap.
 # shellcheck disable=SC2034 # likewise
 SYSROOT=$BUILD/sysroot
-export TOP BUILD LINUX LOGS CACHE ARCH J
+export TOP BUILD LINUX BASE LOGS CACHE ARCH J
 
 # step NAME COMMAND...: run a long command with its output in a log file; say
 # what runs, how long it took and, where it fails, the end of its log. Not to be
@@ -123,18 +125,20 @@ flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*
 
 check_flavour()
 {
-	case " $(flavours) " in
+	case " $(flavours) base/c " in
 	*" $1 "*) ;;
 	*) die "there is no flavour '$1'; there are: $(flavours)" ;;
 	esac
 }
 
 # fragments FLAVOUR: the kernel configuration, as files: everybody's, the
-# architecture's, the flavour's, and what the flavour has there alone.
+# architecture's, the flavour's, and what the flavour has there alone. The base
+# has no option that the series adds.
 fragments()
 {
-	local name
-	for name in base "$ARCH" "$1" "$1-$ARCH"; do
+	local name names="base base-rust $ARCH $1 $1-$ARCH"
+	[ "$1" != base/c ] || names="base $ARCH base-$ARCH"
+	for name in $names; do
 		[ ! -f "$TOP/configs/$name.config" ] || echo "$TOP/configs/$name.config"
 	done
 }

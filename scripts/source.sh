@@ -155,7 +155,7 @@ if [ -d "$LINUX" ]; then
 	"$TOP/scripts/tree.py" saved ||
 		die "build/linux was made from another base ($(cat "$LINUX/.git/origin")); make it anew with this one once its work is imported or dropped"
 	say "build/linux was made from another base; making it anew"
-	# The clone that patches.sh builds in borrows its objects.
-	rm -rf "$LINUX" "$BUILD/patches"
+	# The clones that patches.sh and build.sh build in borrow its objects.
+	rm -rf "$LINUX" "$BUILD/patches" "$BUILD/base"
 fi
 make_base
