@@ -32,7 +32,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -44,6 +44,7 @@ help: ## this list
 		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
 		'FROM=' 'the number of the patch that `make patches` starts at' \
+		'' 'the commit of this repository that `make sizes` compares with' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
@@ -93,12 +94,18 @@ bench: tree ## what each call costs on the base, c and rust, in instructions: ta
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
 
-check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck; a small configuration
+check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck, items; a small configuration
 	@scripts/setup.sh check
 	@scripts/check.sh
 
 fixes: tree ## each fix to C: its tests fail on the unmodified base, and pass with it
 	@scripts/fixes.sh
+
+items: tree ## list the public items of the Rust code with their users; fails if one has none
+	@scripts/public_items.py
+
+sizes: tree ## lines, public items and unsafe blocks by file, compared with the commit FROM
+	@scripts/sizes.py $(FROM)
 
 patches: tree ## build what the series touches after each of its patches, or from FROM on
 	@scripts/patches.sh '$(FROM)'

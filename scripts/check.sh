@@ -122,6 +122,7 @@ step "check: shellcheck" shell_scripts
 step "check: minimum versions" minimum_versions
 step "check: checkpatch --strict" checkpatch
 step "check: MAINTAINERS" maintained
+step "check: public items" "$TOP/scripts/public_items.py" --unused
 step "check: configure" configure
 step "check: rustfmt" kmake rustfmtcheck
 step "check: kernel-doc" silent kernel_doc
