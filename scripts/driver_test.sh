@@ -385,8 +385,59 @@ test_configuration()
 		'^configs/rust.config requires CONFIG_TWO=n, and .config has y$' "$@" other
 }
 
+# A crate of one type, and a file that uses some of it.
+test_items()
+{
+	local tree=$WORK/items
+	mkdir -p "$tree/rust/kernel/fs" "$tree/fs"
+	git -C "$tree" init -q
+	git -C "$tree" -c user.name=t -c user.email=t commit -q --allow-empty -m base
+	git -C "$tree" branch base
+	cat > "$tree/rust/kernel/fs/thing.rs" <<-'EOF'
+		/// `Thing::in_doc()` is no use.
+		pub struct Thing(u32);
+		impl Thing {
+		    pub fn called(&self) {}
+		    pub fn named() {}
+		    pub fn homonym(&self) {}
+		    pub fn own(&self) { self.own() }
+		    pub(crate) fn internal(&self) {}
+		}
+		pub trait Hooks {
+		    const NEEDED: u32;
+		    fn overridden(&self) {}
+		    fn default_only(&self) {}
+		}
+		impl_flags!(
+		    pub struct Flags(u32);
+		    pub enum Flag {
+		        Set = 1,
+		        Unset = 2,
+		    }
+		);
+	EOF
+	cat > "$tree/fs/user.rs" <<-'EOF'
+		use kernel::fs::thing::{self, Flag, Thing};
+		impl thing::Hooks for X {
+		    const NEEDED: u32 = 1;
+		    fn overridden(&self) {}
+		}
+		fn f(t: &Thing, flags: thing::Flags) { t.called(); Thing::named(); Flag::Set; }
+	EOF
+	echo 'fn g(x: Other) { x.homonym(); Flag::Unset; }' > "$tree/fs/other.rs"
+	git -C "$tree" add -A
+	git -C "$tree" -c user.name=t -c user.email=t commit -qm series
+	expect "public items without a user are named" 1 '13 public items, 4 without a user' \
+		env LINUX="$tree" "$TOP/scripts/public_items.py" --unused
+	expect "exactly these" 0 '^homonym own default_only Unset$' \
+		bash -c "sed -n 's/.*::\([A-Za-z_]*\): NO USER/\1/p' '$WORK/previous' | xargs"
+	expect "the size of a file is counted" 0 'thing.rs +20 +13 +0$' \
+		env LINUX="$tree" "$TOP/scripts/sizes.py"
+}
+
 test_all()
 {
+	test_items
 	test_configuration
 	test_boots
 	test_reports
