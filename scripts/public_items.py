@@ -86,6 +86,10 @@ class Users:
         self.functions = functions
         for item in items:
             self.by_name.setdefault(item.name, []).append(item)
+        # A macro is exported at the root of the crate, and re-exported with another name.
+        self.macros = {name + "!": path[-1] + "!"
+                       for source in sources.values() if source.path.startswith(CRATE)
+                       for name, path in source.imports.items() if path and name != path[-1]}
         for source in sources.values():
             self.add_file(source)
 
@@ -107,6 +111,7 @@ class Users:
                 continue
             for path in (use.path, *((*glob, *use.path[len(source.module):])
                                      for glob in source.globs)):
+                path = (*path[:-1], self.macros.get(path[-1], path[-1])) if path else path
                 for at, name in enumerate(path):
                     for item in self.by_name.get(name, []):
                         if self.names(path, at, item):
