@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file handles and the ioctls of nsfs.
+//! File handles and ioctls of nsfs.
 //!
-//! A handle of a namespace is `struct nsfs_file_handle`: its 64-bit id, which is never reused, its
-//! type and its inode number, 16 bytes in native byte order, of the kind `FILEID_NSFS`. Anybody may
-//! decode one, and finds an active namespace if the caller is in it, or may see all of them.
+//! A handle of a namespace is a `struct nsfs_file_handle`: its 64-bit id, which is not reused, its
+//! type and its inode number. It has 16 bytes in native byte order; the `fileid_type` is
+//! `FILEID_NSFS`. Any process may decode it. The namespace is found if it is active, and if the
+//! process is in it or may see all namespaces.
 //!
 //! C version of this file: the `export_operations` and `ns_ioctl()` in [`fs/nsfs.c`](./nsfs.c).
 
 use core::mem::offset_of;
-#[cfg(CONFIG_PID_NS)]
-use kernel::ns_common::View;
 use kernel::{
-    bindings,
+    built_in,
     fs::{
         exportfs::{
-            Context,
             Encoded,
             Encoder,
             Fid,
             FileidType,
-            Flags,
             Handle,
+            OpFlags,
             Operations,
             Table,
             Tail, //
@@ -34,19 +32,20 @@ use kernel::{
     ns_common::{
         may_see_all_namespaces,
         NsCommon,
-        TypeAndInum, //
+        RcuNsCommon, //
     },
     prelude::*,
-    sync::aref::ARef, //
+    sync::rcu,
+    uapi, //
 };
 
-// A crate looks beside its first file, where other filesystems are.
+// rustc resolves the modules of a crate root beside its file, which is among other filesystems.
 #[path = "nsfs_rust/ioctl.rs"]
 mod ioctl;
 #[path = "nsfs_rust/request.rs"]
 mod request;
 
-/// The handle of a namespace: `struct nsfs_file_handle`.
+/// The handle of a namespace (`struct nsfs_file_handle`).
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct NsHandle {
@@ -60,9 +59,9 @@ impl Handle for NsHandle {
     const TAIL: Tail = Tail::Zero;
 }
 
-// The layout is ABI, and told to user space in C.
+// The layout is defined in C and used by user space.
 const _: () = {
-    type C = bindings::nsfs_file_handle;
+    type C = uapi::nsfs_file_handle;
 
     assert!(size_of::<NsHandle>() == size_of::<C>());
     assert!(offset_of!(NsHandle, ns_id) == offset_of!(C, ns_id));
@@ -71,54 +70,51 @@ const _: () = {
 };
 
 impl NsHandle {
-    /// Finds the namespace. A handle of the id alone has zeros for the type and the inode number.
+    /// Looks up the namespace. A handle without type and inode number is looked up by the id alone.
     #[inline]
-    fn lookup(&self) -> Option<ARef<NsCommon>> {
-        if self.ns_id == 0 {
+    fn lookup<'rcu>(&self, rcu: &'rcu rcu::Guard) -> Option<RcuNsCommon<'rcu>> {
+        if self.ns_id == 0 || (self.ns_type == 0) != (self.ns_inum == 0) {
             return None;
         }
-        let known = match (self.ns_type, self.ns_inum) {
-            (0, 0) => None,
-            (0, _) | (_, 0) => return None,
-            (ns_type, inum) => Some(TypeAndInum { ns_type, inum }),
-        };
-        NsCommon::lookup(self.ns_id, known)
+        NsCommon::lookup(built_in!(), self.ns_id, self.ns_type, rcu)
+            .filter(|ns| self.ns_inum == 0 || self.ns_inum == ns.inum())
     }
 }
 
-/// Decides whether the caller may have a file of this namespace.
+/// Checks whether the current task may open the namespace.
 ///
-/// A caller in the namespace has it in `/proc/self/ns`; one who may see all namespaces can list
-/// them.
+/// A task can open its own namespaces in `/proc/self/ns`. If it may see all namespaces, it can find
+/// the others with listns(2).
 #[inline]
-fn may_open(ns: &NsCommon) -> Result {
-    let view = ns.view().ok_or(EOPNOTSUPP)?;
+fn check_permission(ns: RcuNsCommon<'_>) -> Result {
+    if !ns.is_current() {
+        if may_see_all_namespaces(built_in!()) {
+            return Ok(());
+        }
+        return Err(EPERM);
+    }
 
-    if !view.contains(current!()) {
-        return if may_see_all_namespaces() {
-            Ok(())
-        } else {
-            Err(EPERM)
-        };
+    // The pid namespace of the current task cannot be joined once its init has been reaped.
+    if ns.ns_type() == uapi::ns_type_PID_NS
+        && !current!()
+            .active_pid_ns()
+            .is_some_and(|ns| ns.has_child_reaper())
+    {
+        return Err(EPERM);
     }
-    match view {
-        // What pidns_for_children_get() refuses, too.
-        #[cfg(CONFIG_PID_NS)]
-        View::Pid(ns) if !ns.has_child_reaper() => Err(EPERM),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
-/// The filesystem.
+/// The namespace filesystem.
 ///
-/// Has no `open`, because what that does in C is what the VFS does where there is none.
+/// There is no `open` operation: that of C does what the VFS does without one.
 struct NsFs;
 
 #[vtable]
 impl Operations for NsFs {
     type Private = NsCommon;
 
-    const FLAGS: Flags = Flags::NONBLOCK;
+    const FLAGS: OpFlags = OpFlags::NONBLOCK;
 
     fn encode_fh<'a>(
         inode: &Inode<NsCommon>,
@@ -138,37 +134,45 @@ impl Operations for NsFs {
     }
 
     #[inline]
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let Some(handle) = fid.load::<NsHandle>() else {
             return Ok(None);
         };
-        let Some(ns) = handle.lookup() else {
+
+        let rcu = rcu::read_lock();
+        let Some(ns) = handle.lookup(&rcu) else {
             return Ok(None);
         };
-        may_open(&ns)?;
-        nsfs::path(ns)?.into_dentry(sb).map(Some)
+        check_permission(ns)?;
+        let Some(ns) = ns.get() else {
+            return Ok(None);
+        };
+        drop(rcu);
+
+        nsfs::dentry(built_in!(), ns)
     }
 
-    /// Decoding asks all there is to ask.
-    fn permission(_ctx: &Context, _oflags: u32) -> Result {
+    /// Accepts all flags. `fh_to_dentry` checks permission for each namespace.
+    fn permission(_oflags: u32) -> Result {
         Ok(())
     }
 }
 
-/// The code is part of the kernel image, and starts with `nsfs_init()` in C.
+/// Stands for this file, which is built into the kernel. `nsfs_init()` in C initialises nsfs.
 struct LocalModule;
 
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"nsfs";
 
-    // SAFETY: A null pointer stands for built-in code.
+    // SAFETY: Built-in code is represented by a null pointer.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
-/// The table that nsfs_init_fs_context() in `fs/nsfs.c` installs.
+/// The table that `nsfs_init_fs_context()` in `fs/nsfs.c` installs.
 //
-// SAFETY: nsfs_init_inode() sets `i_private` to the `struct ns_common` that the inode holds until
-// it is evicted. The root of the filesystem has none, but there is no path to it that a file could
-// be named by.
+// SAFETY: `nsfs_init_inode()` sets `i_private` to a `struct ns_common`. The inode holds a reference
+// to it until eviction, and `i_private` does not change. It is in the namespace tree, as `NsCommon`
+// requires: files are not created for other namespaces. The root inode has no `i_private`, but it
+// cannot be encoded: user space has no file descriptor or path of it.
 #[no_mangle]
 static nsfs_rust_export_operations: Table<NsFs> = unsafe { Table::new() };

@@ -1,43 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file handles of pidfs.
+//! File handles of pidfs.
 //!
-//! A handle of a pidfd is the 64-bit number of its `struct pid`, which is never reused: 8 bytes in
-//! native byte order, of the kind `FILEID_KERNFS`. Anybody may decode one, and finds what lies in
-//! the pid namespace hierarchy of the caller and has not been reaped.
+//! The handle of a pidfd is the 64-bit inode number of its `struct pid`, which is not reused. It
+//! has 8 bytes in native byte order; the `fileid_type` is `FILEID_KERNFS`. Any process may decode
+//! it. The pid is found if it was used for a pidfd before, is in the pid namespace hierarchy of the
+//! process, and has not been reaped.
 //!
 //! C version of this file: the `export_operations` in [`fs/pidfs.c`](./pidfs.c).
 
 use kernel::{
+    built_in,
     fs::{
         exportfs::{
-            Context,
             Encoded,
             Encoder,
             Fid,
             FileidType,
-            Flags,
             Handle,
+            OpFlags,
             Operations,
             Table,
             Tail, //
         },
         file::flags::*,
         pidfs,
-        File,
         Inode,
+        NewFile,
         OwnedDentry,
         Path,
         SuperBlock, //
     },
     pid::StructPid,
-    prelude::*,
-    sync::aref::ARef,
-    warn_on, //
+    prelude::*, //
 };
 
-/// What open_by_handle_at(2) accepts: `O_NONBLOCK` is `PIDFD_NONBLOCK`, `O_EXCL` is
-/// `PIDFD_THREAD`, and `O_LARGEFILE` is added by the system call.
+/// The flags that open_by_handle_at(2) accepts. `O_NONBLOCK` is `PIDFD_NONBLOCK`, and `O_EXCL` is
+/// `PIDFD_THREAD`. The system call adds `O_LARGEFILE`.
 const VALID_OPEN_FLAGS: u32 =
     O_RDONLY | O_WRONLY | O_RDWR | O_NONBLOCK | O_CLOEXEC | O_EXCL | O_LARGEFILE;
 
@@ -53,14 +52,14 @@ impl Handle for PidHandle {
     const TAIL: Tail = Tail::Ignored;
 }
 
-/// The filesystem.
+/// The pid filesystem.
 struct PidFs;
 
 #[vtable]
 impl Operations for PidFs {
     type Private = StructPid;
 
-    const FLAGS: Flags = Flags::NONBLOCK;
+    const FLAGS: OpFlags = OpFlags::NONBLOCK;
 
     fn encode_fh<'a>(
         inode: &Inode<StructPid>,
@@ -73,48 +72,46 @@ impl Operations for PidFs {
     }
 
     #[inline]
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let Some(handle) = fid.load::<PidHandle>() else {
             return Ok(None);
         };
-        let Some(pid) = pidfs::lookup(handle.ino) else {
-            return Ok(None);
-        };
-        pidfs::path(pid)?.into_dentry(sb).map(Some)
+        pidfs::lookup(built_in!(), handle.ino)
     }
 
-    /// The lookup asks whether the pid is in the caller's pid namespace hierarchy, which is all
-    /// that pidfd_open(2) asks, too; no further permission is needed.
-    fn permission(_ctx: &Context, oflags: u32) -> Result {
+    /// Rejects flags that have no meaning for pidfds.
+    ///
+    /// No further permission is required: `fh_to_dentry` only finds pids in the pid namespace
+    /// hierarchy of the current task. pidfd_open(2) requires no more than that and, without
+    /// `PIDFD_THREAD`, a thread-group leader.
+    fn permission(oflags: u32) -> Result {
         if oflags & !VALID_OPEN_FLAGS != 0 {
             return Err(EINVAL);
         }
         Ok(())
     }
 
-    fn open(path: &Path, oflags: u32) -> Result<ARef<File>> {
-        // Only the creator of a task can have it killed with its pidfd.
-        if warn_on!(oflags & pidfs::AUTOKILL != 0) {
-            return Err(EINVAL);
-        }
-        pidfs::open(path, oflags & !O_LARGEFILE)
+    fn open(path: &Path, oflags: u32) -> Result<NewFile> {
+        pidfs::open(built_in!(), path, oflags)
     }
 }
 
-/// The code is part of the kernel image, and starts with `pidfs_init()` in C.
+/// Stands for this file, which is built into the kernel. `pidfs_init()` in C initialises pidfs.
 struct LocalModule;
 
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"pidfs";
 
-    // SAFETY: A null pointer stands for built-in code.
+    // SAFETY: Built-in code is represented by a null pointer.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
-/// The table that pidfs_init_fs_context() in `fs/pidfs.c` installs.
+/// The table that `pidfs_init_fs_context()` in `fs/pidfs.c` installs.
 //
-// SAFETY: pidfs_init_inode() sets `i_private` to the `struct pid` that the inode holds until it is
-// evicted. The root of the filesystem has none, but there is no path to it that a file could be
-// named by.
+// SAFETY: `pidfs_init_inode()` sets `i_private` to a `struct pid`. The inode holds a reference to
+// it until eviction, and `i_private` does not change. As `StructPid` requires, `alloc_pid()` has
+// returned the pid: an inode is only created for a pid that a task has or had, and a task gets its
+// pid from `alloc_pid()`. The root inode has no `i_private`, but it cannot be encoded: user space
+// has no file descriptor or path of it.
 #[no_mangle]
 static pidfs_rust_export_operations: Table<PidFs> = unsafe { Table::new() };

@@ -3,8 +3,7 @@
 #define IOU_FHANDLE_H
 
 #include <linux/io_uring_types.h>
-
-#include "bpf_filter.h"
+#include <uapi/linux/io_uring/bpf_filter.h>
 
 int io_name_to_handle_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
 int io_name_to_handle(struct io_kiocb *req, unsigned int issue_flags);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! name_to_handle_at(2) and open_by_handle_at(2) as operations of io_uring.
+//! io_uring operations for name_to_handle_at(2) and open_by_handle_at(2).
 //!
-//! They do what the system calls do, with the same errors in the same order. What the submission
-//! queue entry points to is fetched when it is submitted, so that it may be reused afterwards,
-//! with one exception: the handle and the mount id that `IORING_OP_NAME_TO_HANDLE_AT` stores.
+//! The operations return the same errors in the same order as the system calls. The memory that a
+//! submission queue entry refers to is read by `->prep()` and may be reused after the submission,
+//! except for the handle and the mount id that `IORING_OP_NAME_TO_HANDLE_AT` writes.
 //!
-//! A name is looked up at once if it is cached. A handle is decoded at once if the filesystem
-//! promises, with `EXPORT_OP_NONBLOCK`, that it does not block. All else is left to a worker.
+//! A cached name is looked up inline. A handle is decoded inline if the filesystem declares
+//! `EXPORT_OP_NONBLOCK`. Everything else is done by a worker.
 
-// A crate looks beside its first file, where other operations are.
+// Without `#[path]`, the modules would be looked for in the directory of this file.
 #[path = "fhandle_rust/name_to_handle.rs"]
 mod name_to_handle;
 #[path = "fhandle_rust/open_by_handle.rs"]
@@ -21,9 +21,9 @@ use self::{
 };
 use kernel::uaccess::UserPtr;
 
-/// Wraps a pointer of a submission queue entry.
+/// Converts a field of an entry, as `u64_to_user_ptr()` does.
 fn user(addr: u64) -> UserPtr {
-    // CAST: As u64_to_user_ptr() does.
+    // CAST: A pointer of a 32-bit architecture is in the lower half.
     UserPtr::from_addr(addr as usize)
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Handles: what a server names its inodes by.
+ * Handles, by which a server identifies its inodes.
  *
- * The functions are in fhandle.rs. All that comes from a server or from user
- * space is read there, and nowhere else.
+ * fhandle.rs parses all bytes that come from a server or from user space.
  */
 
 #ifndef _FS_FUSE_FHANDLE_H
@@ -13,22 +12,27 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
+struct dentry;
+struct export_operations;
+struct inode;
+struct super_block;
+
 #ifdef CONFIG_FUSE_HANDLE
 
-/** Handles up to this size need no memory of their own */
+/** The maximum size of a handle that is stored inline */
 #define FUSE_FHANDLE_INLINE 24
 
 /**
- * struct fuse_fhandle - handle of an inode; all-zero if it has none
+ * struct fuse_fhandle - handle of an inode; all-zero if it is unknown
  */
 struct fuse_fhandle {
 	/** @len: size in bytes */
 	u16 len;
 
-	/** @hash: of the bytes, to tell most handles apart by */
+	/** @hash: hash of the bytes, compared first */
 	u32 hash;
 
-	/** @data: the bytes, or a pointer that owns them */
+	/** @data: the bytes, or a pointer to memory with them */
 	union fuse_fhandle_data {
 		u8 bytes[FUSE_FHANDLE_INLINE];
 		u8 *ptr;
@@ -36,26 +40,30 @@ struct fuse_fhandle {
 };
 
 /**
- * struct fuse_handle_found - what a lookup by handle has found
+ * struct fuse_handle_found - result of a lookup by handle
  */
 struct fuse_handle_found {
 	/**
 	 * @entry: the entry; if its nodeid is not 0, the server has counted a
-	 * lookup, even if the reply is wrong in what follows
+	 * lookup, even if the rest of the reply is not valid
 	 */
 	struct fuse_entry2_out entry;
 
 	/** @statx: the attributes */
 	struct fuse_statx_out statx;
 
-	/** @fhandle: the handle, which is the caller's to free */
+	/** @fhandle: the handle, which the caller must free */
 	struct fuse_fhandle fhandle;
 };
 
-/* The size of the largest FUSE_EXT_HANDLE */
+/* The maximum size of a FUSE_EXT_HANDLE */
 #define FUSE_EXT_HANDLE_MAX					\
 	FUSE_REC_ALIGN(sizeof(struct fuse_ext_header) +		\
 		       sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE)
+
+/* fhandle.rs */
+extern const struct export_operations fuse_handle_export_operations;
+extern const struct export_operations fuse_handle_fid_operations;
 
 void fuse_fhandle_free(struct fuse_fhandle *fh);
 int fuse_fhandle_copy(struct fuse_fhandle *to, const struct fuse_fhandle *from);
@@ -67,11 +75,12 @@ int fuse_fhandle_parse(const u8 *buf, size_t len, bool may_sleep,
 int fuse_fhandle_parse_compound(const u8 *buf, size_t len,
 				struct fuse_handle_found *found);
 size_t fuse_fhandle_ext(const struct fuse_fhandle *fh, u8 *buf, size_t room);
-int fuse_fhandle_encode(const struct fuse_fhandle *fh,
-			const struct fuse_fhandle *parent, u32 *fid,
-			int *max_len);
-int fuse_fhandle_decode(const u32 *fid, int len, int type, bool parent,
-			struct fuse_fhandle *fh);
+
+/* lookup_handle.c */
+struct fuse_fhandle fuse_inode_fhandle(struct inode *inode);
+struct dentry *fuse_fhandle_dentry(struct super_block *sb,
+				   const struct fuse_fhandle *fh);
+struct dentry *fuse_fhandle_parent(struct dentry *child);
 
 #else /* CONFIG_FUSE_HANDLE */
 
@@ -85,6 +94,11 @@ static inline int fuse_fhandle_copy(struct fuse_fhandle *to,
 				    const struct fuse_fhandle *from)
 {
 	return 0;
+}
+
+static inline struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
+{
+	return (struct fuse_fhandle){};
 }
 
 #endif /* CONFIG_FUSE_HANDLE */

@@ -1,21 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What FUSE servers name their inodes by.
+//! The handles by which FUSE servers identify inodes.
 //!
-//! A server that asks for it gives each inode a handle of up to 128 bytes, which it alone
-//! interprets. All that is read here comes from a server, or from whoever holds a file handle, and
-//! may be anything.
+//! A server that negotiates `FUSE_HAS_LOOKUP_HANDLE` gives each inode a handle of up to 128 bytes.
+//! This file parses what servers reply and what holders of file handles present. Neither is
+//! trusted. It also has the export operations of such servers.
 //!
 //! C header: [`fs/fuse/fhandle.h`](./fhandle.h)
+//!
+//! Reference: <https://docs.kernel.org/filesystems/fuse/fuse-handles.html>
 
-use core::slice;
+use core::{
+    ptr::NonNull,
+    slice, //
+};
 use kernel::{
     alloc::flags::*,
     bindings,
+    error::from_err_ptr,
+    fs::{
+        exportfs::{
+            Encoded,
+            Encoder,
+            Fid,
+            Operations,
+            Table, //
+        },
+        Dentry,
+        Inode,
+        OwnedDentry,
+        SuperBlock, //
+    },
     prelude::*, //
 };
 
-// A crate looks beside its first file, where the C of FUSE is.
+// The compiler looks for modules in `fs/fuse`, where the C files are.
 #[path = "fhandle/ext.rs"]
 mod ext;
 #[path = "fhandle/fid.rs"]
@@ -29,9 +48,127 @@ mod reply;
 #[path = "fhandle/tests.rs"]
 mod tests;
 
-use handle::FHandle;
+use handle::{
+    FHandle,
+    InodeHandle, //
+};
 
-/// Stores the outcome in C's place, and turns it into an error number.
+/// The export operations of a server that has handles.
+///
+/// # Invariants
+///
+/// Only the tables below call the operations. `fuse_init_handles()` installs them, on FUSE
+/// superblocks alone.
+struct FuseExport;
+
+/// The operations of a server that sets `FUSE_NO_EXPORT_SUPPORT`: handles can only be encoded.
+///
+/// # Invariants
+///
+/// The invariants are those of [`FuseExport`].
+struct FuseFid;
+
+/// # Safety
+///
+/// The caller must ensure that `inode` and `parent` are inodes of FUSE.
+unsafe fn encode<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
+    // SAFETY: The caller ensures that this is an inode of FUSE.
+    let handle = unsafe { InodeHandle::new(inode) };
+    // SAFETY: The caller ensures that this is an inode of FUSE.
+    let parent = parent.map(|parent| unsafe { InodeHandle::new(parent) });
+
+    fid::encode(
+        handle.as_bytes(),
+        parent.as_ref().map(InodeHandle::as_bytes),
+        encoder,
+    )
+}
+
+/// Asks the server for the inode of a file handle, or for its parent.
+///
+/// # Safety
+///
+/// The caller must ensure that `sb` is a superblock of FUSE.
+unsafe fn decode<'sb>(
+    sb: &'sb SuperBlock,
+    fid: &Fid<'_>,
+    parent: bool,
+) -> Result<Option<OwnedDentry<'sb>>> {
+    let decoded = fid::decode(fid.as_bytes(), fid.fileid_type());
+    let Some(bytes) = decoded.and_then(|decoded| decoded.pick(parent)) else {
+        return Ok(None);
+    };
+    let fh = FHandle::new(bytes, GFP_KERNEL_ACCOUNT)?;
+
+    // SAFETY: The caller ensures that this is a superblock of FUSE. `fh` is valid during the call.
+    let dentry = from_err_ptr(unsafe { bindings::fuse_fhandle_dentry(sb.as_raw(), fh.as_raw()) })?;
+    // SAFETY: On success, `fuse_fhandle_dentry()` returns a reference to a positive dentry of `sb`.
+    Ok(NonNull::new(dentry).map(|dentry| unsafe { OwnedDentry::from_raw(dentry, sb) }))
+}
+
+#[vtable]
+impl Operations for FuseExport {
+    type Private = ();
+
+    fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
+        // SAFETY: By the type invariants, the inodes are on a FUSE superblock.
+        unsafe { encode(inode, encoder, parent) }
+    }
+
+    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        // SAFETY: By the type invariants, this is a FUSE superblock.
+        unsafe { decode(sb, fid, false) }
+    }
+
+    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        // SAFETY: By the type invariants, this is a FUSE superblock.
+        unsafe { decode(sb, fid, true) }
+    }
+
+    fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
+        // SAFETY: By the type invariants, the dentry is on a FUSE superblock.
+        let parent = from_err_ptr(unsafe { bindings::fuse_fhandle_parent(child.as_raw()) })?;
+        let parent = NonNull::new(parent).ok_or(ESTALE)?;
+
+        // SAFETY: On success, `fuse_fhandle_parent()` returns a reference to a positive dentry of
+        // the superblock of `child`.
+        Ok(unsafe { OwnedDentry::from_raw(parent, child.super_block()) })
+    }
+}
+
+#[vtable]
+impl Operations for FuseFid {
+    type Private = ();
+
+    fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
+        // SAFETY: By the type invariants, the inodes are on a FUSE superblock.
+        unsafe { encode(inode, encoder, parent) }
+    }
+}
+
+/// The module that `#[vtable]` requires. The code is built in.
+struct LocalModule;
+
+impl kernel::ModuleMetadata for LocalModule {
+    const NAME: &'static CStr = c"fuse";
+
+    // SAFETY: A null pointer stands for built-in code.
+    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+
+/// The table of a server that can be exported.
+//
+// SAFETY: `Operations::Private` is zero-sized.
+#[no_mangle]
+static fuse_handle_export_operations: Table<FuseExport> = unsafe { Table::new() };
+
+/// The table of a server that sets `FUSE_NO_EXPORT_SUPPORT`.
+//
+// SAFETY: `Operations::Private` is zero-sized.
+#[no_mangle]
+static fuse_handle_fid_operations: Table<FuseFid> = unsafe { Table::new() };
+
+/// Stores the handle in `to`, and returns 0, or else a negative errno.
 fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
     match result {
         Ok(handle) => {
@@ -42,103 +179,85 @@ fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
     }
 }
 
-/// A buffer of C's to be written to, which may not have been initialised. Null is one of no bytes.
+/// Frees the memory of a handle. The handle is unknown afterwards.
 ///
 /// # Safety
 ///
-/// Unless `len` is 0, `buf` must be valid for writing `len` bytes for `'a`, and nobody else may
-/// have access to these meanwhile.
-unsafe fn zeroed<'a>(buf: *mut u8, len: usize) -> &'a mut [u8] {
-    if len == 0 {
-        return &mut [];
-    }
-    // SAFETY: The requirements are those of this function.
-    unsafe { buf.write_bytes(0, len) };
-    // SAFETY: As above, and every byte is initialised now.
-    unsafe { slice::from_raw_parts_mut(buf, len) }
-}
-
-/// How many words a length of C's stands for.
-fn words(len: c_int) -> usize {
-    usize::try_from(len).unwrap_or(0)
-}
-
-/// Frees what belongs to a handle, which is none from then on.
-///
-/// # Safety
-///
-/// `fh` must be a valid handle to which the caller has exclusive access.
+/// The caller must ensure that `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_free(fh: *mut bindings::fuse_fhandle) {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
 
     *fh = FHandle::NONE;
 }
 
-/// Makes another handle of the same bytes.
+/// Copies a handle.
 ///
 /// # Safety
 ///
-/// `to` must be a valid handle to which the caller has exclusive access; `from` must be valid and
-/// must not change meanwhile.
+/// The caller must ensure that
+///
+/// - `to` points to a valid handle that nothing else accesses, and
+/// - `from` points to a valid handle that does not change.
 #[export]
 unsafe extern "C" fn fuse_fhandle_copy(
     to: *mut bindings::fuse_fhandle,
     from: *const bindings::fuse_fhandle,
 ) -> c_int {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
     let to = unsafe { FHandle::from_raw_mut(to) };
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and does not change.
     let from = unsafe { FHandle::from_raw(from) };
 
     store(FHandle::new(from.as_bytes(), GFP_KERNEL_ACCOUNT), to)
 }
 
-/// Whether two handles name the same inode, as far as one can tell: one that is not known may be
-/// any.
+/// Returns whether two handles can be those of the same inode. An unknown handle can be any.
 ///
 /// # Safety
 ///
-/// Both must be valid and must not change meanwhile.
+/// The caller must ensure that `a` and `b` point to valid handles that do not change.
 #[export]
 unsafe extern "C" fn fuse_fhandle_same(
     a: *const bindings::fuse_fhandle,
     b: *const bindings::fuse_fhandle,
 ) -> bool {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and does not change.
     let a = unsafe { FHandle::from_raw(a) };
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and does not change.
     let b = unsafe { FHandle::from_raw(b) };
 
     a.may_be(b)
 }
 
-/// Compares the handle of an inode with the one that was just found, and takes that over where the
-/// inode had none. Returns `false` if they differ.
+/// Moves `found` to `known` if that is unknown. Returns `false` if the handles differ.
 ///
 /// # Safety
 ///
-/// Both must be valid handles to which the caller has exclusive access.
+/// The caller must ensure that `known` and `found` point to different, valid handles that nothing
+/// else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_adopt(
     known: *mut bindings::fuse_fhandle,
     found: *mut bindings::fuse_fhandle,
 ) -> bool {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
     let known = unsafe { FHandle::from_raw_mut(known) };
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
     let found = unsafe { FHandle::from_raw_mut(found) };
 
     known.adopt(found)
 }
 
-/// Reads the handle of a reply to `FUSE_LOOKUP_HANDLE`, the argument after the entry.
+/// Parses the handle in a reply to `FUSE_LOOKUP_HANDLE`, which follows the entry.
 ///
 /// # Safety
 ///
-/// `buf` must be valid for reading `len` bytes, and `fh` a valid handle to which the caller has
-/// exclusive access.
+/// The caller must ensure that
+///
+/// - `buf` is valid for reads of `len` bytes, and
+/// - `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_parse(
     buf: *const u8,
@@ -146,9 +265,9 @@ unsafe extern "C" fn fuse_fhandle_parse(
     may_sleep: bool,
     fh: *mut bindings::fuse_fhandle,
 ) -> c_int {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
     let flags = if may_sleep {
         GFP_KERNEL_ACCOUNT
@@ -162,22 +281,26 @@ unsafe extern "C" fn fuse_fhandle_parse(
     )
 }
 
-/// Reads the reply to `FUSE_COMPOUND` of `FUSE_LOOKUP_HANDLE` and `FUSE_STATX`, from the first
-/// reply on. On an error, `found.entry.nodeid` tells whether the server has counted a lookup.
+/// Parses the reply to the `FUSE_COMPOUND` of `FUSE_LOOKUP_HANDLE` and `FUSE_STATX`, which starts
+/// with the header of the first reply.
+///
+/// On an error, `found.entry.nodeid` is not 0 if the server has counted a lookup.
 ///
 /// # Safety
 ///
-/// `buf` must be valid for reading `len` bytes, and `found` be all-zero, with the caller's
-/// exclusive access.
+/// The caller must ensure that
+///
+/// - `buf` is valid for reads of `len` bytes, and
+/// - `found` points to an all-zero value that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_parse_compound(
     buf: *const u8,
     len: usize,
     found: *mut bindings::fuse_handle_found,
 ) -> c_int {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that `found` is valid and not accessed otherwise.
     let found = unsafe { &mut *found };
     let lookup = reply::Lookup::parse(buf);
 
@@ -190,85 +313,31 @@ unsafe extern "C" fn fuse_fhandle_parse_compound(
         }
         FHandle::new(bytes, GFP_KERNEL_ACCOUNT)
     });
-    // SAFETY: `found` is zeroed, which is a handle that is none.
+    // SAFETY: The caller ensures that this is all-zero, which is a valid handle.
     store(result, unsafe { FHandle::from_raw_mut(&mut found.fhandle) })
 }
 
-/// Writes the extension that carries a handle, and returns its size; 0 where there is none.
+/// Writes a `FUSE_EXT_HANDLE` extension, and returns its size, or 0 if the handle is unknown.
 ///
 /// # Safety
 ///
-/// `fh` must be valid and must not change meanwhile; `buf` must be valid for writing `room` bytes.
+/// The caller must ensure that
+///
+/// - `fh` points to a valid handle that does not change, and
+/// - `buf` is valid for writes of `room` bytes, and nothing else accesses them.
 #[export]
 unsafe extern "C" fn fuse_fhandle_ext(
     fh: *const bindings::fuse_fhandle,
     buf: *mut u8,
     room: usize,
 ) -> usize {
-    // SAFETY: The requirements are those of this function.
+    // SAFETY: The caller ensures that the handle is valid and does not change.
     let fh = unsafe { FHandle::from_raw(fh) };
-    // SAFETY: The requirements are those of this function.
-    let buf = unsafe { zeroed(buf, room) };
+    // SAFETY: The caller ensures that `buf` is valid for writes of `room` bytes.
+    unsafe { buf.write_bytes(0, room) };
+    // SAFETY: The caller ensures that `buf` is valid and not accessed otherwise. All bytes are
+    // initialised.
+    let buf = unsafe { slice::from_raw_parts_mut(buf, room) };
 
     ext::write(fh.as_bytes(), buf).unwrap_or(0)
-}
-
-/// Encodes the handle of an inode, and that of its parent if that is not null. Returns the kind of
-/// file handle, as the operation of the same name does.
-///
-/// # Safety
-///
-/// `fh` and, if it is not null, `parent` must be valid and must not change meanwhile. `max_len`
-/// must be valid, with the caller's exclusive access. If it is positive, `fid` must be valid for
-/// writing that many words; otherwise it may be null: fanotify asks for the length that way.
-#[export]
-unsafe extern "C" fn fuse_fhandle_encode(
-    fh: *const bindings::fuse_fhandle,
-    parent: *const bindings::fuse_fhandle,
-    fid: *mut u32,
-    max_len: *mut c_int,
-) -> c_int {
-    // SAFETY: The requirements are those of this function.
-    let fh = unsafe { FHandle::from_raw(fh) };
-    // SAFETY: The requirements are those of this function.
-    let parent = (!parent.is_null()).then(|| unsafe { FHandle::from_raw(parent) });
-    // SAFETY: The requirements are those of this function.
-    let max_len = unsafe { &mut *max_len };
-    // SAFETY: The requirements are those of this function; a word has four bytes.
-    let buf = unsafe { zeroed(fid.cast(), words(*max_len) * fid::WORD) };
-
-    let encoded = fid::encode(fh.as_bytes(), parent.map(FHandle::as_bytes), buf);
-    if let Some(words) = encoded.words {
-        *max_len = words;
-    }
-    encoded.kind
-}
-
-/// Decodes the handle of the inode or that of its parent. The error is `ESTALE` for a file handle
-/// that encoding does not make.
-///
-/// # Safety
-///
-/// `fid` must be valid for reading `len` words, and `fh` a valid handle to which the caller has
-/// exclusive access.
-#[export]
-unsafe extern "C" fn fuse_fhandle_decode(
-    fid: *const u32,
-    len: c_int,
-    kind: c_int,
-    parent: bool,
-    fh: *mut bindings::fuse_fhandle,
-) -> c_int {
-    // SAFETY: The requirements are those of this function; a word has four bytes.
-    let buf = unsafe { slice::from_raw_parts(fid.cast::<u8>(), words(len) * fid::WORD) };
-    // SAFETY: The requirements are those of this function.
-    let fh = unsafe { FHandle::from_raw_mut(fh) };
-
-    let bytes = fid::decode(buf, kind).and_then(|fid| fid.pick(parent));
-    store(
-        bytes
-            .ok_or(ESTALE)
-            .and_then(|bytes| FHandle::new(bytes, GFP_KERNEL_ACCOUNT)),
-        fh,
-    )
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * FUSE: inodes that the server names by handles
+ * FUSE: lookups by handle
  *
- * FUSE_LOOKUP_HANDLE and FUSE_STATX travel as one FUSE_COMPOUND, which is two
- * flat buffers to the transports: it works wherever a lookup does, and there is
- * one place, fhandle.rs, where the reply is read.
+ * FUSE_LOOKUP_HANDLE and FUSE_STATX are sent as one FUSE_COMPOUND. It has two
+ * flat arguments in each direction, so all transports support it. fhandle.rs
+ * parses the reply.
  */
 
 #include "dev.h"
@@ -14,8 +14,8 @@
 #include <linux/slab.h>
 
 /*
- * The replies of a compound: more than the longest that is right, for the
- * kernel to see by how little a wrong one is too long.
+ * Room for the replies in a compound. The longest valid ones are shorter, so
+ * that a reply that is too long is received, and fails with EIO.
  */
 #define COMPOUND_REPLIES_MAX	512
 
@@ -39,8 +39,8 @@ static_assert(2 * sizeof(struct fuse_out_header) +
 	      sizeof(struct fuse_statx_out) < COMPOUND_REPLIES_MAX);
 
 /*
- * A handle that is known stays the same for as long as the inode exists. The
- * one of the root is asked for with no inode at hand, so the connection has it.
+ * A known handle does not change while the inode exists. The handle of the root
+ * is requested before there is an inode, so it is kept in the connection.
  */
 static struct fuse_fhandle *fhandle_lock(struct inode *inode)
 {
@@ -66,8 +66,8 @@ static void fhandle_unlock(struct inode *inode)
 }
 
 /*
- * The handle of an inode, or none: borrowed from the inode, not to be freed and
- * not to be kept for longer.
+ * Return a copy of the handle of an inode. Its bytes belong to the inode: they
+ * must not be freed, nor used after the inode is released.
  */
 struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
 {
@@ -81,18 +81,32 @@ struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
 }
 
 /*
- * Compare the handle of an inode with what the server says now; take it over
- * if the inode has none. False means that this is another inode.
+ * Compare the handle of an inode with the one in a reply, and move that to the
+ * inode if it has none. Returns false if the reply is about another inode.
  */
 bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
 {
-	bool same = fuse_fhandle_adopt(fhandle_lock(inode), found);
+	bool same;
+
+	/* Always true if the server has no handles. */
+	if (!found->len)
+		return true;
+	same = fuse_fhandle_adopt(fhandle_lock(inode), found);
+	fhandle_unlock(inode);
+	return same;
+}
+
+/* Returns true if the handle of an inode is known, and is @fh. */
+bool fuse_inode_has_fhandle(struct inode *inode, const struct fuse_fhandle *fh)
+{
+	struct fuse_fhandle *known = fhandle_lock(inode);
+	bool same = known->len && fh->len && fuse_fhandle_same(known, fh);
 
 	fhandle_unlock(inode);
 	return same;
 }
 
-/* Add a request with the arguments that it starts with to a compound */
+/* Add a request and its first argument to a compound. */
 static u8 *compound_add(u8 *p, u64 index, u32 dependency,
 			const struct fuse_args *args, const void *arg,
 			size_t size)
@@ -115,13 +129,13 @@ static u8 *compound_add(u8 *p, u64 index, u32 dependency,
 	return p + sizeof(req) + size;
 }
 
-/* Who looks a nodeid up may have no handle to tell. */
+/* Write the extension, if any, and return its size. */
 static size_t put_ext(const struct fuse_fhandle *fh, u8 *buf)
 {
 	return fh ? fuse_fhandle_ext(fh, buf, FUSE_EXT_HANDLE_MAX) : 0;
 }
 
-/* Add an extension to the request that starts at @start and ends at @p */
+/* Add an extension to the request that starts at @start and ends at @p. */
 static u8 *compound_add_ext(u8 *start, u8 *p, const struct fuse_fhandle *fh)
 {
 	size_t size = put_ext(fh, p);
@@ -144,7 +158,7 @@ static size_t compound_size(const struct qstr *name)
 	       FUSE_EXT_HANDLE_MAX + sizeof(lookup_statx_in);
 }
 
-/* Lay the two requests out in @buf; @args has the nodeid and the credentials */
+/* Write the two requests to @buf. @args has the nodeid and the credentials. */
 static size_t compound_fill(u8 *buf, struct fuse_args *args,
 			    const struct fuse_fhandle *fh,
 			    const struct qstr *name)
@@ -154,7 +168,7 @@ static size_t compound_fill(u8 *buf, struct fuse_args *args,
 	args->opcode = FUSE_LOOKUP_HANDLE;
 	p = compound_add(buf, 0, FUSE_COMPOUND_INDEPENDENT, args, name->name,
 			 name->len);
-	/* The name of a dentry may be followed by more of a path. */
+	/* The name of a dentry need not be terminated. */
 	*p++ = '\0';
 	((struct compound_req *)buf)->in.len++;
 	p = compound_add_ext(buf, p, fh);
@@ -166,7 +180,7 @@ static size_t compound_fill(u8 *buf, struct fuse_args *args,
 	return p - buf;
 }
 
-/* Both requests in one. Returns 1 if they have to be sent one by one. */
+/* Send both requests as one. Returns 1 if they must be sent one by one. */
 static int lookup_compound(struct fuse_mount *fm, u64 nodeid,
 			   const struct fuse_fhandle *fh,
 			   const struct qstr *name,
@@ -211,7 +225,7 @@ static int lookup_compound(struct fuse_mount *fm, u64 nodeid,
 	return fuse_fhandle_parse_compound(buf + room, ret, found);
 }
 
-/* Where FUSE_LOOKUP_HANDLE alone puts its reply */
+/* The reply to FUSE_LOOKUP_HANDLE outside of a compound */
 struct handle_reply {
 	struct fuse_entry2_out entry;
 	u8 fhandle[sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE + 2];
@@ -237,7 +251,7 @@ static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
 	args->out_args[1].value = reply->fhandle;
 }
 
-/* Send FUSE_LOOKUP_HANDLE alone. Returns the size of what follows the entry. */
+/* Send FUSE_LOOKUP_HANDLE alone. Returns the size of the handle argument. */
 static ssize_t send_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 				  const struct fuse_fhandle *fh,
 				  const struct qstr *name,
@@ -320,14 +334,14 @@ static void found_to_entry(struct fuse_handle_found *found,
 	out->attr_valid = found->statx.attr_valid;
 	out->attr_valid_nsec = found->statx.attr_valid_nsec;
 	fuse_statx_to_attr(&found->statx.stat, &out->attr);
-	/* FUSE_STATX has no place for these. */
+	/* FUSE_STATX does not return these. */
 	out->attr.flags = found->entry.flags &
 			  (FUSE_ATTR_SUBMOUNT | FUSE_ATTR_DAX);
 }
 
 /*
- * The root is never forgotten. It has no name, and nothing else may pass for
- * it.
+ * The root has no name and is never forgotten. Returns true if the reply has the
+ * nodeid of the root, but is not about the root.
  */
 static bool other_root(struct fuse_conn *fc, const struct qstr *name,
 		       struct fuse_handle_found *found)
@@ -344,7 +358,7 @@ static bool other_root(struct fuse_conn *fc, const struct qstr *name,
 	return !same;
 }
 
-/* Undo a lookup that nobody will account for.  Consumes @forget. */
+/* Forget a lookup that fails after the reply. Consumes @forget. */
 static void forget_found(struct fuse_conn *fc, struct fuse_handle_found *found,
 			 struct fuse_forget_link *forget)
 {
@@ -356,16 +370,16 @@ static void forget_found(struct fuse_conn *fc, struct fuse_handle_found *found,
 }
 
 /**
- * fuse_lookup_handle - look a name up, with the handle
+ * fuse_lookup_handle - look up a name and its handle
  * @fm: the mount
- * @nodeid: that of the directory; 0 to find the inode of @fh itself
- * @fh: handle of the directory, if the caller has one
- * @name: what to look up
+ * @nodeid: nodeid of the directory, or 0 to look up the inode of @fh itself
+ * @fh: handle of the directory, or NULL
+ * @name: the name
  * @out: receives the entry and the attributes
- * @fhandle: receives the handle, which is the caller's to free
+ * @fhandle: receives the handle, which the caller must free
  *
- * Return: 0, with a lookup that the caller has to account for if the nodeid is
- * not 0, or an error, with none.
+ * Return: 0 or a negative errno. On success, the server has counted a lookup if
+ * @out->nodeid is not 0. On failure, the lookup was forgotten.
  */
 int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 		       const struct fuse_fhandle *fh, const struct qstr *name,
@@ -385,6 +399,11 @@ int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 		if (out->nodeid && (fuse_invalid_attr(&out->attr) ||
 				    other_root(fm->fc, name, found)))
 			err = -EIO;
+		/* A reply with another handle is about another inode. */
+		if (!err && !nodeid && out->nodeid &&
+		    (!found->fhandle.len ||
+		     !fuse_fhandle_same(fh, &found->fhandle)))
+			err = -ESTALE;
 	}
 	if (err) {
 		forget_found(fm->fc, found, forget);
@@ -395,7 +414,7 @@ int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 	return 0;
 }
 
-/* Ask for the handle of what was created, which may have none for now */
+/* Request the handle of a new inode. It is no error if it stays unknown. */
 static int find_new_handle(struct fuse_mount *fm, u64 nodeid,
 			   struct fuse_handle_found *found)
 {
@@ -415,17 +434,17 @@ static int find_new_handle(struct fuse_mount *fm, u64 nodeid,
 }
 
 /**
- * fuse_lookup_new_handle - get the handle of an inode that was just created
+ * fuse_lookup_new_handle - look up the handle of a new inode
  * @fm: the mount
- * @out: what the server has said of it; without a handle, its name is looked
- *	up again before it is used
- * @fhandle: receives the handle, which is the caller's to free
+ * @out: the entry; the timeout becomes 0 if the handle stays unknown, so that
+ *	the name is looked up again
+ * @fhandle: receives the handle, which the caller must free
  *
- * The inode exists, and if the server has no handle for it now, that is no
- * error. But a server that breaks the protocol is not to be believed.
+ * The inode exists even if the server does not return its handle.
  *
- * Return: a lookup for the caller to account for or to give back, which may be
- * NULL if there was none; or -EIO, with none.
+ * Return: what to forget the lookup with, if the server has counted one that the
+ * caller does not keep; otherwise NULL, or ERR_PTR(-EIO) if the reply is not
+ * valid.
  */
 struct fuse_forget_link *fuse_lookup_new_handle(struct fuse_mount *fm,
 						struct fuse_entry_out *out,
@@ -458,7 +477,7 @@ struct root_args {
 	struct handle_reply reply;
 };
 
-/* Called where the server writes its reply, which must not wait for memory */
+/* Called while the server writes its reply: must not wait for memory */
 static void lookup_root_end(struct fuse_args *args, int error)
 {
 	struct root_args *ra = container_of(args, typeof(*ra), args);
@@ -477,7 +496,7 @@ static void lookup_root_end(struct fuse_args *args, int error)
 			fuse_fhandle_free(&fh);
 		}
 	} else if (nodeid) {
-		/* A lookup all the same. */
+		/* The server has counted a lookup. */
 		fuse_chan_queue_forget(fc->chan, ra->forget, nodeid, 1);
 		ra->forget = NULL;
 	}
@@ -487,8 +506,8 @@ out:
 }
 
 /*
- * Ask for the handle of the root, ahead of every other request: nobody looks
- * the root up. Without an answer it has none, and that is all.
+ * Request the handle of the root, before any other request: the root is never
+ * looked up. If this fails, its handle stays unknown.
  */
 static void lookup_root(struct fuse_mount *fm)
 {
@@ -513,115 +532,61 @@ free:
 }
 
 /*
- * A file handle is the handle of the inode, and nothing that the kernel or this
- * run of the server has made up. This may be called with locks held, and sends
- * nothing.
+ * Look up an inode without its name. The dentry is revalidated when it is next
+ * used by name.
  */
-static int handle_encode_fh(struct inode *inode, u32 *fid, int *max_len,
-			    struct inode *parent)
+static struct dentry *lookup_alias(struct super_block *sb, u64 nodeid,
+				   const struct fuse_fhandle *fh,
+				   const struct qstr *name)
 {
-	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
-	struct fuse_fhandle parent_fh;
-
-	if (!parent)
-		return fuse_fhandle_encode(&fh, NULL, fid, max_len);
-
-	parent_fh = fuse_inode_fhandle(parent);
-	return fuse_fhandle_encode(&fh, &parent_fh, fid, max_len);
-}
-
-/* Let the server find the inode of a handle; its nodeid may be another now */
-static struct dentry *handle_get_dentry(struct super_block *sb, struct fid *fid,
-					int fh_len, int fh_type, bool parent)
-{
-	struct fuse_fhandle fh = {}, found;
 	struct fuse_entry_out out;
-	struct inode *inode;
 	struct dentry *dentry;
+	struct inode *inode;
 	int err;
 
-	err = fuse_fhandle_decode(fid->raw, fh_len, fh_type, parent, &fh);
-	if (err)
-		return ERR_PTR(err);
-
-	err = fuse_lookup_name(sb, 0, &fh, &QSTR("."), &out, &inode);
-	if (err || !inode) {
-		err = err && err != -ENOENT ? err : -ESTALE;
-		goto out_free;
-	}
-
-	err = -ESTALE;
-	found = fuse_inode_fhandle(inode);
-	if (!found.len || !fuse_fhandle_same(&fh, &found) ||
-	    fuse_is_bad(inode)) {
+	err = fuse_lookup_name(sb, nodeid, fh, name, &out, &inode);
+	if (err || !inode)
+		return ERR_PTR(err && err != -ENOENT ? err : -ESTALE);
+	if (fuse_is_bad(inode)) {
 		iput(inode);
-		goto out_free;
+		return ERR_PTR(-ESTALE);
 	}
-	fuse_fhandle_free(&fh);
 
 	dentry = d_obtain_alias(inode);
 	if (!IS_ERR(dentry) && get_node_id(inode) != FUSE_ROOT_ID)
 		fuse_invalidate_entry_cache(dentry);
 	return dentry;
-
-out_free:
-	fuse_fhandle_free(&fh);
-	return ERR_PTR(err);
-}
-
-static struct dentry *handle_fh_to_dentry(struct super_block *sb,
-					  struct fid *fid, int fh_len,
-					  int fh_type)
-{
-	return handle_get_dentry(sb, fid, fh_len, fh_type, false);
-}
-
-static struct dentry *handle_fh_to_parent(struct super_block *sb,
-					  struct fid *fid, int fh_len,
-					  int fh_type)
-{
-	return handle_get_dentry(sb, fid, fh_len, fh_type, true);
-}
-
-static struct dentry *handle_get_parent(struct dentry *child)
-{
-	struct inode *inode = d_inode(child), *dir;
-	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
-	struct fuse_entry_out out;
-	struct dentry *parent;
-	int err;
-
-	err = fuse_lookup_name(inode->i_sb, get_node_id(inode), &fh,
-			       &dotdot_name, &out, &dir);
-	if (err || !dir)
-		return ERR_PTR(err && err != -ENOENT ? err : -ESTALE);
-
-	parent = d_obtain_alias(dir);
-	if (!IS_ERR(parent) && get_node_id(dir) != FUSE_ROOT_ID)
-		fuse_invalidate_entry_cache(parent);
-	return parent;
-}
-
-/* For a server that does not want to be exported */
-static const struct export_operations handle_fid_operations = {
-	.encode_fh	= handle_encode_fh,
-};
-
-static const struct export_operations handle_export_operations = {
-	.encode_fh	= handle_encode_fh,
-	.fh_to_dentry	= handle_fh_to_dentry,
-	.fh_to_parent	= handle_fh_to_parent,
-	.get_parent	= handle_get_parent,
-};
-
-/* Whether there are handles is only known after INIT. */
-int fuse_wait_for_handles(struct fuse_conn *fc)
-{
-	return fuse_chan_wait_initialized(fc->chan);
 }
 
 /**
- * fuse_init_handles - start to use handles, as the reply to INIT asks for
+ * fuse_fhandle_dentry - look up the inode of a handle
+ * @sb: the superblock
+ * @fh: the handle, from a file handle
+ *
+ * Return: a dentry with a reference, or an error pointer.
+ */
+struct dentry *fuse_fhandle_dentry(struct super_block *sb,
+				   const struct fuse_fhandle *fh)
+{
+	return lookup_alias(sb, 0, fh, &QSTR("."));
+}
+
+/**
+ * fuse_fhandle_parent - look up the parent of a directory
+ * @child: dentry of the directory
+ *
+ * Return: a dentry with a reference, or an error pointer.
+ */
+struct dentry *fuse_fhandle_parent(struct dentry *child)
+{
+	struct inode *inode = d_inode(child);
+	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
+
+	return lookup_alias(inode->i_sb, get_node_id(inode), &fh, &dotdot_name);
+}
+
+/**
+ * fuse_init_handles - enable handles, which the reply to INIT negotiates
  * @fm: the first mount of the connection
  * @export: whether file handles can be decoded
  */
@@ -630,10 +595,10 @@ void fuse_init_handles(struct fuse_mount *fm, bool export)
 	struct fuse_conn *fc = fm->fc;
 
 	fc->lookup_handle = 1;
-	/* FUSE_READDIRPLUS has no handles. */
+	/* The entries of FUSE_READDIRPLUS have no handles. */
 	fc->do_readdirplus = 0;
 	fc->readdirplus_auto = 0;
-	fm->sb->s_export_op = export ? &handle_export_operations :
-				       &handle_fid_operations;
+	fm->sb->s_export_op = export ? &fuse_handle_export_operations :
+				       &fuse_handle_fid_operations;
 	lookup_root(fm);
 }

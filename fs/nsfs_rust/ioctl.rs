@@ -5,15 +5,14 @@ use super::request::{
     Request,
     Translation, //
 };
+use core::mem::offset_of;
 use kernel::{
     bindings,
+    built_in,
     error::from_result,
     fs::{
         file::{
-            flags::{
-                O_CLOEXEC,
-                O_RDONLY, //
-            },
+            flags::O_CLOEXEC,
             FileDescriptorReservation, //
         },
         nsfs, //
@@ -21,10 +20,7 @@ use kernel::{
     ns_common::{
         may_see_all_namespaces,
         Direction,
-        MntInfo,
-        MntNamespace,
-        NsCommon,
-        View, //
+        NsCommon, //
     },
     pid_namespace::PidNamespace,
     prelude::*,
@@ -40,113 +36,114 @@ use kernel::{
         UserPtr,
         UserSlice, //
     },
+    uapi, //
 };
 
-/// What ns_ioctl() in `fs/nsfs.c` calls.
+/// Implements `ns_ioctl()` of `fs/nsfs.c`.
 ///
 /// # Safety
 ///
-/// `ns` must be the namespace that an open file of nsfs refers to.
+/// The caller must ensure that `ns` is the namespace of an open file of nsfs.
 #[export]
 unsafe extern "C" fn nsfs_rust_ioctl(
     ns: *mut bindings::ns_common,
     cmd: c_uint,
     arg: c_ulong,
 ) -> c_long {
-    // SAFETY: The file keeps its namespace, and the caller keeps the file.
+    // SAFETY: The caller passes the namespace of a file that is open during the call.
     let ns = unsafe { NsCommon::from_raw(ns) };
 
     from_result(|| ioctl(ns, Request::try_from(cmd)?, arg))
+}
+
+/// Information about a mount namespace (`struct mnt_ns_info`).
+#[repr(C)]
+#[derive(IntoBytes, zerocopy_derive::Immutable)]
+struct MntInfo {
+    size: u32,
+    nr_mounts: u32,
+    mnt_ns_id: u64,
+}
+
+// The layout is defined in C and used by user space.
+const _: () = {
+    type C = uapi::mnt_ns_info;
+
+    assert!(size_of::<MntInfo>() == size_of::<C>());
+    assert!(offset_of!(MntInfo, size) == offset_of!(C, size));
+    assert!(offset_of!(MntInfo, nr_mounts) == offset_of!(C, nr_mounts));
+    assert!(offset_of!(MntInfo, mnt_ns_id) == offset_of!(C, mnt_ns_id));
+};
+
+impl MntInfo {
+    /// Returns the information for a caller that uses `size` bytes of the structure.
+    fn new(ns: &NsCommon, size: usize) -> Result<Self> {
+        Ok(Self {
+            // CAST: At most the size of the structure.
+            size: size.min(size_of::<Self>()) as u32,
+            nr_mounts: ns.as_mnt().ok_or(EINVAL)?.nr_mounts(),
+            mnt_ns_id: ns.id(),
+        })
+    }
+
+    fn put(&self, arg: usize) -> Result {
+        // CAST: A `u32` fits into a `usize`.
+        let bytes = self.as_bytes().get(..self.size as usize).ok_or(EINVAL)?;
+
+        put(arg, bytes)
+    }
 }
 
 fn ioctl(ns: &NsCommon, request: Request, arg: usize) -> Result<c_long> {
     match request {
         Request::UserNs => open(ns.owner()?, || Ok(())),
         Request::Parent => open(ns.parent()?, || Ok(())),
-        // CAST: A type is one bit, which fits.
+        // CAST: The type is a single bit below the sign bit.
         Request::NsType => Ok(ns.ns_type() as c_long),
-        Request::OwnerUid => put_owner_uid(ns, arg),
-        Request::MntNsId => {
-            mnt_ns(ns)?;
-            put_id(ns, arg)
+        Request::OwnerUid => {
+            let uid = ns.owner_uid().ok_or(EINVAL)?;
+            put(arg, &uid.into_uid_in_current_ns_munged().to_ne_bytes()).map(|()| 0)
         }
-        Request::Id => put_id(ns, arg),
-        Request::Translate(translation, number) => translate(pid_ns(ns)?, translation, number, arg),
-        Request::MntInfo { size } => put_info(mnt_ns(ns)?, size, arg),
+        Request::MntNsId => {
+            ns.as_mnt().ok_or(EINVAL)?;
+            put(arg, &ns.id().to_ne_bytes()).map(|()| 0)
+        }
+        Request::Id => put(arg, &ns.id().to_ne_bytes()).map(|()| 0),
+        Request::Translate(translation, number) => {
+            translate(ns.as_pid().ok_or(EINVAL)?, translation, number, arg)
+        }
+        Request::MntInfo { size } => {
+            let info = MntInfo::new(ns, size)?;
+            if arg == 0 {
+                return Err(EINVAL);
+            }
+            info.put(arg).map(|()| 0)
+        }
         Request::MntNeighbour { direction, size } => open_neighbour(ns, direction, size, arg),
     }
 }
 
-fn mnt_ns(ns: &NsCommon) -> Result<&MntNamespace> {
-    match ns.view() {
-        Some(View::Mnt(ns)) => Ok(ns),
-        _ => Err(EINVAL),
-    }
-}
-
-fn pid_ns(ns: &NsCommon) -> Result<&PidNamespace> {
-    match ns.view() {
-        #[cfg(CONFIG_PID_NS)]
-        Some(View::Pid(ns)) => Ok(ns),
-        _ => Err(EINVAL),
-    }
-}
-
-fn owner_uid(ns: &NsCommon) -> Result<bindings::uid_t> {
-    match ns.view() {
-        #[cfg(CONFIG_USER_NS)]
-        Some(View::User(ns)) => Ok(ns.owner_uid()),
-        _ => Err(EINVAL),
-    }
-}
-
-/// Opens a file of a namespace; `tell` runs when nothing else can fail.
-fn open(ns: ARef<NsCommon>, tell: impl FnOnce() -> Result) -> Result<c_long> {
-    let path = nsfs::path(ns)?;
+/// Opens a file descriptor of a namespace, unless `report` fails.
+fn open(ns: ARef<NsCommon>, report: impl FnOnce() -> Result) -> Result<c_long> {
     let fd = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
-    let file = path.dentry_open(O_RDONLY)?;
+    let file = nsfs::open(built_in!(), ns)?;
 
-    tell()?;
-    // CAST: A file descriptor fits into an `int`.
+    report()?;
+    // CAST: A file descriptor is an `int`.
     let number = fd.reserved_fd() as c_long;
-    fd.fd_install(file);
+    fd.fd_install(file.into());
     Ok(number)
 }
 
 fn open_neighbour(ns: &NsCommon, direction: Direction, size: usize, arg: usize) -> Result<c_long> {
-    if !may_see_all_namespaces() {
+    if !may_see_all_namespaces(built_in!()) {
         return Err(EPERM);
     }
-    let next = mnt_ns(ns)?.neighbour(direction)?;
-    // The namespace is told about only if the caller wants to know.
-    let info = if arg == 0 {
-        None
-    } else {
-        Some(mnt_ns(&next)?.info(size))
-    };
-    open(next, || match info {
-        Some(info) => put(arg, info.as_bytes()),
-        None => Ok(()),
-    })
-}
+    let neighbour = ns.as_mnt().ok_or(EINVAL)?.neighbour(direction)?;
+    let info = MntInfo::new(&neighbour, size)?;
 
-fn put_info(ns: &MntNamespace, size: usize, arg: usize) -> Result<c_long> {
-    if arg == 0 {
-        return Err(EINVAL);
-    }
-    let info: MntInfo = ns.info(size);
-    put(arg, info.as_bytes())?;
-    Ok(0)
-}
-
-fn put_id(ns: &NsCommon, arg: usize) -> Result<c_long> {
-    put(arg, &ns.id().to_ne_bytes())?;
-    Ok(0)
-}
-
-fn put_owner_uid(ns: &NsCommon, arg: usize) -> Result<c_long> {
-    put(arg, &owner_uid(ns)?.to_ne_bytes())?;
-    Ok(0)
+    // The caller does not have to request the information.
+    open(neighbour, || if arg != 0 { info.put(arg) } else { Ok(()) })
 }
 
 fn put(arg: usize, bytes: &[u8]) -> Result {
@@ -162,21 +159,21 @@ fn translate(
     arg: usize,
 ) -> Result<c_long> {
     let rcu = rcu::read_lock();
-    // CAST: As C, which passes the argument on as a `pid_t`.
-    let nr = arg as Pid;
+    // CAST: C also truncates the argument to a `pid_t`.
+    let pid = arg as Pid;
     let (task, to) = match translation {
-        Translation::FromFile => (ns.find_task(nr, &rcu), None),
-        Translation::ToFile => (Task::find_by_vpid(nr, &rcu), Some(ns)),
+        Translation::FromFile => (ns.find_task(built_in!(), pid, &rcu), None),
+        Translation::ToFile => (Task::find_by_vpid(built_in!(), pid, &rcu), Some(ns)),
     };
     let task = task.ok_or(ESRCH)?;
-    let nr = match number {
+    let pid = match number {
         Number::Pid => task.pid_nr_ns(to),
         Number::Tgid => task.tgid_nr_ns(to),
     };
 
-    // A task that the other namespace does not see has no number there.
-    if nr == 0 {
+    // The task is not visible in the other pid namespace.
+    if pid == 0 {
         return Err(ESRCH);
     }
-    Ok(nr as c_long)
+    Ok(pid as c_long)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use kernel::{
-    bindings,
     ioctl::{
         _IOC_DIR,
         _IOC_NR,
@@ -9,30 +8,32 @@ use kernel::{
         _IOC_TYPE, //
     },
     ns_common::Direction,
-    prelude::*, //
+    prelude::*,
+    uapi, //
 };
 
-/// What number of a task is asked for.
+/// The pid of a task that is requested.
 #[derive(Clone, Copy)]
 pub(super) enum Number {
-    /// That of the task: the thread.
+    /// The pid of the thread.
     Pid,
-    /// That of its thread group: the process.
+    /// The pid of the thread-group leader.
     Tgid,
 }
 
-/// Between which pid namespaces a number is translated.
+/// The pid namespaces that a pid is translated between.
 #[derive(Clone, Copy)]
 pub(super) enum Translation {
-    /// From that of the file to that of the caller.
+    /// From the pid namespace of the file to that of the current task.
     FromFile,
-    /// From that of the caller to that of the file.
+    /// From the pid namespace of the current task to that of the file.
     ToFile,
 }
 
-/// An ioctl on a file of nsfs.
+/// An ioctl of nsfs.
 ///
-/// `size` is what the caller knows of `struct mnt_ns_info`, in bytes: at least its first version.
+/// `size` is the size of `struct mnt_ns_info` that the caller uses. It is at least
+/// `MNT_NS_INFO_SIZE_VER0`.
 #[derive(Clone, Copy)]
 pub(super) enum Request {
     UserNs,
@@ -49,27 +50,30 @@ pub(super) enum Request {
 impl TryFrom<u32> for Request {
     type Error = Error;
 
-    /// `ENOIOCTLCMD` for what is none, or has the wrong direction or too small a size.
+    /// Parses an ioctl number.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOIOCTLCMD` if the number is not known, including its direction, or if its size is too
+    ///   small.
     fn try_from(cmd: u32) -> Result<Self> {
         Ok(match cmd {
-            bindings::NS_GET_USERNS => Self::UserNs,
-            bindings::NS_GET_PARENT => Self::Parent,
-            bindings::NS_GET_NSTYPE => Self::NsType,
-            bindings::NS_GET_OWNER_UID => Self::OwnerUid,
-            bindings::NS_GET_MNTNS_ID => Self::MntNsId,
-            bindings::NS_GET_ID => Self::Id,
-            bindings::NS_GET_PID_FROM_PIDNS => Self::Translate(Translation::FromFile, Number::Pid),
-            bindings::NS_GET_TGID_FROM_PIDNS => {
-                Self::Translate(Translation::FromFile, Number::Tgid)
-            }
-            bindings::NS_GET_PID_IN_PIDNS => Self::Translate(Translation::ToFile, Number::Pid),
-            bindings::NS_GET_TGID_IN_PIDNS => Self::Translate(Translation::ToFile, Number::Tgid),
+            uapi::NS_GET_USERNS => Self::UserNs,
+            uapi::NS_GET_PARENT => Self::Parent,
+            uapi::NS_GET_NSTYPE => Self::NsType,
+            uapi::NS_GET_OWNER_UID => Self::OwnerUid,
+            uapi::NS_GET_MNTNS_ID => Self::MntNsId,
+            uapi::NS_GET_ID => Self::Id,
+            uapi::NS_GET_PID_FROM_PIDNS => Self::Translate(Translation::FromFile, Number::Pid),
+            uapi::NS_GET_TGID_FROM_PIDNS => Self::Translate(Translation::FromFile, Number::Tgid),
+            uapi::NS_GET_PID_IN_PIDNS => Self::Translate(Translation::ToFile, Number::Pid),
+            uapi::NS_GET_TGID_IN_PIDNS => Self::Translate(Translation::ToFile, Number::Tgid),
             _ => return extensible(cmd),
         })
     }
 }
 
-/// Requests whose number holds the size of the caller's structure, which may be a later one.
+/// Parses the number of an extensible ioctl, which contains the size of the structure.
 fn extensible(cmd: u32) -> Result<Request> {
     let size = _IOC_SIZE(cmd);
     let is = |known: u32| {
@@ -78,15 +82,15 @@ fn extensible(cmd: u32) -> Result<Request> {
             && _IOC_NR(cmd) == _IOC_NR(known)
     };
 
-    if size < bindings::MNT_NS_INFO_SIZE_VER0 as usize {
+    if size < uapi::MNT_NS_INFO_SIZE_VER0 as usize {
         return Err(ENOIOCTLCMD);
     }
-    if is(bindings::NS_MNT_GET_INFO) {
+    if is(uapi::NS_MNT_GET_INFO) {
         return Ok(Request::MntInfo { size });
     }
-    let direction = if is(bindings::NS_MNT_GET_NEXT) {
+    let direction = if is(uapi::NS_MNT_GET_NEXT) {
         Direction::Next
-    } else if is(bindings::NS_MNT_GET_PREV) {
+    } else if is(uapi::NS_MNT_GET_PREV) {
         Direction::Previous
     } else {
         return Err(ENOIOCTLCMD);

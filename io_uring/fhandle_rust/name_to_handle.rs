@@ -2,15 +2,11 @@
 
 use super::user;
 use kernel::{
+    built_in,
     fs::{
-        fhandle::{
-            self,
-            Capacity,
-            NameFlags,
-            UserHandle, //
-        },
+        fhandle,
         DelayedFilename,
-        LookupFlags,
+        LookupFlag,
         Path, //
     },
     io_uring::{
@@ -33,11 +29,13 @@ use kernel::{
 /// | `addr3`                | `mount_id`                       |
 /// | `name_to_handle_flags` | `flags`                          |
 pub(crate) struct NameToHandle {
+    /// The descriptor whose file is encoded without a lookup.
+    fd: Option<u32>,
     dfd: c_int,
     name: DelayedFilename,
     request: fhandle::NameToHandle,
-    /// An error in the handle is found after one in the name.
-    capacity: Result<Capacity>,
+    /// An error is returned after one of the lookup.
+    room: Result<u32>,
 }
 
 impl Opcode for NameToHandle {
@@ -47,42 +45,54 @@ impl Opcode for NameToHandle {
         }
         prep.refuse_fixed_file()?;
 
-        let flags = NameFlags::new(sqe.op_flags)?;
-        let name = DelayedFilename::from_user(user(sqe.addr), flags.as_raw())?;
-        let handle = UserHandle::new(user(sqe.off));
+        let name = user(sqe.addr);
+        let request =
+            fhandle::NameToHandle::new(built_in!(), user(sqe.off), user(sqe.addr3), sqe.op_flags)?;
 
         Ok(Self {
+            fd: request.fd(sqe.fd, name),
             dfd: sqe.fd,
-            name,
-            request: fhandle::NameToHandle::new(handle, user(sqe.addr3), flags),
-            capacity: handle.capacity(),
+            name: DelayedFilename::from_user(built_in!(), name, sqe.op_flags)?,
+            room: request.room(),
+            request,
         })
     }
 
     fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
         let Self {
+            fd,
             dfd,
             name,
             request,
-            capacity,
+            room,
         } = self;
+
+        if let Some(fd) = fd {
+            match request.encode_fd(fd, || room) {
+                Ok(false) => {}
+                result => return Outcome::Complete(result.map(|_| 0)),
+            }
+        }
+
         let nonblock = cx.nonblock();
-        let lookup = match nonblock {
-            Some(_) => request.flags().lookup() | LookupFlags::CACHED,
-            None => request.flags().lookup(),
-        };
+        let mut lookup = request.lookup_flags();
+
+        if nonblock.is_some() {
+            lookup |= LookupFlag::Cached;
+        }
         let name = name.complete();
         let result =
-            Path::lookup(dfd, &name, lookup).and_then(|path| request.encode(&path, capacity));
+            Path::lookup(dfd, &name, lookup).and_then(|path| request.encode(&path, || room));
 
         match (result, nonblock) {
             (Err(EAGAIN), Some(nonblock)) => match name.delay() {
                 Ok(name) => Outcome::Retry(
                     Self {
+                        fd,
                         dfd,
                         name,
                         request,
-                        capacity,
+                        room,
                     },
                     nonblock,
                 ),

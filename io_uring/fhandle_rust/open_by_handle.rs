@@ -2,11 +2,14 @@
 
 use super::user;
 use kernel::{
+    built_in,
     fs::{
         fhandle::{
-            Decoder,
+            decode,
+            FhFlag,
+            FhFlags,
             FileHandle,
-            UserHandle, //
+            UserFileHandle, //
         },
         file::{
             self,
@@ -30,42 +33,43 @@ use kernel::{
     prelude::*, //
 };
 
-/// The flags with which opening changes the filesystem, and so waits.
+/// The open flags that make opening modify the filesystem, which may block.
 const FORCE_ASYNC: u32 = O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY);
 
 /// `IORING_OP_OPEN_BY_HANDLE_AT`
 ///
-/// | entry        | argument of open_by_handle_at(2)                     |
-/// |--------------|------------------------------------------------------|
-/// | `fd`         | `mount_fd`                                           |
-/// | `addr`       | `handle`                                             |
-/// | `open_flags` | `flags`                                              |
-/// | `file_index` | where the file shall go, instead of to a descriptor  |
+/// | entry        | argument of open_by_handle_at(2)         |
+/// |--------------|------------------------------------------|
+/// | `fd`         | `mount_fd`                               |
+/// | `addr`       | `handle`                                 |
+/// | `open_flags` | `flags`                                  |
+/// | `file_index` | none: the slot for a direct descriptor   |
 pub(crate) struct OpenByHandle {
     mount_fd: c_int,
     oflags: u32,
-    /// An error in what follows the header is found after one in the mount's descriptor, or in
-    /// the permission.
+    /// An error is returned after one of the permission check.
     handle: Result<KBox<FileHandle>>,
     target: Target,
 }
 
 impl OpenByHandle {
-    /// Opens the file; if `wait` is not allowed, `EAGAIN` is for what would have.
-    fn run(&self, cx: &mut Issue<'_>, wait: bool) -> Result<c_int> {
-        let decoder = Decoder::new(self.mount_fd, self.oflags)?;
-        let handle = self.handle.as_ref().map_err(|err| *err)?;
-        let path = if wait {
-            decoder.decode(handle)?
+    /// Opens the file. If `wait` is `false`, fails with `EAGAIN` instead of blocking.
+    fn run(&mut self, cx: &mut Issue<'_>, wait: bool) -> Result<c_int> {
+        let oflags = self.oflags;
+        let flags = if wait {
+            FhFlags::empty()
         } else {
-            decoder.try_decode(handle)?
+            FhFlag::Nonblock.into()
         };
+        let path = decode(built_in!(), self.mount_fd, oflags, flags, || {
+            self.handle.as_deref_mut().map_err(|err| *err)
+        })?;
 
-        self.target.open(cx, self.oflags, || {
+        self.target.open(cx, oflags, || {
             if wait {
-                path.open_by_handle(self.oflags)
+                path.open_by_handle(oflags)
             } else {
-                path.try_open_by_handle(self.oflags)
+                path.try_open_by_handle(oflags)
             }
         })
     }
@@ -79,9 +83,9 @@ impl Opcode for OpenByHandle {
         prep.refuse_fixed_file()?;
 
         let target = Target::new(sqe, sqe.op_flags)?;
-        let place = UserHandle::new(user(sqe.addr));
-        let mut handle = KBox::new(FileHandle::new(place.header()?), GFP_KERNEL_ACCOUNT)?;
-        let handle = place.read(&mut handle).map(|()| handle);
+        let user_handle = UserFileHandle::new(built_in!(), user(sqe.addr))?;
+        let mut handle = KBox::new(FileHandle::empty(), GFP_KERNEL_ACCOUNT)?;
+        let handle = handle.read(user_handle).map(|()| handle);
 
         if sqe.op_flags & FORCE_ASYNC != 0 {
             prep.force_async();
@@ -94,7 +98,7 @@ impl Opcode for OpenByHandle {
         })
     }
 
-    fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
+    fn issue(mut self, cx: &mut Issue<'_>) -> Outcome<Self> {
         let nonblock = cx.nonblock();
 
         match (self.run(cx, nonblock.is_none()), nonblock) {

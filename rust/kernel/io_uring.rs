@@ -2,29 +2,29 @@
 
 //! Operations of io_uring.
 //!
-//! An operation is a type that implements [`Opcode`]: its value is made from the submission queue
-//! entry, and consumed by issuing it.
+//! An operation is a type that implements [`Opcode`]. A value is created from a submission queue
+//! entry and consumed when the request is issued.
 //!
 //! ```text
 //!             prep()               issue()
 //!   Sqe  ---------------->  Self  --------->  Outcome::Complete(result)
 //!         or an error        ^   `--------->  Outcome::Retry(Self, NonBlock)
 //!                            |                    |
-//!                            `-- from a worker  <-'
+//!                            `--  by a worker  <--'
 //! ```
 //!
-//! [`io_uring_opcode!`](crate::io_uring_opcode) makes the functions of it that the table in
-//! [`io_uring/opdef.c`](srctree/io_uring/opdef.c) has.
+//! [`io_uring_opcode!`](crate::io_uring_opcode) defines the C functions of an operation for the
+//! tables in [`io_uring/opdef.c`](srctree/io_uring/opdef.c).
 //!
-//! Built-in code only. C header: [`io_uring/io_uring.h`](srctree/io_uring/io_uring.h)
+//! Only built-in code can define operations.
+//!
+//! C header: [`io_uring/io_uring.h`](srctree/io_uring/io_uring.h)
 
 #[doc(hidden)]
 pub mod handlers;
 
 mod issue;
 mod opcode;
-mod open_how;
-mod outcome;
 mod prep;
 mod sqe;
 mod target;
@@ -34,9 +34,11 @@ pub use self::{
         Issue,
         NonBlock, //
     },
-    opcode::Opcode,
-    open_how::OpenHow,
-    outcome::Outcome,
+    opcode::{
+        Opcode,
+        OpenHow,
+        Outcome, //
+    },
     prep::Prep,
     sqe::Sqe,
     target::Target, //

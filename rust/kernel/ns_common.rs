@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Namespaces: what all of their types have in common, and a typed view of each.
+//! Namespaces.
 //!
 //! C headers: [`include/linux/ns_common.h`](srctree/include/linux/ns_common.h),
 //! [`include/linux/nstree.h`](srctree/include/linux/nstree.h)
 
 use crate::{
     bindings,
+    container_of,
     error::from_err_ptr,
+    pid_namespace::PidNamespace,
     prelude::*,
     sync::{
         aref::{
@@ -16,239 +18,371 @@ use crate::{
         },
         rcu, //
     },
-    types::Opaque, //
+    task::Kuid,
+    types::Opaque,
+    BuiltIn, //
 };
 use core::ptr::NonNull;
 
-mod mnt;
-mod pid;
-#[cfg(CONFIG_USER_NS)]
-mod user;
-mod view;
-
-pub use self::{
-    mnt::{
-        Direction,
-        MntInfo, //
-    },
-    view::{
-        CgroupNamespace,
-        IpcNamespace,
-        MntNamespace,
-        NetNamespace,
-        TimeNamespace,
-        UserNamespace,
-        UtsNamespace,
-        View, //
-    },
-};
-
-/// A namespace of any type: `struct ns_common`. Thread safe.
+/// A namespace of any type (`struct ns_common`).
 ///
-/// A reference keeps the namespace in memory, but not *active*: whether user space can still find
-/// it depends on the tasks, files and mounts that use it. An inactive one becomes active again when
-/// a file of it is made.
+/// A reference keeps the namespace in memory. It does not keep the namespace *active*: user space
+/// can find a namespace only while tasks, files or mounts use it. Opening a file of an inactive
+/// namespace makes it active again.
 ///
 /// # Invariants
 ///
-/// All instances of this type are refcounted using the `__ns_ref` field, and are part of one of the
-/// structures that [`View`] tells apart, as `ns_type` says. `ns_type`, `inum`, `ops` and the id do
-/// not change.
+/// - The refcount `__ns_ref` is positive for as long as a reference to the namespace exists.
+/// - The type of the namespace is configured, so `ops` points to the operations of the type. This
+///   is true for all namespaces in the namespace tree: `ops` of other namespaces is NULL, and they
+///   are never added to it.
+/// - The namespace is the field `ns` of the structure that belongs to `ns_type`.
+/// - `ns_type`, `inum`, `ops` and the id do not change.
 #[repr(transparent)]
 pub struct NsCommon(Opaque<bindings::ns_common>);
 
-// SAFETY: A namespace may be put from any thread that may sleep.
+// SAFETY: A reference to a namespace may be dropped by any thread that may sleep.
 unsafe impl Send for NsCommon {}
 
-// SAFETY: The methods read fields that do not change, or are synchronised by the C code.
+// SAFETY: The methods read fields that do not change, or call functions that synchronise accesses.
 unsafe impl Sync for NsCommon {}
 
-/// What is known of a namespace besides its id.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TypeAndInum {
-    /// The type, one of the `CLONE_NEW*` values.
-    pub ns_type: u32,
-    /// The inode number, which is recycled.
-    pub inum: u32,
-}
-
 impl NsCommon {
-    /// Creates a reference from a raw pointer.
+    /// Looks up a namespace by its id, without taking a reference.
     ///
-    /// # Safety
+    /// If `ns_type` is zero, namespaces of all types are searched.
     ///
-    /// `ptr` must point to a valid namespace that keeps a positive refcount for the duration of
-    /// `'a`.
-    #[inline]
-    pub unsafe fn from_raw<'a>(ptr: *const bindings::ns_common) -> &'a Self {
-        // INVARIANT: Guaranteed by the caller.
-        // SAFETY: The caller guarantees validity for `'a`; the type is transparent.
-        unsafe { &*ptr.cast() }
-    }
-
-    /// Takes over a reference that C has returned.
+    /// This function does not check whether the current task may see the namespace.
     ///
-    /// # Safety
-    ///
-    /// `ptr` must point to a valid namespace, of which the caller owns a reference and gives it up.
-    #[inline]
-    unsafe fn from_owned(ptr: NonNull<bindings::ns_common>) -> ARef<Self> {
-        // SAFETY: The caller passes a reference that it owns.
-        unsafe { ARef::from_raw(ptr.cast()) }
-    }
-
-    /// Finds an active namespace by its id, if it also has this type and inode number.
-    ///
-    /// Asks nothing about the caller: who may see the namespace has to be decided afterwards.
-    ///
-    /// C: `ns_tree_lookup_rcu()` and `ns_get_unless_inactive()`. Takes the RCU read lock; does not
-    /// sleep, but the reference that is returned may be dropped only where that is allowed.
+    /// C: `ns_tree_lookup_rcu()`.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(CONFIG_PID_NS)]
     /// # {
-    /// use kernel::ns_common::NsCommon;
+    /// use kernel::{
+    ///     bindings,
+    ///     ns_common::NsCommon,
+    ///     sync::rcu, //
+    /// };
+    ///
+    /// let built_in = kernel::built_in!();
+    /// let rcu = rcu::read_lock();
     ///
     /// // The initial namespaces have fixed ids.
-    /// let id = u64::from(kernel::bindings::init_ns_id_PID_NS_INIT_ID);
-    /// let ns = NsCommon::lookup(id, None).ok_or(ENOENT)?;
-    /// assert_eq!(ns.id(), id);
-    /// assert_eq!(ns.ns_type(), kernel::bindings::CLONE_NEWPID);
+    /// let id = u64::from(bindings::init_ns_id_PID_NS_INIT_ID);
+    /// let ns = NsCommon::lookup(built_in, id, 0, &rcu).ok_or(ENOENT)?;
+    /// assert_eq!(ns.ns_type(), bindings::CLONE_NEWPID);
+    ///
+    /// // This task is in them.
+    /// assert!(ns.is_current());
+    ///
+    /// // The type must match.
+    /// assert!(NsCommon::lookup(built_in, id, bindings::CLONE_NEWNS, &rcu).is_none());
     ///
     /// // No namespace has the id zero.
-    /// assert!(NsCommon::lookup(0, None).is_none());
+    /// assert!(NsCommon::lookup(built_in, 0, 0, &rcu).is_none());
+    ///
+    /// // A reference outlives the RCU read-side critical section.
+    /// let ns = ns.get().ok_or(ENOENT)?;
+    /// drop(rcu);
+    /// assert_eq!(ns.id(), id);
     /// # }
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// Without a reference, the namespace is only valid inside of the critical section:
+    ///
+    /// ```ignore
+    /// let rcu = rcu::read_lock();
+    /// let ns = NsCommon::lookup(built_in, id, 0, &rcu).ok_or(ENOENT)?;
+    /// // error[E0505]: cannot move out of `rcu` because it is borrowed
+    /// drop(rcu);
+    /// let ns = ns.get();
+    /// ```
     #[inline]
-    pub fn lookup(id: u64, known: Option<TypeAndInum>) -> Option<ARef<Self>> {
-        let ns_type = known.map_or(0, |known| known.ns_type);
-        let _guard = rcu::read_lock();
-
+    pub fn lookup(_: BuiltIn, id: u64, ns_type: u32, _rcu: &rcu::Guard) -> Option<RcuNsCommon<'_>> {
         // SAFETY: The RCU read lock is held.
-        // CAST: A type is a bit field of the same width.
-        let ns = NonNull::new(unsafe { bindings::ns_tree_lookup_rcu(id, ns_type as c_int) })?;
+        // CAST: The type is a bit field of the same width.
+        let ns = unsafe { bindings::ns_tree_lookup_rcu(id, ns_type as c_int) };
 
-        if let Some(known) = known {
-            // SAFETY: A namespace that was found under the RCU read lock is not freed until it is
-            // released, and `inum` does not change once a namespace can be found.
-            if unsafe { (*ns.as_ptr()).inum } != known.inum {
-                return None;
-            }
-        }
+        // INVARIANT: The namespace was found in the tree, and the guard is borrowed for as long as
+        // the returned value.
+        // SAFETY: A namespace that is found in the tree is freed after a grace period.
+        unsafe { ns.cast::<Opaque<bindings::ns_common>>().as_ref() }.map(RcuNsCommon)
+    }
 
-        // SAFETY: As above, the namespace is not freed yet.
-        let ns = NonNull::new(unsafe { bindings::ns_get_unless_inactive(ns.as_ptr()) })?;
+    /// Creates a reference from a raw pointer.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that for the duration of `'a`, `ptr` points to a namespace that
+    /// satisfies the type invariants. This is the case for the namespace of a file of nsfs, while
+    /// the file is open: files are only created for namespaces in the namespace tree.
+    #[inline]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::ns_common) -> &'a Self {
+        // INVARIANT: The caller ensures the type invariants for `'a`.
+        // SAFETY: The caller ensures that `ptr` is valid for `'a`; the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
 
-        // SAFETY: `ns_get_unless_inactive()` took a reference.
-        Some(unsafe { Self::from_owned(ns) })
+    /// Takes ownership of the return value of a C function that returns a namespace.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `ptr` is an error pointer, or that it points to a namespace that
+    /// satisfies the type invariants, and that the caller passes on ownership of one reference.
+    #[inline]
+    unsafe fn from_owned(ptr: *mut bindings::ns_common) -> Result<ARef<Self>> {
+        let ns = from_err_ptr(ptr)?;
+
+        // SAFETY: The caller ensures that `ns`, which is no error pointer, is valid.
+        let ns = unsafe { NonNull::new_unchecked(ns) };
+
+        // SAFETY: The caller passes on a reference.
+        Ok(unsafe { ARef::from_raw(ns.cast()) })
     }
 
     /// Returns a raw pointer to the `struct ns_common`.
     #[inline]
-    pub fn as_raw(&self) -> *mut bindings::ns_common {
+    fn as_raw(&self) -> *mut bindings::ns_common {
         self.0.get()
     }
 
-    /// Returns the id, which is unique among all types of namespaces until the next boot.
+    /// Returns the id, which is unique among namespaces of all types until the next boot.
     #[inline]
     pub fn id(&self) -> u64 {
-        // SAFETY: The namespace is valid by the type invariants, and so is its id.
+        // SAFETY: By the type invariants, the namespace is valid and its id does not change.
         unsafe { bindings::ns_common_id(self.as_raw()) }
     }
 
-    /// Returns the type, one of the `CLONE_NEW*` values.
+    /// Returns the type (`CLONE_NEW*`).
     #[inline]
     pub fn ns_type(&self) -> u32 {
-        // SAFETY: The namespace is valid by the type invariants, and `ns_type` does not change.
+        // SAFETY: By the type invariants, the namespace is valid and `ns_type` does not change.
         unsafe { (*self.as_raw()).ns_type }
     }
 
-    /// Returns the user namespace that owns this one, if it is that of the caller or inside of it.
+    /// Returns the user namespace that owns this namespace.
+    ///
+    /// C: `ns_get_owner()`.
     ///
     /// # Errors
     ///
-    /// `EPERM` if it is outside.
-    ///
-    /// C: `ns_get_owner()`. Does not sleep.
+    /// - `EPERM` if it is neither the user namespace of the current task nor a descendant of it.
     #[inline]
     pub fn owner(&self) -> Result<ARef<Self>> {
-        // SAFETY: The namespace is valid by the type invariants.
-        let owner = from_err_ptr(unsafe { bindings::ns_get_owner(self.as_raw()) })?;
+        // SAFETY: By the type invariants, the namespace is valid and has operations.
+        let owner = unsafe { bindings::ns_get_owner(self.as_raw()) };
 
-        // SAFETY: `from_err_ptr()` took the errors out, and `ns_get_owner()` returns a namespace
-        // otherwise.
-        let owner = unsafe { NonNull::new_unchecked(owner) };
-
-        // SAFETY: `ns_get_owner()` took a reference.
-        Ok(unsafe { Self::from_owned(owner) })
+        // SAFETY: `ns_get_owner()` returns an owned reference or an error pointer. If a namespace
+        // is in the tree, so is its owner.
+        unsafe { Self::from_owned(owner) }
     }
 
-    /// Returns the parent, for a type whose namespaces form a hierarchy.
+    /// Returns the parent of a namespace of a hierarchical type.
+    ///
+    /// C: `get_parent` of `struct proc_ns_operations`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for other types, and `EPERM` if the parent is outside of the namespace that the
-    /// caller is in.
-    ///
-    /// C: `get_parent` of `struct proc_ns_operations`. Does not sleep.
+    /// - `EINVAL` if the type is not hierarchical.
+    /// - `EPERM` if the parent is outside of the namespace of the current task.
     #[inline]
     pub fn parent(&self) -> Result<ARef<Self>> {
-        // SAFETY: The operations are valid by the type invariants, and never written.
+        // SAFETY: By the type invariants, the operations are valid.
         let get_parent = unsafe { (*self.ops()).get_parent }.ok_or(EINVAL)?;
 
-        // SAFETY: The operation belongs to this namespace, which is valid by the type invariants.
-        let parent = from_err_ptr(unsafe { get_parent(self.as_raw()) })?;
+        // SAFETY: By the type invariants, the namespace is valid and the operation belongs to it.
+        let parent = unsafe { get_parent(self.as_raw()) };
 
-        // SAFETY: `from_err_ptr()` took the errors out, and the operation returns a namespace
-        // otherwise.
-        let parent = unsafe { NonNull::new_unchecked(parent) };
+        // SAFETY: The operation returns an owned reference or an error pointer. If a namespace is
+        // in the tree, so is its parent.
+        unsafe { Self::from_owned(parent) }
+    }
 
-        // SAFETY: The operation took a reference.
-        Ok(unsafe { Self::from_owned(parent) })
+    /// Returns the mount namespace, if this is one.
+    #[inline]
+    pub fn as_mnt(&self) -> Option<&MntNamespace> {
+        if self.ns_type() != bindings::CLONE_NEWNS {
+            return None;
+        }
+
+        // SAFETY: By the type invariants, this namespace is the field `ns` of a mount namespace.
+        let ns = unsafe { bindings::to_mnt_ns(self.as_raw()) };
+
+        // SAFETY: The mount namespace is valid for as long as its field; the type is transparent.
+        Some(unsafe { &*ns.cast() })
+    }
+
+    /// Returns the pid namespace, if this is one.
+    #[inline]
+    pub fn as_pid(&self) -> Option<&PidNamespace> {
+        if self.ns_type() != bindings::CLONE_NEWPID {
+            return None;
+        }
+
+        // SAFETY: By the type invariants, this namespace is the field `ns` of a pid namespace.
+        let ns = unsafe { container_of!(self.as_raw(), bindings::pid_namespace, ns) };
+
+        // SAFETY: The pid namespace is valid for as long as its field.
+        Some(unsafe { PidNamespace::from_ptr(ns) })
+    }
+
+    /// Returns the user that created the namespace, if this is a user namespace.
+    #[inline]
+    pub fn owner_uid(&self) -> Option<Kuid> {
+        if self.ns_type() != bindings::CLONE_NEWUSER {
+            return None;
+        }
+
+        // SAFETY: By the type invariants, this namespace is the field `ns` of a user namespace.
+        let ns = unsafe { container_of!(self.as_raw(), bindings::user_namespace, ns) };
+
+        // SAFETY: The user namespace is valid for as long as its field, and `owner` does not
+        // change.
+        Some(Kuid::from_raw(unsafe { (*ns).owner }))
     }
 
     #[inline]
     fn ops(&self) -> *const bindings::proc_ns_operations {
-        // SAFETY: The namespace is valid by the type invariants, and `ops` does not change.
+        // SAFETY: By the type invariants, the namespace is valid and `ops` does not change.
         unsafe { (*self.as_raw()).ops }
     }
 }
 
-// SAFETY: The type invariants guarantee that `NsCommon` is always refcounted.
+// SAFETY: By the type invariants, the refcount of a namespace is positive while it is borrowed.
 unsafe impl AlwaysRefCounted for NsCommon {
     #[inline]
     fn inc_ref(&self) {
-        // SAFETY: The existence of a shared reference means that the refcount is nonzero.
+        // SAFETY: By the type invariants, the refcount is positive.
         unsafe { bindings::__ns_ref_inc(self.as_raw()) };
     }
 
-    /// May sleep, as putting a mount namespace does.
+    /// Drops a reference. Dropping the last reference to a mount namespace sleeps.
     #[inline]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller passes a reference that it owns, so the namespace is valid.
+        // SAFETY: The caller owns a reference, so the namespace is valid.
         let ops = unsafe { obj.as_ref() }.ops();
 
-        // SAFETY: The operations are valid by the type invariants, and never written.
+        // SAFETY: By the type invariants, the operations are valid.
         let put = unsafe { (*ops).put };
 
-        // SAFETY: Every type of namespace has this operation.
+        // SAFETY: All types of namespaces have this operation.
         let put = unsafe { put.unwrap_unchecked() };
 
-        // SAFETY: The operation belongs to this namespace, and the caller passes a reference that
-        // it owns.
+        // SAFETY: The operation belongs to this namespace. The caller passes on a reference.
         unsafe { put(obj.cast().as_ptr()) }
     }
 }
 
-/// Tells whether the caller may see every namespace there is.
+/// A namespace that is only valid under RCU.
 ///
-/// C: `may_see_all_namespaces()`: the caller is in the initial pid namespace, and has
-/// `CAP_SYS_ADMIN` in the user namespace that owns it. Does not sleep.
+/// Permission to access the namespace is checked on this type. Only [`get`](Self::get) takes a
+/// reference, so a task without permission never drops one, which could be the last.
+///
+/// # Invariants
+///
+/// - The RCU read lock is held for `'rcu`.
+/// - The namespace was found in the namespace tree during `'rcu`. The refcount may be zero. The
+///   other invariants of [`NsCommon`] hold.
+#[derive(Clone, Copy)]
+pub struct RcuNsCommon<'rcu>(&'rcu Opaque<bindings::ns_common>);
+
+impl RcuNsCommon<'_> {
+    /// Returns the type (`CLONE_NEW*`).
+    #[inline]
+    pub fn ns_type(self) -> u32 {
+        // SAFETY: By the type invariants, the namespace is valid and `ns_type` does not change.
+        unsafe { (*self.0.get()).ns_type }
+    }
+
+    /// Returns the inode number, which is recycled.
+    #[inline]
+    pub fn inum(self) -> u32 {
+        // SAFETY: By the type invariants, the namespace is valid and `inum` does not change.
+        unsafe { (*self.0.get()).inum }
+    }
+
+    /// Returns `true` if the current task is in this namespace.
+    #[inline]
+    pub fn is_current(self) -> bool {
+        // SAFETY: By the type invariants, the namespace is valid. The function reads its type, and
+        // compares its address with the namespaces of the current task.
+        unsafe { bindings::is_current_namespace(self.0.get()) }
+    }
+
+    /// Takes a reference. Returns [`None`] if the namespace is inactive.
+    ///
+    /// C: `ns_get_unless_inactive()`.
+    #[inline]
+    pub fn get(self) -> Option<ARef<NsCommon>> {
+        // SAFETY: By the type invariants, the namespace is valid.
+        let ns = NonNull::new(unsafe { bindings::ns_get_unless_inactive(self.0.get()) })?;
+
+        // SAFETY: `ns_get_unless_inactive()` took a reference. By the type invariants, the
+        // namespace was found in the tree.
+        Some(unsafe { ARef::from_raw(ns.cast()) })
+    }
+}
+
+/// A mount namespace (`struct mnt_namespace`).
+///
+/// # Invariants
+///
+/// The field `ns` satisfies the invariants of [`NsCommon`].
+#[repr(transparent)]
+pub struct MntNamespace(Opaque<bindings::mnt_namespace>);
+
+/// A neighbour in the list of all mount namespaces, which is sorted by id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// The mount namespace with the next larger id.
+    Next,
+    /// The mount namespace with the next smaller id.
+    Previous,
+}
+
+impl MntNamespace {
+    /// Returns the number of mounts.
+    #[inline]
+    pub fn nr_mounts(&self) -> u32 {
+        // SAFETY: By the type invariants, the namespace is valid.
+        let nr_mounts = unsafe { bindings::mnt_ns_nr_mounts(self.0.get()) };
+
+        // The root mount of a mount namespace is not visible.
+        nr_mounts.saturating_sub(1)
+    }
+
+    /// Returns the nearest neighbour for whose user namespace the current task has `CAP_SYS_ADMIN`.
+    ///
+    /// C: `get_sequential_mnt_ns()`.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT` if there is none.
+    #[inline]
+    pub fn neighbour(&self, direction: Direction) -> Result<ARef<NsCommon>> {
+        let previous = direction == Direction::Previous;
+
+        // SAFETY: By the type invariants, the namespace is valid.
+        let ns = unsafe { bindings::get_sequential_mnt_ns(self.0.get(), previous) };
+        let ns = from_err_ptr(ns)?;
+
+        // SAFETY: `get_sequential_mnt_ns()` returned a mount namespace.
+        let ns = unsafe { bindings::from_mnt_ns(ns) };
+
+        // SAFETY: `get_sequential_mnt_ns()` returns an owned reference to a namespace in the tree.
+        unsafe { NsCommon::from_owned(ns) }
+    }
+}
+
+/// Returns `true` if the current task may see all namespaces.
+///
+/// C: `may_see_all_namespaces()`.
 #[inline]
-pub fn may_see_all_namespaces() -> bool {
-    // SAFETY: A task may ask about itself at any time.
+pub fn may_see_all_namespaces(_: BuiltIn) -> bool {
+    // SAFETY: The function reads the credentials of the current task.
     unsafe { bindings::may_see_all_namespaces() }
 }

@@ -5,36 +5,36 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* The room for a name, with the NUL that ends it. */
+/* Size of a name, with its terminating NUL. */
 #define RUST_EXPORTFS_NAME_SIZE		32
 
-/* How many bytes one object can hold. */
+/* Limit for the capacity of an object, in bytes. */
 #define RUST_EXPORTFS_SIZE_MAX		(64 * 1024)
 
-/* What all the objects of one user can be and hold. */
+/* Limits for a user: number of objects, and their total capacity in bytes. */
 #define RUST_EXPORTFS_USER_OBJECTS	64
 #define RUST_EXPORTFS_USER_BYTES	(256 * 1024)
 
-/* The type of the file handles, and how many bytes they have. */
+/* handle_type and handle_bytes of the file handles. */
 #define RUST_EXPORTFS_FILEID		0xf7
 #define RUST_EXPORTFS_HANDLE_SIZE	16
 
 struct rust_exportfs_make {
 	char name[RUST_EXPORTFS_NAME_SIZE];
-	__u32 size;		/* how many bytes it can hold at most */
+	__u32 size;		/* capacity in bytes */
 };
 
 struct rust_exportfs_remove {
 	char name[RUST_EXPORTFS_NAME_SIZE];
 };
 
-/* Make an object, and return a file descriptor of it. */
+/* Create an object. Returns a file descriptor of it. */
 #define RUST_EXPORTFS_MAKE	_IOW('|', 0x90, struct rust_exportfs_make)
 
-/* Remove an object of the caller's. */
+/* Remove an object of the caller. */
 #define RUST_EXPORTFS_REMOVE	_IOW('|', 0x91, struct rust_exportfs_remove)
 
-/* Return a file descriptor to pass to open_by_handle_at(2). */
+/* Return a file descriptor to pass to open_by_handle_at(2) as mount_fd. */
 #define RUST_EXPORTFS_ANCHOR	_IO('|', 0x92)
 
 #endif /* _SAMPLES_RUST_EXPORTFS_H */

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rust sample of a pseudo filesystem whose files are reopened by handles.
+//! Rust sample of a pseudo filesystem whose files are reopened by file handles.
 //!
-//! A device makes objects: a few bytes that belong to a user. Each has a file on the filesystem,
-//! and outlives the file: its owner stores a file handle instead, and gets the object back from
-//! it after an exec, a restart or a crash, without any privilege. The handle is signed, so it
-//! cannot be guessed, and ends with the module, as the objects do.
+//! A device creates objects. An object stores a few bytes, belongs to a user and has a file. The
+//! owner can store a file handle of it and close the file: after an exec, a restart or a crash of
+//! the program, open_by_handle_at(2) opens the object again, without privileges. Handles are
+//! signed, so they cannot be guessed. The objects and their handles are valid until the module is
+//! unloaded.
 //!
-//! An object is there for its owner alone. To everyone else who has its handle, root included, it
-//! does not exist: root can become the owner, and an exception for `CAP_DAC_OVERRIDE` would be one
-//! more thing to get wrong.
+//! Only its owner can open an object by handle. Everybody else gets `ESTALE`, root included: root
+//! can become the owner, so an exception for `CAP_DAC_OVERRIDE` would only add a rule to get wrong.
 //!
-//! The device is root's when the module is loaded; `chmod 666 /dev/rust_exportfs` gives it to all.
+//! Only root can open the device after the module has been loaded. `chmod 666 /dev/rust_exportfs`
+//! lets all users open it.
 //!
 //! Below is a userspace C program that exercises this sample's functionality.
 //!
 //! ```c
-//! // store NAME: makes an object, fills it from the input, and writes its handle to the output
-//! // fetch: reads a handle from the input, and writes to the output what the object holds
+//! // store NAME: creates an object from the standard input, and prints its handle
+//! // fetch: reads a handle from the standard input, and prints the content of the object
 //! // remove NAME: removes an object
 //!
 //! #define _GNU_SOURCE
@@ -67,8 +68,10 @@
 //!   union handle handle;
 //!   int anchor, fd;
 //!
-//!   if (read(STDIN_FILENO, &handle, sizeof(handle)) != sizeof(handle))
-//!     errx(1, "this is no handle");
+//!   // The kernel reads handle_bytes bytes, so a larger value would go beyond the buffer.
+//!   if (read(STDIN_FILENO, &handle, sizeof(handle)) != sizeof(handle) ||
+//!       handle.fh.handle_bytes != RUST_EXPORTFS_HANDLE_SIZE)
+//!     errx(1, "not a handle of rust_exportfs");
 //!   anchor = ioctl(dev, RUST_EXPORTFS_ANCHOR);
 //!   if (anchor < 0)
 //!     err(1, "anchor");
@@ -108,12 +111,11 @@
 use kernel::{
     fs::{
         exportfs::{
-            Context,
             Encoded,
             Encoder,
+            FhKey,
             Fid,
             FileidType,
-            Key,
             Operations,
             Payload,
             Signed, //
@@ -126,7 +128,6 @@ use kernel::{
         pseudo,
         File,
         Inode,
-        Kiocb,
         OwnedDentry,
         SuperBlock, //
     },
@@ -164,16 +165,16 @@ use kernel::{
     }, //
 };
 
-/// The room for a name, with the NUL that ends it.
+/// The size of a name, with its terminating NUL.
 const NAME_SIZE: usize = 32;
 
-/// How many bytes one object can hold.
+/// The limit for the capacity of an object, in bytes.
 const SIZE_MAX: usize = 64 * 1024;
 
-/// How many objects one user can have, counting those that are removed but still open.
+/// The limit for the number of objects of a user, including removed ones that are still open.
 const USER_OBJECTS: usize = 64;
 
-/// How many bytes all the objects of one user can hold.
+/// The limit for the total capacity of the objects of a user, in bytes.
 const USER_BYTES: usize = 256 * 1024;
 
 /// `struct rust_exportfs_make`.
@@ -201,10 +202,12 @@ module! {
     license: "GPL",
 }
 
-static EXPORTFS: pseudo::Type<ExportFs> = pseudo::Type::new();
+pseudo::file_system_type! {
+    static EXPORTFS: ExportFs;
+}
 
 kernel::sync::global_lock! {
-    // SAFETY: `RustExportfs::init` initialises it before anything else can happen.
+    // SAFETY: `RustExportfs::init` initialises it before it registers the device.
     unsafe(uninit) static STORE: Mutex<Option<Arc<Store>>> = None;
 }
 
@@ -217,7 +220,7 @@ struct RustExportfs {
 
 impl kernel::InPlaceModule for RustExportfs {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // SAFETY: A module is initialised once.
+        // SAFETY: `init` is called once for a module.
         unsafe { STORE.init() };
 
         try_pin_init!(Self {
@@ -229,12 +232,12 @@ impl kernel::InPlaceModule for RustExportfs {
     }
 }
 
-/// The store is what [`STORE`] says, for as long as this exists.
+/// Keeps the store in [`STORE`] while it exists.
 struct Published;
 
 impl Published {
     fn new() -> Result<Self> {
-        let store = Arc::pin_init(Store::new(), GFP_KERNEL)?;
+        let store = Arc::pin_init(Store::new()?, GFP_KERNEL)?;
 
         *STORE.lock() = Some(store);
         Ok(Self)
@@ -252,11 +255,11 @@ impl Drop for Published {
 /// All objects.
 #[pin_data]
 struct Store {
-    #[pin]
-    key: Key,
+    key: Arc<FhKey>,
     #[pin]
     objects: Mutex<Objects>,
     quota: Arc<Quota>,
+    anchor: Arc<Object>,
 }
 
 struct Objects {
@@ -266,50 +269,47 @@ struct Objects {
 }
 
 impl Store {
-    fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            key <- Key::new(),
+    fn new() -> Result<impl PinInit<Self, Error>> {
+        let key = Arc::pin_init(FhKey::new(), GFP_KERNEL)?;
+
+        Ok(try_pin_init!(Self {
+            anchor: Object::new(ANCHOR_ID, Kuid::current_euid(), &key, 0, None)?,
+            key,
             objects <- new_mutex!(Objects {
-                // 1 is the number of the root's inode.
-                next_id: 2,
+                next_id: ANCHOR_ID + 1,
                 by_id: RBTree::new(),
                 by_name: RBTree::new(),
             }),
             quota: Arc::pin_init(Quota::new(), GFP_KERNEL)?,
-        })
+        }))
     }
 
-    /// Makes an object that cannot be found yet.
+    /// Returns the store of the module.
+    fn get() -> Result<Arc<Self>> {
+        STORE.lock().clone().ok_or(ENODEV)
+    }
+
+    /// Creates an object that is not in the store yet.
     fn make(&self, owner: Kuid, capacity: usize) -> Result<Arc<Object>> {
         if capacity == 0 || capacity > SIZE_MAX {
             return Err(EINVAL);
         }
         let charge = Quota::charge(&self.quota, owner, capacity)?;
-        let data = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
 
-        Arc::pin_init(
-            pin_init!(Object {
-                id: self.new_id(),
-                owner,
-                data <- new_mutex!(data),
-                capacity,
-                _charge: charge,
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
+        Object::new(self.new_id(), owner, &self.key, capacity, Some(charge))
     }
 
-    /// Returns a number that has not been used before, and will not be again.
+    /// Returns a number that no other object has ever had.
     fn new_id(&self) -> u64 {
         let mut objects = self.objects.lock();
         let id = objects.next_id;
 
-        // Even at a billion a second, there are enough of them for five hundred years.
+        // At a billion objects a second, this wraps after five hundred years.
         objects.next_id = id.wrapping_add(1);
         id
     }
 
-    /// Lets an object be found.
+    /// Adds an object to the store.
     fn insert(&self, name: Name, object: Arc<Object>) -> Result {
         let key = (uid_number(object.owner), name);
         let by_name = RBTreeNode::new(key, object.id, GFP_KERNEL_ACCOUNT)?;
@@ -324,7 +324,7 @@ impl Store {
         Ok(())
     }
 
-    /// Finds an object of `owner`.
+    /// Looks up an object of `owner`.
     fn find(&self, id: u64, owner: Kuid) -> Option<Arc<Object>> {
         let objects = self.objects.lock();
 
@@ -335,7 +335,7 @@ impl Store {
             .cloned()
     }
 
-    /// Removes an object of `owner`. What it holds is freed with the last file of it.
+    /// Removes an object of `owner`. Its memory is freed when its last file is closed.
     fn remove(&self, name: Name, owner: Kuid) -> Result {
         let mut objects = self.objects.lock();
         let id = objects
@@ -350,17 +350,18 @@ impl Store {
     }
 }
 
-/// What orders users; not for user space, which sees them through its namespace.
+/// Returns a key for `uid` in the trees. User space must not see it, because it ignores the user
+/// namespace.
 fn uid_number(uid: Kuid) -> u32 {
     uid.into_raw().val
 }
 
-/// The name of an object, padded with NULs, of which there is at least one.
+/// The name of an object, with one or more NULs at the end.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 struct Name([u8; NAME_SIZE]);
 
 impl Name {
-    /// Reads a name from user space. What follows the first NUL is ignored.
+    /// Reads a name from user space. Ignores the bytes after the first NUL.
     fn read(reader: &mut UserSliceReader) -> Result<Self> {
         let mut name = [0; NAME_SIZE];
 
@@ -377,7 +378,7 @@ impl Name {
     }
 }
 
-/// What users have.
+/// The resources that each user has.
 #[pin_data]
 struct Quota {
     #[pin]
@@ -396,7 +397,12 @@ impl Quota {
         })
     }
 
-    /// Charges a user for an object, until the charge is dropped.
+    /// Charges a user for an object until the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// - `EDQUOT` if the user would exceed a limit.
+    /// - `ENOMEM` if memory allocation fails.
     fn charge(this: &Arc<Self>, uid: Kuid, bytes: usize) -> Result<Charge> {
         let reservation = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let uid = uid_number(uid);
@@ -433,7 +439,7 @@ impl Usage {
     }
 }
 
-/// What an object costs its owner, for as long as it takes memory.
+/// The charge of a user for the memory of an object.
 struct Charge {
     quota: Arc<Quota>,
     uid: u32,
@@ -457,15 +463,19 @@ impl Drop for Charge {
     }
 }
 
-/// An object: some bytes, which belong to a user.
+/// The number of the object whose files are anchors. The number 1 is that of the root directory.
+const ANCHOR_ID: u64 = 2;
+
+/// An object: some bytes that belong to a user.
 #[pin_data]
 struct Object {
     id: u64,
     owner: Kuid,
+    key: Arc<FhKey>,
     #[pin]
     data: Mutex<KVVec<u8>>,
     capacity: usize,
-    _charge: Charge,
+    _charge: Option<Charge>,
 }
 
 #[vtable]
@@ -482,29 +492,55 @@ impl pseudo::Object for Object {
         self.data.lock().len() as u64
     }
 
-    fn read_iter(mut kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterDest<'_>) -> Result<usize> {
-        let object = kiocb.file();
-        let data = object.data.lock();
-        let is_at_end = usize::try_from(kiocb.ki_pos())? >= data.len();
-        let read = iov.simple_read_from_buffer(kiocb.ki_pos_mut(), &data)?;
+    fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        let data = self.data.lock();
+        let is_at_end = usize::try_from(*pos)? >= data.len();
+        let read = iov.simple_read_from_buffer(pos, &data)?;
 
-        // Nothing could be copied although there is something to read, and room for it.
+        // There is something to read and room for it, but nothing could be copied.
         if read == 0 && !is_at_end && !iov.is_empty() {
             return Err(EFAULT);
         }
         Ok(read)
     }
 
-    fn write_iter(mut kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterSource<'_>) -> Result<usize> {
-        let written = kiocb.file().write(usize::try_from(kiocb.ki_pos())?, iov)?;
+    fn write_iter(&self, pos: &mut Offset, iov: &mut IovIterSource<'_>) -> Result<usize> {
+        let written = self.write(usize::try_from(*pos)?, iov)?;
 
-        *kiocb.ki_pos_mut() += written as Offset;
+        *pos += written as Offset;
         Ok(written)
     }
 }
 
 impl Object {
-    /// Writes at `pos` as much as there is room for, and fills a gap before that with zeros.
+    fn new(
+        id: u64,
+        owner: Kuid,
+        key: &Arc<FhKey>,
+        capacity: usize,
+        charge: Option<Charge>,
+    ) -> Result<Arc<Self>> {
+        let data = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+
+        Arc::pin_init(
+            pin_init!(Self {
+                id,
+                owner,
+                key: key.clone(),
+                data <- new_mutex!(data),
+                capacity,
+                _charge: charge,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Writes at `pos`, up to the capacity. Fills a gap before `pos` with zeros.
+    ///
+    /// # Errors
+    ///
+    /// - `EFBIG` if `pos` is not below the capacity.
+    /// - `EFAULT` if no byte can be read from `iov`.
     fn write(&self, pos: usize, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let end = self.capacity.min(pos.saturating_add(iov.len()));
         if end <= pos {
@@ -529,7 +565,7 @@ impl Object {
     }
 }
 
-/// What a handle of an object says.
+/// The content of a handle: it identifies an object.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct ObjectId {
@@ -546,12 +582,9 @@ struct ExportFs;
 impl pseudo::FileSystem for ExportFs {
     const NAME: &'static CStr = c"rust_exportfs";
     const MAGIC: usize = 0x72657866;
-    const MAX_BYTES: Offset = SIZE_MAX as Offset;
-
-    type Data = Arc<Store>;
 }
 
-/// What open_by_handle_at(2) accepts; `O_LARGEFILE` is added by the system call.
+/// The flags that open_by_handle_at(2) accepts here. The system call adds `O_LARGEFILE`.
 const VALID_OPEN_FLAGS: u32 =
     O_RDONLY | O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_LARGEFILE;
 
@@ -564,29 +597,26 @@ impl Operations for ExportFs {
         encoder: Encoder<'a>,
         _parent: Option<&Inode<Object>>,
     ) -> Encoded<'a> {
-        let Some(sb) = EXPORTFS.super_block(inode.super_block()) else {
-            return encoder.refuse();
-        };
-        let store = sb.data();
-        let id = inode.private().id;
+        let &Object { id, ref key, .. } = inode.private();
 
-        encoder.store(|| Signed::new(ObjectId { id }, &store.key))
+        if id == ANCHOR_ID {
+            return encoder.refuse();
+        }
+        encoder.store(|| Signed::new(ObjectId { id }, key))
     }
 
-    /// Finds an object for its owner. Whoever else has the handle, root included, is told that
-    /// there is no such object.
+    /// Looks up an object of the caller. Objects of other users do not exist for the caller.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        let sb = EXPORTFS.super_block(sb).ok_or(EINVAL)?;
-        let store = sb.data();
+        let store = Store::get()?;
         let object = fid
             .load::<Signed<ObjectId>>()
             .and_then(|handle| handle.verify(&store.key))
             .and_then(|object| store.find(object.id, Kuid::current_euid()));
 
-        object.map(|object| sb.dentry(object)).transpose()
+        object.map(|object| EXPORTFS.dentry(sb, object)).transpose()
     }
 
-    fn permission(_ctx: &Context, oflags: u32) -> Result {
+    fn permission(oflags: u32) -> Result {
         if oflags & !VALID_OPEN_FLAGS != 0 {
             return Err(EINVAL);
         }
@@ -594,7 +624,7 @@ impl Operations for ExportFs {
     }
 }
 
-/// An open file of the device.
+/// An open file of the device, which keeps the filesystem mounted.
 struct Device {
     store: Arc<Store>,
     mount: pseudo::Mount<ExportFs>,
@@ -605,8 +635,8 @@ impl MiscDevice for Device {
     type Ptr = KBox<Self>;
 
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
-        let store = STORE.lock().clone().ok_or(ENODEV)?;
-        let mount = EXPORTFS.mount(store.clone())?;
+        let store = Store::get()?;
+        let mount = EXPORTFS.mount()?;
 
         Ok(KBox::new(Self { store, mount }, GFP_KERNEL_ACCOUNT)?)
     }
@@ -631,7 +661,7 @@ impl Device {
         let object = self.store.make(Kuid::current_euid(), capacity as usize)?;
         let file = self.mount.open(object.clone(), O_RDWR)?;
 
-        // From here on, the object can be found.
+        // Nothing may fail after this.
         self.store.insert(name, object)?;
         Ok(install(fd, file))
     }
@@ -643,9 +673,10 @@ impl Device {
         Ok(0)
     }
 
+    /// Opens a file that open_by_handle_at(2) takes as its mount.
     fn anchor(&self) -> Result<isize> {
         let fd = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
-        let file = self.mount.open_root()?;
+        let file = self.mount.open(self.store.anchor.clone(), O_RDONLY)?;
 
         Ok(install(fd, file))
     }

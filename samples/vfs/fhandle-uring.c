@@ -4,11 +4,15 @@
  *
  *   fhandle-uring PATH...
  *
- * The first submission names every file: IORING_OP_NAME_TO_HANDLE_AT. The
- * second has a chain for each of them, which opens it by its handle into a
- * slot of the ring, reads from the slot and closes it. The first line of each
- * file is printed. All files have to be on the filesystem of the first, and
- * the caller allowed to open by handle there.
+ * The first submission encodes a handle of every file, with
+ * IORING_OP_NAME_TO_HANDLE_AT. The second has a chain for each file: it opens
+ * the handle into a slot of the ring, reads from the slot and closes it. The
+ * program prints the first line of each file. All files must be on the same
+ * mount, and the caller must be allowed to open files by handle there.
+ *
+ * The operations are experimental. Their opcode numbers are not reserved
+ * upstream: the program is only valid with the kernel that <linux/io_uring.h>
+ * belongs to.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -62,7 +66,7 @@ static void *ring_map(size_t size, off_t offset)
 
 static void ring_setup(void)
 {
-	/* What is wrong with one path says so of that one, and ends no other. */
+	/* An error of one path does not stop the submission of the others. */
 	struct io_uring_params p = { .flags = IORING_SETUP_SUBMIT_ALL };
 	char *ring;
 
@@ -84,7 +88,10 @@ static void ring_setup(void)
 	cqes = (struct io_uring_cqe *)(ring + p.cq_off.cqes);
 }
 
-/* Opcodes are not reserved for anybody: ask before the first use. */
+/*
+ * Check that the number of an opcode is supported. A kernel that the header
+ * does not belong to may have another operation with that number.
+ */
 static void ring_probe(unsigned int op, const char *name)
 {
 	const size_t nr = 256;
@@ -102,7 +109,7 @@ static void ring_probe(unsigned int op, const char *name)
 	free(probe);
 }
 
-/* A table of empty slots. */
+/* Register a file table with empty slots. */
 static void ring_slots(unsigned int nr)
 {
 	struct io_uring_rsrc_register reg = {
@@ -135,7 +142,7 @@ static void ring_submit(unsigned int nr)
 		err(1, "io_uring_enter");
 }
 
-/* Report what failed first; the rest of a chain is cancelled then. */
+/* Report the first error of each chain. The rest of it is cancelled. */
 static int ring_reap(unsigned int nr)
 {
 	int failed = 0;
@@ -181,7 +188,7 @@ static void read_file(unsigned int nr, int mount_fd)
 	sqe->file_index = nr + 1;
 	sqe->flags = IOSQE_IO_LINK;
 
-	/* A read that ends early would break the chain, but for a hard link. */
+	/* A short read breaks a chain unless it has a hard link. */
 	sqe = ring_sqe(IORING_OP_READ, nr);
 	sqe->fd = nr;
 	sqe->addr = (uintptr_t)file->line;

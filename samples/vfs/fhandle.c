@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Name a file by a handle, and open it again from that handle.
+ * Encode a handle of a file, and open the file again by the handle.
  *
  *   fhandle encode [--json] PATH | pid:PID | ns:TYPE[:PID]
  *   fhandle open [--json] HANDLE [--mount PATH|pidfs|nsfs] [--signal NUMBER]
  *                [-- COMMAND [ARGUMENT...]]
  *
- * A HANDLE is written as the handle's type and its bytes, both in hexadecimal
- * and with a colon between, as "encode" prints it: fe:0a00000000000000.
+ * A HANDLE is the type and the bytes of a handle in hexadecimal, separated by a
+ * colon, as "encode" prints it: fe:0a00000000000000. Handles of pidfs and nsfs
+ * are only valid until the next boot. The same HANDLE may then name another
+ * process: store /proc/sys/kernel/random/boot_id with it.
  *
- * The exit status is 0, or the COMMAND's; otherwise 1 for an error that has no
- * number of its own, 2 for wrong usage, 3 if the handle is stale, 4 if it may
- * not be opened or the file not be reached, and 5 if the filesystem has no
- * handles.
+ * The exit status is 0 or that of COMMAND. It is 2 for wrong usage, 3 if the
+ * handle is stale, 4 if the caller may not open it or reach the file, 5 if the
+ * filesystem does not support handles, and 1 for any other error.
  */
 
 #define _GNU_SOURCE
@@ -30,17 +31,17 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-/* Brings in <linux/fcntl.h>, which cannot be had together with <fcntl.h>. */
+/* Includes <linux/fcntl.h>, which conflicts with <fcntl.h>. */
 #include <linux/pidfd.h>
 
-/* The kinds of handle for which "open" knows the filesystem. */
+/* The fileid types for which "open" knows the filesystem. */
 #define FILEID_NSFS		0xf1
 #define FILEID_KERNFS		0xfe
 
-/* The descriptor that a COMMAND finds the opened file at. */
+/* The descriptor of the opened file in COMMAND. */
 #define COMMAND_FD		3
 
-/* MAX_HANDLE_SZ of the kernel; newer ones may have more. */
+/* MAX_HANDLE_SZ of this kernel; a later one may have a larger value. */
 #define HANDLE_BYTES_MAX	128
 
 enum exit_status {
@@ -85,7 +86,7 @@ static void wrong_usage(const char *why)
 	exit(EXIT_USAGE);
 }
 
-/* Say what failed, by its symbolic name too, and exit accordingly. */
+/* Print the error and its symbolic name, and exit with its status. */
 static void fail(const char *what)
 {
 	int error = errno;
@@ -121,7 +122,7 @@ static int open_pid(pid_t pid)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
 
-	/* A thread that does not lead its thread group. */
+	/* The thread is not a thread-group leader. */
 	if (fd < 0 && (errno == EINVAL || errno == ENOENT))
 		fd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
 	if (fd < 0)
@@ -155,7 +156,7 @@ static int open_namespace(const char *spec)
 	return -1;
 }
 
-/* What to hand to name_to_handle_at(): a descriptor, or -1 and a path. */
+/* The file for name_to_handle_at(): a descriptor, or -1 and a path. */
 static int open_object(const char *object)
 {
 	if (!strncmp(object, "pid:", 4))
@@ -165,7 +166,7 @@ static int open_object(const char *object)
 	return -1;
 }
 
-/* Nobody is to take half of it for the whole. */
+/* Fail if the output is incomplete. */
 static int end_output(void)
 {
 	if (fflush(stdout) || ferror(stdout))
@@ -257,7 +258,7 @@ static void run_command(int fd, char **command)
 {
 	char text[12];
 
-	/* A duplicate is not closed on exec; dup2() onto itself makes none. */
+	/* dup2() clears FD_CLOEXEC, but not if both descriptors are the same. */
 	fd = dup(fd);
 	if (fd < 0 || dup2(fd, COMMAND_FD) < 0)
 		fail("dup2");

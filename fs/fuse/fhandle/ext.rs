@@ -2,21 +2,24 @@
 
 use kernel::bindings;
 
-/// Extensions are padded to this.
+/// The size of an extension is a multiple of this.
 const ALIGN: usize = 8;
 
-/// The size and the type of an extension, and the size of the handle.
+/// The size of the header: the size and the type of the extension.
 const HEADER: usize = size_of::<bindings::fuse_ext_header>();
+
+/// The size of what precedes the bytes of the handle: the header and the size of the handle.
 const PREFIX: usize = HEADER + size_of::<u16>();
 
-// User space knows it from C.
+// The layout is part of the uapi.
 const _: () = {
     assert!(HEADER == 8);
     assert!(size_of::<bindings::fuse_file_handle>() == size_of::<u16>());
 };
 
-/// Writes a `FUSE_EXT_HANDLE` with these bytes, and returns its size. Writes nothing if there are
-/// none, or no room.
+/// Writes a `FUSE_EXT_HANDLE` with the bytes of a handle, and returns its size.
+///
+/// Returns [`None`] if there are no bytes, or too many for `buf`. `buf` is not changed then.
 pub(crate) fn write(handle: &[u8], buf: &mut [u8]) -> Option<usize> {
     if handle.is_empty() {
         return None;

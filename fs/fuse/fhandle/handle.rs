@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use core::{
+    marker::PhantomData,
     mem::{
         offset_of,
         take, //
@@ -11,24 +12,24 @@ use core::{
 use kernel::{
     alloc::Flags,
     bindings,
+    fs::Inode,
     prelude::*, //
 };
 
-/// The largest handle that a server may use.
+/// The maximum size of a handle, in bytes.
 pub(crate) const MAX: usize = bindings::FUSE_MAX_HANDLE_SIZE as usize;
 
-/// Handles up to this size need no memory of their own.
+/// The maximum size of a handle that is stored inline, in bytes.
 pub(crate) const INLINE: usize = bindings::FUSE_FHANDLE_INLINE as usize;
 
-/// The handle of an inode, or none.
+/// The handle of an inode (`struct fuse_fhandle`), which may be unknown.
 ///
 /// # Invariants
 ///
-/// - `len` is at most [`MAX`].
-/// - If `len` is at most [`INLINE`], then `data.bytes` is valid; `len` bytes of it are the handle,
-///   the others are zero.
-/// - Otherwise, `data.ptr` is valid, and owns an allocation by `Kmalloc` of `len` initialised
-///   bytes.
+/// - `len` is at most [`MAX`], and is 0 if the handle is unknown.
+/// - If `len` is at most [`INLINE`], the first `len` bytes of `data.bytes` are the handle, and the
+///   others are zero.
+/// - Otherwise `data.ptr` owns an allocation by `Kmalloc` of `len` initialised bytes.
 #[repr(C)]
 pub(crate) struct FHandle {
     len: u16,
@@ -42,7 +43,7 @@ union Data {
     ptr: NonNull<u8>,
 }
 
-// Inodes have it in C.
+// C has handles in its inodes.
 const _: () = {
     type C = bindings::fuse_fhandle;
 
@@ -54,14 +55,16 @@ const _: () = {
     assert!(offset_of!(FHandle, data) == offset_of!(C, data));
 };
 
-// SAFETY: A handle owns its bytes, and nobody changes them.
+// SAFETY: A handle owns its bytes, which any thread may free.
 unsafe impl Send for FHandle {}
 
-// SAFETY: Likewise.
+// SAFETY: The bytes of a shared handle are only read.
 unsafe impl Sync for FHandle {}
 
-/// FNV-1a. Whoever makes two handles of the same hash gains nothing: it saves comparing the bytes
-/// where it differs, and no more.
+/// Returns the FNV-1a hash.
+///
+/// Handles with different hashes are not compared byte by byte. A server that creates collisions
+/// only makes its own comparisons slower.
 fn hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
@@ -69,16 +72,21 @@ fn hash(bytes: &[u8]) -> u32 {
 }
 
 impl FHandle {
-    /// That there is no handle, or that it is not known: all-zero.
+    /// The unknown handle, which is all-zero.
     //
-    // INVARIANT: No byte of the 24 is part of the handle.
+    // INVARIANT: `len` is 0, and all of `data.bytes` is zero.
     pub(crate) const NONE: Self = Self {
         len: 0,
         hash: 0,
         data: Data { bytes: [0; INLINE] },
     };
 
-    /// Makes a handle of its bytes. Allocates where there are more than [`INLINE`].
+    /// Creates a handle with a copy of `bytes`. It is unknown if there are none.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO` if there are more than [`MAX`] bytes.
+    /// - `ENOMEM` if there are more than [`INLINE`] bytes and the allocation fails.
     pub(crate) fn new(bytes: &[u8], flags: Flags) -> Result<Self> {
         if bytes.is_empty() {
             return Ok(Self::NONE);
@@ -103,37 +111,46 @@ impl FHandle {
             }
         };
 
-        // INVARIANT: `data` is what the number of bytes asks for, which is at most `MAX`.
+        // INVARIANT: `len` is at most `MAX`. Up to `INLINE` bytes are inline, padded with zeros;
+        // more are in an allocation.
         Ok(Self {
-            // CAST: `MAX` fits.
+            // CAST: `MAX` fits into a `u16`.
             len: bytes.len() as u16,
             hash: hash(bytes),
             data,
         })
     }
 
-    /// Borrows a handle of C's.
+    /// Creates a reference from a raw pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must be valid for `'a`, and point to a handle that does not change meanwhile.
+    /// The caller must ensure that, for the duration of `'a`, `ptr` points to a handle that is
+    /// all-zero or that this type created, and that does not change.
     pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::fuse_fhandle) -> &'a Self {
-        // SAFETY: The layout is the same, and C has handles only from here, or all-zero.
+        // SAFETY: The caller ensures that the handle is valid and does not change for `'a`. The
+        // layouts are the same, and all-zero satisfies the type invariants.
         unsafe { &*ptr.cast() }
     }
 
-    /// Borrows a handle of C's to change it.
+    /// Creates a mutable reference from a raw pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must be valid for `'a`, and point to a handle that nobody else has access to
-    /// meanwhile.
+    /// The caller must ensure that, for the duration of `'a`, `ptr` points to a handle that is
+    /// all-zero or that this type created, and that nothing else accesses it.
     pub(crate) unsafe fn from_raw_mut<'a>(ptr: *mut bindings::fuse_fhandle) -> &'a mut Self {
-        // SAFETY: The layout is the same, and C has handles only from here, or all-zero.
+        // SAFETY: The caller ensures that the handle is valid and not accessed otherwise for `'a`.
+        // The layouts are the same, and all-zero satisfies the type invariants.
         unsafe { &mut *ptr.cast() }
     }
 
-    /// Whether there is one.
+    /// Returns a raw pointer to the `struct fuse_fhandle`.
+    pub(crate) fn as_raw(&self) -> *const bindings::fuse_fhandle {
+        (&raw const *self).cast()
+    }
+
+    /// Returns `true` unless the handle is unknown.
     pub(crate) fn is_known(&self) -> bool {
         self.len != 0
     }
@@ -142,28 +159,28 @@ impl FHandle {
         usize::from(self.len) <= INLINE
     }
 
-    /// Returns the bytes; none where the handle is not known.
+    /// Returns the bytes. There are none if the handle is unknown.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         let ptr = if self.is_inline() {
-            // SAFETY: By the type invariants.
+            // SAFETY: By the type invariants, a handle of this size is inline.
             unsafe { &self.data.bytes }.as_ptr()
         } else {
-            // SAFETY: By the type invariants.
+            // SAFETY: By the type invariants, a handle of this size is in an allocation.
             unsafe { self.data.ptr }.as_ptr().cast_const()
         };
 
-        // SAFETY: By the type invariants, `len` bytes are valid wherever they are.
+        // SAFETY: By the type invariants, `len` bytes are initialised, inline or in the allocation.
         unsafe { slice::from_raw_parts(ptr, usize::from(self.len)) }
     }
 
-    /// Whether `other` is, or may be, the handle of the same inode.
+    /// Returns `false` if both handles are known and differ.
     pub(crate) fn may_be(&self, other: &Self) -> bool {
         !self.is_known() || !other.is_known() || self == other
     }
 
-    /// Takes over `found` if this handle is not known. Returns `false` if they differ.
+    /// Takes over `found` if this handle is unknown. Returns `false` if both are known and differ.
     ///
-    /// A handle that is known never changes.
+    /// A known handle never changes.
     pub(crate) fn adopt(&mut self, found: &mut Self) -> bool {
         if self.is_known() {
             return self.may_be(found);
@@ -191,10 +208,47 @@ impl Drop for FHandle {
             return;
         }
         let len = usize::from(self.len);
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, a handle of this size is in an allocation.
         let ptr = unsafe { self.data.ptr }.as_ptr();
 
-        // SAFETY: By the type invariants, this owns an allocation of `len` bytes by `Kmalloc`.
+        // SAFETY: By the type invariants, this value owns an allocation of `len` bytes by `Kmalloc`.
         drop(unsafe { KVec::from_raw_parts(ptr, len, len) });
+    }
+}
+
+/// A copy of the handle of an inode, which may be unknown.
+///
+/// # Invariants
+///
+/// `copy` is all-zero, or a copy of a known handle. A known handle never changes, and is freed
+/// together with the inode, or with the connection in case of the root. The inode, its superblock
+/// and the connection stay for `'a`.
+pub(crate) struct InodeHandle<'a> {
+    copy: bindings::fuse_fhandle,
+    _inode: PhantomData<&'a Inode>,
+}
+
+impl<'a> InodeHandle<'a> {
+    /// Copies the handle of an inode.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that this is an inode of FUSE.
+    pub(crate) unsafe fn new(inode: &'a Inode) -> Self {
+        // INVARIANT: `fuse_inode_fhandle()` copies the handle under the lock under which it becomes
+        // known. A borrowed inode keeps its superblock active, which keeps the connection.
+        Self {
+            // SAFETY: The caller ensures that this is an inode of FUSE. It is valid by its type
+            // invariants.
+            copy: unsafe { bindings::fuse_inode_fhandle(inode.as_raw()) },
+            _inode: PhantomData,
+        }
+    }
+
+    /// Returns the bytes. There are none if the handle is unknown.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        // SAFETY: By the type invariants, the handle is all-zero or known, and its bytes do not
+        // change while `self` is borrowed.
+        unsafe { FHandle::from_raw(&self.copy) }.as_bytes()
     }
 }

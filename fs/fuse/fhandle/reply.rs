@@ -11,10 +11,10 @@ type Header = bindings::fuse_out_header;
 type Entry = bindings::fuse_entry2_out;
 type Statx = bindings::fuse_statx_out;
 
-/// What the kernel asks for, and needs.
+/// The attributes that the kernel requests. A reply without one of them is an error.
 const BASIC_STATS: u32 = bindings::STATX_BASIC_STATS;
 
-// What the server sends is laid out as C says.
+// The layout is part of the uapi.
 const _: () = {
     assert!(size_of::<Header>() == 16);
     assert!(offset_of!(Header, len) == 0);
@@ -31,31 +31,31 @@ const _: () = {
     assert!(offset_of!(Statx, stat) == 32);
 };
 
-/// What a server may send any bytes for.
+/// A structure that is read from a reply.
 ///
 /// # Safety
 ///
-/// All bit patterns must be valid.
+/// The implementer must ensure that all bit patterns are valid.
 unsafe trait Wire: Copy {}
 
-// SAFETY: It consists of integers.
+// SAFETY: The structure consists of integers.
 unsafe impl Wire for Header {}
 
-// SAFETY: It consists of integers.
+// SAFETY: The structure consists of integers.
 unsafe impl Wire for Entry {}
 
-// SAFETY: It consists of integers.
+// SAFETY: The structure consists of integers.
 unsafe impl Wire for Statx {}
 
-/// Reads the first bytes of `buf`, which need not be aligned, as a `T`.
+/// Returns the first bytes of `buf` as a `T`. They need no alignment.
 fn peek<T: Wire>(buf: &[u8]) -> Option<T> {
     let (bytes, _) = buf.split_at_checked(size_of::<T>())?;
 
-    // SAFETY: There are enough bytes, and any are valid.
+    // SAFETY: `bytes` has the size of a `T`. By the contract of `Wire`, any bytes are valid.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-/// What is left of a reply to be read.
+/// The unread rest of a reply.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the header of the reply to the request of this index.
+    /// Reads the header of the reply to the request `index`.
     fn header(&mut self, index: u64) -> Result<ReplyHeader> {
         let header: Header = self.take()?;
         let payload = usize::try_from(header.len)
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         }
         let status = match header.error {
             0 => Ok(()),
-            // An error has nothing after it. The numbers are those of fuse_dev_do_write().
+            // An error has no payload. fuse_dev_do_write() accepts the same range.
             -511..=-1 if payload == 0 => Err(server_error(header.error)),
             _ => return Err(EIO),
         };
@@ -102,8 +102,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Turns an error number of the server's into an error. Once handles are agreed on, a server that
-/// does not know the requests is not to be trusted with the rest.
+/// Converts the errno in a reply.
+///
+/// `ENOSYS` becomes `EIO`: a server that negotiates handles must implement the requests.
 fn server_error(errno: c_int) -> Error {
     let error = Error::from_errno(errno);
 
@@ -114,27 +115,27 @@ fn server_error(errno: c_int) -> Error {
     }
 }
 
-/// The header of a reply within a compound.
+/// The header of one reply in a compound.
 struct ReplyHeader {
-    /// How many bytes are said to follow.
+    /// The number of bytes that follow, according to the header.
     payload: usize,
 
-    /// What the server says of the request.
+    /// The result of the request.
     status: Result,
 }
 
-/// What the reply to a compound of `FUSE_LOOKUP_HANDLE` and `FUSE_STATX` holds.
+/// The reply to a compound of `FUSE_LOOKUP_HANDLE` and `FUSE_STATX`.
 pub(crate) struct Lookup<'a> {
-    /// The entry, as soon as there is one whatever may follow: the server has then counted a
-    /// lookup, unless the nodeid is 0.
+    /// The entry, even if the rest of the reply is not valid. The server has counted a lookup
+    /// unless the nodeid is 0.
     pub(crate) entry: Option<Entry>,
 
-    /// The bytes of the handle and, for a positive entry, the attributes.
+    /// The bytes of the handle, and the attributes if the entry is positive.
     pub(crate) outcome: Result<(&'a [u8], Option<Statx>)>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Reads the reply, from the first header on.
+    /// Parses a reply that starts with the first header.
     pub(crate) fn parse(buf: &'a [u8]) -> Self {
         let mut entry = None;
         let outcome = Self::parse_all(Reader(buf), &mut entry);
@@ -172,7 +173,11 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// Reads a `struct fuse_file_handle` that ends with the buffer, and returns the bytes.
+/// Parses a `struct fuse_file_handle` that takes up all of `buf`, and returns the bytes.
+///
+/// # Errors
+///
+/// - `EIO` if the size does not match `buf`, or exceeds [`handle::MAX`].
 pub(crate) fn handle(buf: &[u8]) -> Result<&[u8]> {
     let (size, bytes) = buf.split_first_chunk().ok_or(EIO)?;
 

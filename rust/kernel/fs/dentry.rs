@@ -17,46 +17,51 @@ mod owned;
 
 pub use self::owned::OwnedDentry;
 
-/// Wraps the kernel's `struct dentry`. Thread safe.
+/// A positive `struct dentry`: one that has an inode.
 ///
-/// References of this type are borrowed from somebody who keeps the dentry and its superblock: a
-/// path, an [`OwnedDentry`], or the caller of an operation. A reference to the dentry alone does
-/// not keep the superblock, so this is not
+/// References are borrowed from an owner that keeps the dentry and its superblock: a
+/// [`Path`](super::Path), an [`OwnedDentry`], or the caller of an operation. A reference to the
+/// dentry alone does not keep the superblock active, so this type is not
 /// [`AlwaysRefCounted`](crate::sync::aref::AlwaysRefCounted).
 ///
 /// # Invariants
 ///
-/// The dentry's refcount is positive, and its superblock active, for as long as a reference to it
-/// exists.
+/// For as long as a reference to the dentry exists,
+///
+/// - its refcount is positive,
+/// - it is positive, and `d_inode` does not change, and
+/// - its superblock is active.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::fs::Dentry;
 ///
-/// /// Returns the number of the file that the name stands for, if there is one.
-/// fn ino(dentry: &Dentry) -> Option<u64> {
-///     Some(dentry.inode()?.ino())
+/// /// Returns whether two names are hard links to the same file.
+/// fn is_same_file(a: &Dentry, b: &Dentry) -> bool {
+///     core::ptr::eq(a.inode(), b.inode())
 /// }
 /// ```
 #[repr(transparent)]
 pub struct Dentry(Opaque<bindings::dentry>);
-
-// SAFETY: The methods read fields that do not change while the dentry is referenced, or are
-// synchronised by the C code.
-unsafe impl Sync for Dentry {}
 
 impl Dentry {
     /// Creates a reference from a raw pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a valid dentry that keeps a positive refcount for the duration of `'a`,
-    /// and whose superblock stays active in that time.
+    /// The caller must ensure that
+    ///
+    /// - `ptr` points to a valid dentry that keeps a positive refcount for the duration of `'a`,
+    /// - the dentry is positive, and the caller has learnt this from a lookup, under `d_lock`, or
+    ///   by instantiating the dentry: each of these orders the write of `d_inode` before this call
+    ///   (the dentry then stays positive, because `d_delete()` only unhashes a dentry that others
+    ///   reference), and
+    /// - the superblock of the dentry stays active for the duration of `'a`.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
-        // INVARIANT: Guaranteed by the caller.
-        // SAFETY: The caller guarantees validity for `'a`; the type is transparent.
+        // INVARIANT: The caller ensures each of the type invariants for `'a`.
+        // SAFETY: The caller ensures that `ptr` is valid for `'a`; the type is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -66,37 +71,37 @@ impl Dentry {
         self.0.get()
     }
 
-    /// Returns the inode that the name stands for, or [`None`] for a negative dentry.
+    /// Returns the inode.
     #[inline]
-    pub fn inode(&self) -> Option<&Inode> {
-        // SAFETY: The dentry is valid by the type invariants. A dentry that is referenced does not
-        // turn from positive to negative; in the other direction the pointer is written once.
-        let inode = unsafe { (&raw const (*self.as_raw()).d_inode).read_volatile() };
-        if inode.is_null() {
-            return None;
-        }
+    pub fn inode(&self) -> &Inode {
+        // SAFETY: By the type invariants, the dentry is valid and `d_inode` does not change. The
+        // contract of `from_raw` orders the write of `d_inode` before this read.
+        let inode = unsafe { (*self.as_raw()).d_inode };
 
-        // SAFETY: A positive dentry holds its inode, and stays positive while it is referenced.
-        Some(unsafe { Inode::from_raw(inode) })
+        // SAFETY: By the type invariants, the dentry is positive while `self` is borrowed. A
+        // positive dentry holds a reference to its inode, which is on the same superblock.
+        unsafe { Inode::from_raw(inode) }
     }
 
-    /// Tells whether this is a directory.
+    /// Returns `true` if this is the dentry of a directory.
     #[inline]
     pub fn is_dir(&self) -> bool {
         // SAFETY: The dentry is valid by the type invariants.
         unsafe { bindings::d_is_dir(self.as_raw()) }
     }
 
-    /// Tells whether nobody knows how the dentry hangs together with the root of its filesystem.
+    /// Returns `true` if the dentry is disconnected (`DCACHE_DISCONNECTED`): its path to the root
+    /// of the filesystem is not known.
     #[inline]
     pub fn is_disconnected(&self) -> bool {
-        // SAFETY: The dentry is valid by the type invariants. Others may change the flags.
+        // SAFETY: The dentry is valid by the type invariants. The read is volatile because the
+        // flags can change concurrently.
         let flags = unsafe { (&raw const (*self.as_raw()).d_flags).read_volatile() };
 
         flags & bindings::dentry_flags_DCACHE_DISCONNECTED != 0
     }
 
-    /// Returns the superblock that the dentry belongs to.
+    /// Returns the superblock.
     #[inline]
     pub fn super_block(&self) -> &SuperBlock {
         // SAFETY: The dentry is valid by the type invariants; `d_sb` never changes.

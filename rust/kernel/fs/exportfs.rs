@@ -1,37 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! File handles: naming a file of a filesystem and finding it again.
+//! File handles.
 //!
-//! name_to_handle_at(2) asks a filesystem for a few bytes that name one of its files, and
-//! open_by_handle_at(2) for the file that such bytes name. The bytes come back from user space, at
-//! any time and with any content; everything that decodes them sees a [`Fid`]: a kind and a bounded
-//! slice.
+//! name_to_handle_at(2) encodes a few bytes that identify a file on its filesystem.
+//! open_by_handle_at(2) decodes them and opens the file. User space can present any bytes at any
+//! time.
 //!
-//! | type           | stands for                                                             |
-//! |----------------|------------------------------------------------------------------------|
-//! | [`Operations`] | what a filesystem implements: `struct export_operations`               |
-//! | [`Table`]      | the C table made of it, with NULL where it implements nothing          |
-//! | [`Handle`]     | the layout of one kind of handle, and the [`FileidType`] that tells it    |
-//! | [`Tail`]       | what may follow a handle of that kind                                  |
-//! | [`Signed`]     | a handle that cannot be forged: a [`Payload`] and a MAC                |
-//! | [`Key`]        | what a superblock signs its handles with                               |
-//! | [`Encoder`]    | the caller's buffer, into which one handle is stored                   |
-//! | [`Fid`]        | the untrusted bytes to decode                                          |
-//! | [`Context`]    | the caller of open_by_handle_at(2), before anything is decoded         |
-//! | [`Name`]       | the buffer for a name that is looked for in a directory                |
+//! A filesystem implements [`Operations`]. The types stand for these C names:
+//!
+//! | type                      | C name                                                         |
+//! |---------------------------|----------------------------------------------------------------|
+//! | [`Operations`]            | the operations in `struct export_operations`                   |
+//! | [`Table`]                 | `struct export_operations`                                     |
+//! | [`OpFlags`]               | its `flags`: `EXPORT_OP_*`                                     |
+//! | [`Encoder`], [`Encoded`]  | the arguments and the return value of `encode_fh`              |
+//! | [`Fid`]                   | `struct fid` with its length and its type                      |
+//! | [`FileidType`]            | `enum fid_type`                                                |
+//! | [`Handle`], [`Tail`]      | a filesystem's own layout, such as `struct nsfs_file_handle`   |
+//! | [`Signed`], [`Payload`]   | a handle with a MAC, as from `fh_append_mac()` in nfsd         |
+//! | [`FhKey`]                 | `siphash_key_t`, such as the `fh_key` of nfsd                  |
+//!
+//! The types of [`kernel::fs`](super) that they use:
+//!
+//! | type                      | C name                                                         |
+//! |---------------------------|----------------------------------------------------------------|
+//! | [`SuperBlock`]            | `struct super_block`, active                                   |
+//! | [`Inode`]                 | `struct inode`, with the type of its `i_private`               |
+//! | [`Dentry`]                | `struct dentry`, positive                                      |
+//! | [`OwnedDentry`]           | a reference that `dget()` takes and `dput()` drops             |
+//! | [`Path`]                  | `struct path`                                                  |
+//! | [`NewFile`]               | `struct file`, between `dentry_open()` and `fd_install()`      |
 //!
 //! C header: [`include/linux/exportfs.h`](srctree/include/linux/exportfs.h)
 //!
 //! Reference: <https://docs.kernel.org/filesystems/nfs/exporting.html>
+//!
+//! [`SuperBlock`]: super::SuperBlock
+//! [`Inode`]: super::Inode
+//! [`Dentry`]: super::Dentry
+//! [`OwnedDentry`]: super::OwnedDentry
+//! [`Path`]: super::Path
+//! [`NewFile`]: super::NewFile
 
-mod context;
 mod encoder;
+mod fh_key;
 mod fid;
 mod fileid_type;
-mod flags;
 mod handle;
-mod key;
-mod name;
+mod op_flags;
 mod operations;
 mod signed;
 mod table;
@@ -40,23 +56,18 @@ mod table;
 mod tests;
 
 pub use self::{
-    context::Context,
     encoder::{
         Encoded,
         Encoder, //
     },
+    fh_key::FhKey,
     fid::Fid,
     fileid_type::FileidType,
-    flags::Flags,
     handle::{
         Handle,
         Tail, //
     },
-    key::Key,
-    name::{
-        Name,
-        Named, //
-    },
+    op_flags::OpFlags,
     operations::Operations,
     signed::{
         Payload,
@@ -64,3 +75,9 @@ pub use self::{
     },
     table::Table, //
 };
+
+/// The size of the units in which the length of a handle is counted, in bytes.
+const UNIT: usize = size_of::<u32>();
+
+/// The maximum size of a handle, in bytes.
+const MAX_HANDLE_SZ: usize = crate::bindings::MAX_HANDLE_SZ as usize;

@@ -12,7 +12,8 @@ use crate::{
     },
     prelude::*,
     types::NotThreadSafe,
-    uaccess::UserPtr, //
+    uaccess::UserPtr,
+    BuiltIn, //
 };
 use core::{
     mem::{
@@ -22,40 +23,43 @@ use core::{
     ptr::NonNull, //
 };
 
-/// The name of a file, copied from user space: `struct filename`.
+/// A file name that was copied from user space: `struct filename`.
 ///
-/// Belongs to the system call that the task is in, whose audit record it is part of. To keep it
-/// for later, or for another thread, make it a [`DelayedFilename`].
+/// The name may belong to the audit record of the current system call. A name that is used later,
+/// or by another thread, is a [`DelayedFilename`].
 ///
 /// # Invariants
 ///
-/// Points to a valid `struct filename`, of which this owns a reference.
+/// `name` points to a valid `struct filename` and owns a reference to it.
 pub struct Filename {
     name: NonNull<bindings::filename>,
-    /// The count of references is not atomic.
+    /// The reference count is not atomic.
     _not_send: NotThreadSafe,
 }
 
 impl Filename {
-    /// Copies a name from user space.
+    /// Copies a name from user space, which may be empty if `at_flags` contains `AT_EMPTY_PATH`.
     ///
-    /// With `AT_EMPTY_PATH` in `at_flags`, it may be empty. C: `getname_uflags()`. May sleep.
+    /// C: `getname_uflags()`. May sleep.
     ///
     /// # Errors
     ///
-    /// `EFAULT`, `ENOENT` for an empty name, `ENAMETOOLONG`, `ENOMEM`.
+    /// - `EFAULT` if the memory is not accessible.
+    /// - `ENOENT` if the name is empty and must not be.
+    /// - `ENAMETOOLONG` if the name is longer than `PATH_MAX`.
+    /// - `ENOMEM` if there is not enough memory.
     #[inline]
-    pub fn from_user(name: UserPtr, at_flags: u32) -> Result<Self> {
-        // SAFETY: `getname_uflags()` takes any user pointer and any flags.
-        // CAST: The flags are a bit field of the same width.
+    pub fn from_user(_: BuiltIn, name: UserPtr, at_flags: u32) -> Result<Self> {
+        // SAFETY: `getname_uflags()` accepts any user pointer and any flags.
+        // CAST: A bit field of the same size.
         let name = from_err_ptr(unsafe {
             bindings::getname_uflags(name.as_const_ptr().cast(), at_flags as c_int)
         })?;
 
-        // SAFETY: It never returns null, and the errors have been taken out.
+        // SAFETY: `getname_uflags()` returns a valid pointer or an error pointer.
         let name = unsafe { NonNull::new_unchecked(name) };
 
-        // INVARIANT: The reference is ours.
+        // INVARIANT: `getname_uflags()` returns a reference.
         Ok(Self {
             name,
             _not_send: NotThreadSafe,
@@ -64,25 +68,29 @@ impl Filename {
 
     /// Returns a raw pointer to the `struct filename`.
     #[inline]
-    pub fn as_raw(&self) -> *mut bindings::filename {
+    pub(super) fn as_raw(&self) -> *mut bindings::filename {
         self.name.as_ptr()
     }
 
-    /// Takes the name out of the system call, so that it can be used later.
+    /// Removes the name from the current system call, so that it can be used later.
     ///
-    /// C: `putname_to_delayed()`, which copies the name if it is part of an audit record. May
-    /// sleep.
+    /// C: `putname_to_delayed()`, which copies a name that belongs to an audit record. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM` if there is not enough memory for a copy.
     #[inline]
     pub fn delay(self) -> Result<DelayedFilename> {
         let this = ManuallyDrop::new(self);
         let mut delayed = MaybeUninit::uninit();
 
-        // SAFETY: The name is valid by the type invariants, and consumed; `delayed` may be written.
+        // SAFETY: `delayed` may be written. By the type invariants, `this` owns a reference, which
+        // `putname_to_delayed()` consumes.
         let ret = unsafe { bindings::putname_to_delayed(delayed.as_mut_ptr(), this.as_raw()) };
         to_result(ret)?;
 
-        // INVARIANT: After success it owns a name.
-        // SAFETY: It was initialised.
+        // INVARIANT: On success, `delayed` owns a name.
+        // SAFETY: On success, `delayed` is initialised.
         Ok(DelayedFilename(unsafe { delayed.assume_init() }))
     }
 }
@@ -90,31 +98,35 @@ impl Filename {
 impl Drop for Filename {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the reference is ours.
+        // SAFETY: By the type invariants, `self` owns a reference.
         unsafe { bindings::putname(self.as_raw()) };
     }
 }
 
-/// The name of a file for a later operation, or one in another thread: `struct delayed_filename`.
+/// A file name for a later operation or another thread: `struct delayed_filename`.
 ///
 /// # Invariants
 ///
-/// Owns a `struct filename` that is in nobody's audit record.
+/// Owns the only reference to a `struct filename`, which is not part of an audit record.
 pub struct DelayedFilename(bindings::delayed_filename);
 
-// SAFETY: The only reference to the name is in this value.
+// SAFETY: By the type invariants, nothing else refers to the name.
 unsafe impl Send for DelayedFilename {}
 
 impl DelayedFilename {
-    /// Copies a name from user space. Otherwise as [`Filename::from_user`].
+    /// Copies a name from user space, which may be empty if `at_flags` contains `AT_EMPTY_PATH`.
     ///
     /// C: `delayed_getname_uflags()`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Filename::from_user`].
     #[inline]
-    pub fn from_user(name: UserPtr, at_flags: u32) -> Result<Self> {
+    pub fn from_user(_: BuiltIn, name: UserPtr, at_flags: u32) -> Result<Self> {
         let mut delayed = MaybeUninit::uninit();
 
-        // SAFETY: `delayed` may be written; any user pointer and any flags are taken.
-        // CAST: The flags are a bit field of the same width.
+        // SAFETY: `delayed` may be written. Any user pointer and any flags may be passed.
+        // CAST: A bit field of the same size.
         to_result(unsafe {
             bindings::delayed_getname_uflags(
                 delayed.as_mut_ptr(),
@@ -123,24 +135,24 @@ impl DelayedFilename {
             )
         })?;
 
-        // INVARIANT: After success it owns a name.
-        // SAFETY: It was initialised.
+        // INVARIANT: On success, `delayed` owns a name.
+        // SAFETY: On success, `delayed` is initialised.
         Ok(Self(unsafe { delayed.assume_init() }))
     }
 
-    /// Makes the name part of the operation that the task is in.
+    /// Makes the name part of the current operation.
     ///
     /// C: `complete_getname()`.
     #[inline]
     pub fn complete(self) -> Filename {
         let mut this = ManuallyDrop::new(self);
 
-        // SAFETY: By the type invariants it owns a name, which is taken out.
+        // SAFETY: By the type invariants, `this` owns a name. It is not dropped.
         let name = unsafe { bindings::complete_getname(&mut this.0) };
 
-        // INVARIANT: The reference passes to the new value.
+        // INVARIANT: `complete_getname()` returns the reference.
         Filename {
-            // SAFETY: By the type invariants there was a name.
+            // SAFETY: By the type invariants, the name is not null.
             name: unsafe { NonNull::new_unchecked(name) },
             _not_send: NotThreadSafe,
         }
@@ -150,7 +162,7 @@ impl DelayedFilename {
 impl Drop for DelayedFilename {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it owns a name.
+        // SAFETY: By the type invariants, `self` owns a name.
         unsafe { bindings::dismiss_delayed_filename(&mut self.0) };
     }
 }

@@ -11,24 +11,24 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Wraps the kernel's `struct inode`, with what its `i_private` points to.
+/// A `struct inode` whose `i_private` points to a `P`.
 ///
-/// References of this type are borrowed from somebody who keeps the inode alive: a dentry, or the
-/// caller of an operation.
+/// References are borrowed from an owner that keeps the inode: a dentry, or the caller of an
+/// operation.
 ///
 /// # Invariants
 ///
-/// - The inode's refcount is positive, and its superblock active, for as long as a reference to it
-///   exists.
+/// - For as long as a reference to the inode exists, its refcount is positive and its superblock
+///   active.
 /// - If `P` is not zero-sized, `i_private` points to a `P` that is valid for as long as the inode
-///   is, and does not change.
+///   is, and `i_private` does not change.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::fs::Inode;
 ///
-/// /// What a filesystem keeps with each of its inodes.
+/// /// The private data of each inode of a filesystem.
 /// struct Object {
 ///     id: u64,
 /// }
@@ -43,23 +43,21 @@ pub struct Inode<P = ()> {
     _private: PhantomData<fn() -> P>,
 }
 
-// SAFETY: The methods read fields that do not change while the inode is in use, and sharing the
-// private data requires that it is `Sync`.
-unsafe impl<P: Sync> Sync for Inode<P> {}
-
 impl<P> Inode<P> {
     /// Creates a reference from a raw pointer.
     ///
     /// # Safety
     ///
-    /// - `ptr` must point to a valid inode that keeps a positive refcount for the duration of
-    ///   `'a`, and whose superblock stays active in that time.
-    /// - If `P` is not zero-sized, the inode's `i_private` must point to a `P` that is valid for
-    ///   as long as the inode is, and not be changed in that time.
+    /// The caller must ensure that
+    ///
+    /// - `ptr` points to a valid inode that keeps a positive refcount for the duration of `'a`,
+    /// - the superblock of the inode stays active for the duration of `'a`, and
+    /// - if `P` is not zero-sized, `i_private` points to a `P` that is valid for as long as the
+    ///   inode is, and `i_private` does not change.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
-        // INVARIANT: Guaranteed by the caller.
-        // SAFETY: The caller guarantees validity for `'a`; the type is transparent.
+        // INVARIANT: The caller ensures each of the type invariants for `'a`.
+        // SAFETY: The caller ensures that `ptr` is valid for `'a`; the type is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -72,12 +70,12 @@ impl<P> Inode<P> {
     /// Returns the inode number.
     #[inline]
     pub fn ino(&self) -> u64 {
-        // SAFETY: The inode is valid by the type invariants; `i_ino` does not change once the
-        // inode is in use.
+        // SAFETY: The inode is valid by the type invariants; `i_ino` does not change after the
+        // inode is set up.
         unsafe { (*self.as_raw()).i_ino }
     }
 
-    /// Returns the superblock that the inode belongs to.
+    /// Returns the superblock.
     #[inline]
     pub fn super_block(&self) -> &SuperBlock {
         // SAFETY: The inode is valid by the type invariants; `i_sb` never changes.
@@ -87,19 +85,18 @@ impl<P> Inode<P> {
         unsafe { SuperBlock::from_raw(sb) }
     }
 
-    /// Returns what the filesystem keeps in `i_private`.
+    /// Returns the private data of the filesystem (`i_private`).
     ///
-    /// Does not build for an inode type without private data.
+    /// A call on an inode type without private data is a build error.
     #[inline]
     pub fn private(&self) -> &P {
         const { assert!(size_of::<P>() != 0, "this inode type has no private data") };
 
-        // SAFETY: The inode is valid by the type invariants, which also say that `i_private` does
-        // not change.
+        // SAFETY: By the type invariants, the inode is valid and `i_private` does not change.
         let private = unsafe { (*self.as_raw()).i_private };
 
-        // SAFETY: By the type invariants, `i_private` points to a `P` that lives as long as the
-        // inode.
+        // SAFETY: By the type invariants, `i_private` points to a `P` that is valid for as long as
+        // the inode is.
         unsafe { &*private.cast() }
     }
 }

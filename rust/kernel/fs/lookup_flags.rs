@@ -1,45 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use crate::bindings;
-use core::ops::BitOr;
+use crate::{
+    bindings,
+    impl_flags, //
+};
 
-/// How a name is looked up: the `LOOKUP_*` flags.
-///
-/// C header: [`include/linux/namei.h`](srctree/include/linux/namei.h)
-///
-/// # Examples
-///
-/// ```
-/// use kernel::fs::LookupFlags;
-///
-/// let lookup = LookupFlags::FOLLOW | LookupFlags::CACHED;
-/// assert_ne!(lookup, LookupFlags::FOLLOW);
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LookupFlags(u32);
+impl_flags!(
+    /// The flags of a path lookup (`LOOKUP_*`).
+    ///
+    /// C header: [`include/linux/namei.h`](srctree/include/linux/namei.h)
+    #[derive(Clone, Copy)]
+    pub struct LookupFlags(u32);
 
-impl LookupFlags {
-    /// Do not follow a symbolic link at the end of the name.
-    pub const NONE: Self = Self(0);
+    /// A flag of a path lookup.
+    #[derive(Clone, Copy)]
+    pub enum LookupFlag {
+        /// Follow a symbolic link in the last component.
+        Follow = bindings::LOOKUP_FOLLOW,
 
-    /// Follow a symbolic link at the end of the name.
-    pub const FOLLOW: Self = Self(bindings::LOOKUP_FOLLOW);
-
-    /// Fail with `EAGAIN` if the lookup would have to block.
-    pub const CACHED: Self = Self(bindings::LOOKUP_CACHED);
-
-    /// Returns the flags as C has them.
-    #[inline]
-    pub(super) const fn as_raw(self) -> u32 {
-        self.0
+        /// Fail with `EAGAIN` instead of blocking.
+        Cached = bindings::LOOKUP_CACHED,
     }
-}
-
-impl BitOr for LookupFlags {
-    type Output = Self;
-
-    #[inline]
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
+);

@@ -1,51 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filesystem of namespaces.
+//! The namespace filesystem (nsfs).
 //!
-//! What [`fs/nsfs.c`](srctree/fs/nsfs.c) keeps for its C and its Rust file handles alike: the
-//! dentry of a namespace. Built-in code only.
+//! C implementation: [`fs/nsfs.c`](srctree/fs/nsfs.c)
 
-use super::Path;
+use super::{
+    NewFile,
+    OwnedDentry, //
+};
 use crate::{
     bindings,
     ns_common::NsCommon,
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    BuiltIn, //
 };
 
-/// Returns the path of a namespace in nsfs, and makes its inode and dentry if there are none. That
-/// makes the namespace active again if it was not.
+/// Returns the dentry of a namespace, which is never [`None`].
 ///
-/// # Examples
+/// If the namespace is inactive, this makes it active again. May sleep.
 ///
-/// ```
-/// use kernel::{
-///     fs::nsfs,
-///     ns_common::NsCommon, //
-/// };
+/// C: `nsfs_get_dentry()`.
 ///
-/// let id = u64::from(kernel::bindings::init_ns_id_MNT_NS_INIT_ID);
-/// let path = nsfs::path(NsCommon::lookup(id, None).ok_or(ENOENT)?)?;
+/// # Errors
 ///
-/// // The initial namespaces have inode numbers that user space knows.
-/// let inode = path.dentry().inode().ok_or(ENOENT)?;
-/// assert_eq!(inode.ino(), u64::from(kernel::bindings::init_ns_ino_MNT_NS_INIT_INO));
-/// assert_eq!(inode.super_block().magic(), kernel::bindings::NSFS_MAGIC as usize);
-/// # Ok::<(), Error>(())
-/// ```
-///
-/// C: `path_from_stashed()`. May sleep.
+/// - `ENOMEM` if the dentry cannot be allocated.
 #[inline]
-pub fn path(ns: ARef<NsCommon>) -> Result<Path> {
-    // SAFETY: `nsfs_mnt` is set by `nsfs_init()`, before there is a task that could ask, and not
-    // changed afterwards.
-    let mnt = unsafe { bindings::nsfs_mnt };
-    let ns = ARef::into_raw(ns).cast::<bindings::ns_common>().as_ptr();
+pub fn dentry(_: BuiltIn, ns: ARef<NsCommon>) -> Result<Option<OwnedDentry<'static>>> {
+    let ns = ARef::into_raw(ns).cast().as_ptr();
 
-    // SAFETY: `stashed` is a field of a valid namespace.
-    let stashed = unsafe { &raw mut (*ns).stashed };
+    // SAFETY: `ns` points to a namespace, whose reference the function consumes.
+    let dentry = unsafe { bindings::nsfs_get_dentry(ns) };
 
-    // SAFETY: `nsfs_mnt` is the mount whose stashed operations take a `struct ns_common`, of which
-    // we own a reference; `stashed` stays where it is while the namespace is referenced.
-    unsafe { Path::from_stashed(stashed, mnt, ns.cast()) }
+    // SAFETY: `nsfs_get_dentry()` returns an owned reference to a dentry with an inode, or an error
+    // pointer. `nsfs_init()` mounts nsfs, and it is never unmounted.
+    unsafe { OwnedDentry::from_kern_mount(dentry) }
+}
+
+/// Opens a file of a namespace with the credentials of the current task.
+///
+/// If the namespace is inactive, this makes it active again. May sleep.
+///
+/// C: `open_namespace_file()`.
+///
+/// # Errors
+///
+/// - `ENOMEM` if the dentry cannot be allocated.
+/// - The errors of `dentry_open()`.
+#[inline]
+pub fn open(_: BuiltIn, ns: ARef<NsCommon>) -> Result<NewFile> {
+    let ns = ARef::into_raw(ns).cast().as_ptr();
+
+    // SAFETY: `ns` points to a namespace, whose reference the function consumes.
+    let file = unsafe { bindings::open_namespace_file(ns) };
+
+    // SAFETY: `open_namespace_file()` returns an owned reference to a file that it allocated, or an
+    // error pointer. It installs no file descriptor.
+    unsafe { NewFile::from_raw(file) }
 }

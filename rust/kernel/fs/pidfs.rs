@@ -1,134 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The process filesystem behind pidfds.
+//! The pid filesystem (pidfs).
 //!
-//! What [`fs/pidfs.c`](srctree/fs/pidfs.c) keeps for its C and its Rust file handles alike: the
-//! table that finds a pid by its number, and the dentry of a pid. Built-in code only.
+//! C implementation: [`fs/pidfs.c`](srctree/fs/pidfs.c)
 
 use super::{
-    file,
-    File,
+    NewFile,
+    OwnedDentry,
     Path, //
 };
 use crate::{
     bindings,
-    pid::StructPid,
     prelude::*,
-    sync::aref::ARef, //
+    BuiltIn, //
 };
-use core::ptr::NonNull;
 
-/// The flag of a pidfd whose last close kills the task.
-pub const AUTOKILL: u32 = bindings::PIDFD_AUTOKILL;
-
-/// Finds a pid by the number that [`StructPid::ino`] returns.
+/// Returns the dentry of the pid with the inode number `ino`.
 ///
-/// [`None`] unless the pid has been given a pidfd before, its task has not been reaped (a zombie
-/// has not), and it is inside the pid namespace hierarchy of the caller.
+/// The inode number is that of [`StructPid::ino`](crate::pid::StructPid::ino). Returns [`None`] if
+/// the pid
 ///
-/// C: `pidfs_ino_get_pid()`. Does not sleep.
+/// - was never used for a pidfd,
+/// - has been reaped (a zombie has not), or
+/// - is outside the pid namespace hierarchy of the current task.
 ///
-/// # Examples
+/// May sleep.
 ///
-/// ```
-/// use kernel::{
-///     fs::pidfs,
-///     pid::StructPid, //
-/// };
-///
-/// let pid = StructPid::of_task(current!()).ok_or(ESRCH)?;
-/// // With a pidfd, or anything else that has asked for the path, the number can be looked up.
-/// let _path = pidfs::path(pid.clone())?;
-/// let found = pidfs::lookup(pid.ino()).ok_or(ESRCH)?;
-/// assert!(core::ptr::eq(&*pid, &*found));
-/// // No pid is number zero.
-/// assert!(pidfs::lookup(0).is_none());
-/// # Ok::<(), Error>(())
-/// ```
-#[inline]
-pub fn lookup(ino: u64) -> Option<ARef<StructPid>> {
-    // SAFETY: `pidfs_ino_get_pid()` may be called with any number.
-    let pid = NonNull::new(unsafe { bindings::pidfs_ino_get_pid(ino) })?;
-
-    // SAFETY: `pidfs_ino_get_pid()` took a reference, which passes to the `ARef`.
-    Some(unsafe { ARef::from_raw(pid.cast()) })
-}
-
-/// Returns the path of a pid in pidfs, and makes its inode and dentry if there are none.
-///
-/// # Examples
-///
-/// ```
-/// use kernel::{
-///     fs::pidfs,
-///     pid::StructPid, //
-/// };
-///
-/// let pid = StructPid::of_task(current!()).ok_or(ESRCH)?;
-/// let path = pidfs::path(pid.clone())?;
-///
-/// // There is one dentry a pid: while it is held, asking again gives the same.
-/// let sb = path.dentry().super_block();
-/// let dentry = pidfs::path(pid.clone())?.into_dentry(sb)?;
-/// assert!(core::ptr::eq(&*dentry, path.dentry()));
-///
-/// // On 32-bit architectures, the inode number is the lower half of the pid's.
-/// let inode = dentry.inode().ok_or(ENOENT)?;
-/// assert_eq!(inode.ino() as u32, pid.ino() as u32);
-/// assert_eq!(sb.magic(), kernel::bindings::PID_FS_MAGIC as usize);
-/// # Ok::<(), Error>(())
-/// ```
+/// C: `pidfs_ino_get_dentry()`.
 ///
 /// # Errors
 ///
-/// `ESRCH` if the task was reaped without ever having had a pidfd, `ENOMEM`.
-///
-/// C: `path_from_stashed()`. May sleep.
-#[inline]
-pub fn path(pid: ARef<StructPid>) -> Result<Path> {
-    // SAFETY: `pidfs_mnt` is set by `pidfs_init()`, before there is a task whose pid could be
-    // passed in, and not changed afterwards.
-    let mnt = unsafe { bindings::pidfs_mnt };
-    let pid = ARef::into_raw(pid).cast::<bindings::pid>().as_ptr();
-
-    // SAFETY: `stashed` is a field of a valid pid.
-    let stashed = unsafe { &raw mut (*pid).__bindgen_anon_1.stashed };
-
-    // SAFETY: `pidfs_mnt` is the mount whose stashed operations take a `struct pid`, of which we
-    // own a reference; `stashed` stays where it is while the pid is referenced.
-    unsafe { Path::from_stashed(stashed, mnt, pid.cast()) }
-}
-
-/// Opens a pidfd for a path of pidfs, with the credentials of the caller.
-///
-/// `O_RDWR` is added to `flags`, as there is no other kind of pidfd. `O_EXCL`, which other files
-/// lose when they are opened, is `PIDFD_THREAD` and is kept.
+/// - `ENOMEM` if the dentry cannot be allocated.
 ///
 /// # Examples
 ///
 /// ```
-/// use kernel::{
-///     fs::{
-///         file::flags,
-///         pidfs, //
-///     },
-///     pid::StructPid, //
-/// };
+/// use kernel::fs::pidfs;
 ///
-/// let path = pidfs::path(StructPid::of_task(current!()).ok_or(ESRCH)?)?;
-/// let file = pidfs::open(&path, flags::O_EXCL)?;
-/// assert_eq!(file.flags() & flags::O_ACCMODE, flags::O_RDWR);
-/// assert_ne!(file.flags() & flags::O_EXCL, 0);
+/// // No pid has the inode number zero.
+/// assert!(pidfs::lookup(kernel::built_in!(), 0)?.is_none());
 /// # Ok::<(), Error>(())
 /// ```
-///
-/// C: `pidfs_dentry_open()`, without the flag that makes the last close kill the task. May sleep.
 #[inline]
-pub fn open(path: &Path, flags: u32) -> Result<ARef<File>> {
-    let file = path.dentry_open(flags | file::flags::O_RDWR)?;
+pub fn lookup(_: BuiltIn, ino: u64) -> Result<Option<OwnedDentry<'static>>> {
+    // SAFETY: The function accepts any number and may be called in task context.
+    let dentry = unsafe { bindings::pidfs_ino_get_dentry(ino) };
 
-    // SAFETY: The file has just been opened, and nobody else has seen it yet.
-    unsafe { (*file.as_ptr()).f_flags |= flags & bindings::PIDFD_THREAD };
+    // SAFETY: `pidfs_ino_get_dentry()` returns an owned reference to a dentry with an inode, NULL
+    // or an error pointer. `pidfs_init()` mounts pidfs, and it is never unmounted.
+    unsafe { OwnedDentry::from_kern_mount(dentry) }
+}
 
-    Ok(file)
+/// Opens a decoded file of pidfs.
+///
+/// `O_RDWR` is added to `oflags`. `O_EXCL` is `PIDFD_THREAD` and is kept. May sleep.
+///
+/// C: `pidfs_export_open()`.
+///
+/// # Errors
+///
+/// - `EINVAL` if `path` is not on pidfs, or if `oflags` contains `PIDFD_AUTOKILL`, which is only
+///   for the creator of a task.
+/// - The errors of `dentry_open()`.
+#[inline]
+pub fn open(_: BuiltIn, path: &Path, oflags: u32) -> Result<NewFile> {
+    // SAFETY: The superblock is valid while the path is borrowed, and `s_magic` does not change.
+    let magic = unsafe { (*path.dentry().super_block().as_raw()).s_magic };
+    if magic != bindings::PID_FS_MAGIC as usize {
+        return Err(EINVAL);
+    }
+
+    // SAFETY: `path` is valid and its dentry positive.
+    let file = unsafe { bindings::pidfs_export_open(path.as_raw(), oflags) };
+
+    // SAFETY: `pidfs_export_open()` returns an owned reference to a file that it allocated, or an
+    // error pointer. It installs no file descriptor.
+    unsafe { NewFile::from_raw(file) }
 }

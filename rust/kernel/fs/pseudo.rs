@@ -1,49 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pseudo filesystems: files that stand for objects of the kernel.
+//! Pseudo filesystems: files of kernel objects, without a mount point.
 //!
-//! Such a filesystem is never mounted anywhere and has no directories. Its files are made for an
-//! object when somebody asks for one, and a process reaches them by a file descriptor that it was
-//! given, or by a file handle.
+//! User space does not mount such a filesystem, and it has no directories. A process gets its files
+//! as file descriptors from the code that owns the object, or reopens them by file handles.
 //!
-//! | type           | stands for                                                          |
-//! |----------------|---------------------------------------------------------------------|
-//! | [`FileSystem`] | what a filesystem implements, beside its [`exportfs::Operations`]   |
-//! | [`Object`]     | what its files stand for: `i_private` and `struct file_operations`  |
-//! | [`Type`]       | `struct file_system_type`, a static                                 |
-//! | [`Mount`]      | an internal mount, by which files are opened                        |
-//! | [`SuperBlock`] | the superblock, with the data of the filesystem                     |
+//! | Rust               | C                                                            |
+//! |--------------------|--------------------------------------------------------------|
+//! | [`FileSystem`]     | the arguments of `init_pseudo()`: `struct pseudo_fs_context` |
+//! | [`Object`]         | `i_private` of an inode, and its `struct file_operations`    |
+//! | [`FileSystemType`] | `struct file_system_type`, declared by [`file_system_type!`] |
+//! | [`Mount`]          | `struct vfsmount`, as `vfs_kern_mount()` returns it          |
 //!
-//! # Who keeps what
+//! # Ownership
 //!
 //! ```text
-//! open file -> Mount -> SuperBlock -> Type -> module
+//! open file -> Mount -> superblock -> FileSystemType -> module
 //!          \-> dentry -> inode -> Object
 //! ```
 //!
-//! The superblock exists for as long as somebody has a mount, and there is at most one at a time.
-//! All that user space can have of a file refers to a mount: an open file, wherever its descriptor
-//! is, and an `O_PATH` descriptor, which opens nothing. (A watch of inotify refers to the inode
-//! alone, but is taken away when the superblock is shut down.)
+//! All mounts share one superblock (`pseudo_fs_context::single`), which exists as long as there is
+//! a mount. Every open file holds a mount, and so does an `O_PATH` descriptor. An inotify watch
+//! holds the inode only, but shutting down the superblock removes it.
 //!
-//! The superblock holds the module, from before anybody can find it until the VFS has taken it off
-//! its lists, as the last thing that it does. So the module cannot be unloaded while one of its
-//! callbacks runs or could be called, and nobody has to count: unloading is refused, with
-//! `EWOULDBLOCK`, until the last such reference is gone.
+//! The superblock holds a reference to the module (`file_system_type::owner`), which the VFS drops
+//! last. Unloading the module fails with `EWOULDBLOCK` until then, so no callback runs in a module
+//! that is gone. For the same reason, a module must not keep a [`Mount`] from its initialisation to
+//! its exit: it could never be unloaded. Mount when a user opens a device, for example.
 //!
-//! What makes that work is that nobody has a mount without a reason. With a mount from when the
-//! module is loaded until it is unloaded, it would never be unloaded.
+//! An inode is not cached: it exists while the object has an open file or another reference to its
+//! dentry. A filesystem whose files are reopened by handle must keep its objects elsewhere. The
+//! superblock has no data (`s_fs_info`) for the same reason.
 //!
-//! An object can outlive the files that stand for it, if the filesystem keeps it elsewhere. It
-//! must, where a handle is to lead back to it: inodes are not cached.
+//! # Limitations
 //!
-//! # What is not supported
-//!
-//! Mounting by user space, directories and names, memory mapping, changing attributes.
+//! Not supported: mounts by user space, directories, memory mappings, changes of attributes
+//! (`EOPNOTSUPP`), `IOCB_NOWAIT`.
 //!
 //! # Examples
 //!
-//! A filesystem of texts, which can be read:
+//! A filesystem of read-only texts:
 //!
 //! ```
 //! use kernel::{
@@ -53,8 +49,7 @@
 //!             flags,
 //!             Offset, //
 //!         },
-//!         pseudo,
-//!         Kiocb, //
+//!         pseudo, //
 //!     },
 //!     iov::IovIterDest,
 //!     prelude::*,
@@ -81,10 +76,8 @@
 //!         self.text.len() as u64
 //!     }
 //!
-//!     fn read_iter(mut kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterDest<'_>) -> Result<usize> {
-//!         let text = kiocb.file().text;
-//!
-//!         iov.simple_read_from_buffer(kiocb.ki_pos_mut(), text)
+//!     fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
+//!         iov.simple_read_from_buffer(pos, self.text)
 //!     }
 //! }
 //!
@@ -93,62 +86,38 @@
 //! impl pseudo::FileSystem for TextFs {
 //!     const NAME: &'static CStr = c"textfs";
 //!     const MAGIC: usize = 0x74657874;
-//!     const MAX_BYTES: Offset = 4096;
-//!
-//!     type Data = Arc<u64>;
 //! }
 //!
-//! // Its files cannot be named by handles, as it implements no operation for that.
+//! // This filesystem implements no export operation, so its files have no handles.
 //! #[vtable]
 //! impl exportfs::Operations for TextFs {
 //!     type Private = Text;
 //! }
 //!
-//! static TEXTFS: pseudo::Type<TextFs> = pseudo::Type::new();
+//! pseudo::file_system_type! {
+//!     static TEXTFS: TextFs;
+//! }
 //!
-//! let data = Arc::new(7, GFP_KERNEL)?;
-//! let mount = TEXTFS.mount(data.clone())?;
-//! assert_eq!(mount.super_block().magic(), 0x74657874);
-//!
-//! // There is one superblock, which keeps its data.
-//! let again = TEXTFS.mount(Arc::new(8, GFP_KERNEL)?)?;
-//! assert!(core::ptr::eq(mount.super_block(), again.super_block()));
-//! assert_eq!(*again.super_block().data(), 7);
-//!
-//! // It is found by what it is, too.
-//! let sb: &kernel::fs::SuperBlock = mount.super_block();
-//! assert!(TEXTFS.super_block(sb).is_some());
-//!
-//! // There is one dentry for an object, and one inode, while it is held.
+//! let mount = TEXTFS.mount()?;
 //! let text = Arc::new(Text { id: 2, text: b"hello" }, GFP_KERNEL)?;
-//! let dentry = mount.super_block().dentry(text.clone())?;
-//! assert!(core::ptr::eq(&*dentry, &*again.super_block().dentry(text.clone())?));
-//! let inode = dentry.inode().ok_or(ENOENT)?;
-//! assert_eq!(inode.ino(), 2);
-//! drop(dentry);
-//!
-//! // With the last mount, the superblock goes, and drops what it has.
-//! drop(mount);
-//! drop(again);
-//! assert!(Arc::into_unique_or_drop(data).is_some());
-//! assert!(Arc::into_unique_or_drop(text).is_some());
-//!
-//! // The next mount makes another one, which an open file keeps as well.
-//! let text = Arc::new(Text { id: 2, text: b"hello" }, GFP_KERNEL)?;
-//! let mount = TEXTFS.mount(Arc::new(9, GFP_KERNEL)?)?;
-//! assert_eq!(*mount.super_block().data(), 9);
 //! let file = mount.open(text, flags::O_RDONLY)?;
+//!
+//! // The file keeps the mount, and the mount keeps the superblock.
 //! drop(mount);
 //! assert_eq!(file.flags() & flags::O_ACCMODE, flags::O_RDONLY);
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
-//! [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h). What is done here for all
-//! filesystems alike is what [`fs/libfs.c`](srctree/fs/libfs.c) does for the users of
-//! `init_pseudo()`, which itself makes a new superblock for each mount.
+//! A type that is not a static does not compile:
 //!
-//! [`exportfs::Operations`]: super::exportfs::Operations
+//! ```ignore,compile_fail
+//! // error[E0133]: call to unsafe function
+//! let fs_type = KBox::leak(KBox::new(pseudo::FileSystemType::<TextFs>::new(), GFP_KERNEL)?);
+//! let mount = fs_type.mount()?;
+//! ```
+//!
+//! C headers: [`include/linux/pseudo_fs.h`](srctree/include/linux/pseudo_fs.h),
+//! [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 mod file;
 mod file_system;
@@ -156,12 +125,16 @@ mod fs_type;
 mod inode;
 mod mount;
 mod object;
-mod super_block;
+
+#[cfg(CONFIG_RUST_EXPORTFS_KUNIT_TEST)]
+mod tests;
+
+#[doc(inline)]
+pub use crate::pseudo_file_system_type as file_system_type;
 
 pub use self::{
     file_system::FileSystem,
-    fs_type::Type,
+    fs_type::FileSystemType,
     mount::Mount,
-    object::Object,
-    super_block::SuperBlock, //
+    object::Object, //
 };

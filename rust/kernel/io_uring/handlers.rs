@@ -15,55 +15,58 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// What a request keeps for its operation: `struct io_cmd_data`.
+/// The data of a request for its operation: `struct io_cmd_data`.
 ///
-/// `state` is initialised exactly if `REQ_F_NEED_CLEANUP` is set.
+/// `operation` is initialised if and only if `REQ_F_NEED_CLEANUP` is set.
 #[repr(C)]
 struct Cmd<T> {
     file: *mut bindings::file,
-    state: MaybeUninit<T>,
+    operation: MaybeUninit<T>,
 }
 
 const NEED_CLEANUP: bindings::io_req_flags_t =
     bindings::REQ_F_NEED_CLEANUP as bindings::io_req_flags_t;
 
-/// Returns where a request keeps the operation.
+/// Returns a pointer to the operation of a request.
 ///
 /// # Safety
 ///
-/// `req` must be valid.
+/// The caller must ensure that `req` is valid.
 #[inline]
-unsafe fn state<T>(req: *mut bindings::io_kiocb) -> *mut T {
+unsafe fn operation<T>(req: *mut bindings::io_kiocb) -> *mut T {
     const {
         assert!(size_of::<Cmd<T>>() <= size_of::<bindings::io_cmd_data>());
         assert!(align_of::<Cmd<T>>() <= align_of::<bindings::io_cmd_data>());
     }
-    // SAFETY: The caller passes a valid request.
+    // SAFETY: By the safety requirements, the request is valid.
     let cmd = unsafe { &raw mut (*req).__bindgen_anon_1.cmd }.cast::<Cmd<T>>();
 
-    // SAFETY: There is room for a `Cmd<T>`, as has just been checked.
-    unsafe { &raw mut (*cmd).state }.cast()
+    // SAFETY: The assertions ensure that a `Cmd<T>` is in bounds of the request.
+    unsafe { &raw mut (*cmd).operation }.cast()
 }
 
-/// Makes the request's operation: the `prep` of `struct io_issue_def`.
+/// Implements `->prep()` of `struct io_issue_def`.
 ///
 /// # Safety
 ///
-/// `req` must be a valid request that is used by nobody else, and `sqe` valid for volatile reads.
+/// The caller must ensure that:
+///
+/// - `req` is valid and not used by anything else.
+/// - `sqe` is valid for volatile reads.
 #[inline]
 pub unsafe fn prep<T: Opcode>(
     req: *mut bindings::io_kiocb,
     sqe: *const bindings::io_uring_sqe,
 ) -> c_int {
-    // SAFETY: Guaranteed by the caller.
+    // SAFETY: By the safety requirements, the entry is valid for volatile reads.
     let sqe = unsafe { Sqe::fetch(sqe) };
-    // SAFETY: Guaranteed by the caller.
+    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
     let mut prep = unsafe { Prep::from_raw(req) };
 
     match T::prep(&mut prep, &sqe) {
         Ok(operation) => {
-            // SAFETY: The caller passes a request that is used by nobody else, which holds no
-            // operation yet.
+            // SAFETY: The request is valid and not used by anything else. It holds no operation
+            // before `->prep()` succeeds.
             unsafe { put(req, operation) };
             0
         }
@@ -71,68 +74,71 @@ pub unsafe fn prep<T: Opcode>(
     }
 }
 
-/// Issues the request's operation: the `issue` of `struct io_issue_def`.
+/// Implements `->issue()` of `struct io_issue_def`.
 ///
 /// # Safety
 ///
-/// `req` must be a valid request for which [`prep`] of the same `T` has succeeded, and which has
-/// not been completed; nobody else may use it.
+/// The caller must ensure that:
+///
+/// - `req` is valid and not used by anything else.
+/// - [`prep`] of the same `T` has succeeded for `req`, and `req` has not been completed.
 #[inline]
 pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint) -> c_int {
-    // SAFETY: By the caller's guarantee, the request holds an operation.
+    // SAFETY: By the safety requirements, the request holds a `T`.
     let operation: T = unsafe { take(req) };
-    // SAFETY: Guaranteed by the caller.
+    // SAFETY: By the safety requirements, the request is valid; it is issued with these flags.
     let mut cx = unsafe { Issue::from_raw(req, issue_flags) };
 
     match operation.issue(&mut cx) {
         Outcome::Retry(operation, _) => {
-            // SAFETY: The operation has been taken out.
+            // SAFETY: The request is valid and not used by anything else. Its operation has been
+            // taken.
             unsafe { put(req, operation) };
-            bindings::IOU_RETRY
+            // SAFETY: `io_issue_retry()` returns a constant.
+            unsafe { bindings::io_issue_retry() }
         }
         Outcome::Complete(result) => {
-            let res = result.unwrap_or_else(|err| {
-                // SAFETY: The caller passes a valid request.
-                unsafe { bindings::req_set_fail(req) };
-                err.to_errno()
-            });
+            let res = result.unwrap_or_else(|err| err.to_errno());
 
-            // SAFETY: The caller passes a valid request.
-            unsafe { bindings::io_req_set_res(req, res, 0) };
-            bindings::IOU_COMPLETE as c_int
+            // SAFETY: By the safety requirements, the request is valid and not complete.
+            unsafe { bindings::io_issue_complete(req, res) }
         }
     }
 }
 
-/// Drops the operation of a request that will not be issued again: the `cleanup` of
-/// `struct io_cold_def`.
+/// Implements `->cleanup()` of `struct io_cold_def`.
 ///
 /// # Safety
 ///
-/// `req` must be a valid request for which [`prep`] of the same `T` has succeeded, with
-/// `REQ_F_NEED_CLEANUP` set; nobody else may use it.
+/// The caller must ensure that:
+///
+/// - `req` is valid and not used by anything else.
+/// - [`prep`] of the same `T` has succeeded for `req`, and `REQ_F_NEED_CLEANUP` is set.
 #[inline]
 pub unsafe fn cleanup<T: Opcode>(req: *mut bindings::io_kiocb) {
-    // SAFETY: By the caller's guarantee, the request holds an operation.
+    // SAFETY: By the safety requirements, the request holds a `T`.
     drop(unsafe { take::<T>(req) });
 }
 
-/// Tells a BPF filter how a file is to be opened: a `filter_populate` of `struct io_issue_def`.
+/// Implements `->filter_populate()` of `struct io_issue_def` for an operation that opens a file.
 ///
 /// # Safety
 ///
-/// `bctx` must be valid, and `req` a valid request for which [`prep`] of the same `T` has
-/// succeeded, and which has not been issued.
+/// The caller must ensure that:
+///
+/// - `bctx` is valid.
+/// - `req` is valid, [`prep`] of the same `T` has succeeded for it, and it has not been issued.
 #[inline]
 pub unsafe fn populate_open<T: Opcode>(
     bctx: *mut bindings::io_uring_bpf_ctx,
     req: *mut bindings::io_kiocb,
 ) {
-    // SAFETY: By the caller's guarantee, the request is valid.
-    let operation = unsafe { state::<T>(req) };
-    // SAFETY: By the caller's guarantee, it holds an operation.
+    // SAFETY: By the safety requirements, the request is valid.
+    let operation = unsafe { operation::<T>(req) };
+    // SAFETY: By the safety requirements, the request holds a `T`.
     let how = unsafe { &*operation }.open_how();
-    // SAFETY: The caller passes a valid context.
+
+    // SAFETY: By the safety requirements, the context is valid.
     let open = unsafe { &mut (*bctx).__bindgen_anon_1.open };
 
     open.flags = how.flags;
@@ -140,20 +146,20 @@ pub unsafe fn populate_open<T: Opcode>(
     open.resolve = how.resolve;
 }
 
-/// Puts an operation into a request.
+/// Stores an operation in a request.
 ///
 /// # Safety
 ///
-/// `req` must be valid, used by nobody else, and hold no operation.
+/// The caller must ensure that `req` is valid, not used by anything else, and holds no operation.
 #[inline]
-unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, operation: T) {
-    // SAFETY: The caller passes a valid request.
-    let state = unsafe { state::<T>(req) };
+unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, value: T) {
+    // SAFETY: By the safety requirements, the request is valid.
+    let operation = unsafe { operation::<T>(req) };
 
-    // SAFETY: The place is valid, and by the caller's guarantee nothing in it is overwritten.
-    unsafe { state.write(operation) };
+    // SAFETY: The pointer is valid for writes, and the request holds no operation.
+    unsafe { operation.write(value) };
 
-    // SAFETY: The caller passes a valid request that is used by nobody else.
+    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
     unsafe { (*req).flags |= NEED_CLEANUP };
 }
 
@@ -161,21 +167,23 @@ unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, operation: T) {
 ///
 /// # Safety
 ///
-/// `req` must be valid, used by nobody else, and hold a `T`.
+/// The caller must ensure that `req` is valid, not used by anything else, and holds a `T`.
 #[inline]
 unsafe fn take<T: Opcode>(req: *mut bindings::io_kiocb) -> T {
-    // SAFETY: The caller passes a valid request.
-    let state = unsafe { state::<T>(req) };
+    // SAFETY: By the safety requirements, the request is valid.
+    let operation = unsafe { operation::<T>(req) };
 
-    // SAFETY: The caller passes a valid request that is used by nobody else.
+    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
     unsafe { (*req).flags &= !NEED_CLEANUP };
 
-    // SAFETY: By the caller's guarantee, there is a `T`; without `REQ_F_NEED_CLEANUP`, nobody takes
-    // it again.
-    unsafe { state.read() }
+    // SAFETY: By the safety requirements, the request holds a `T`. With `REQ_F_NEED_CLEANUP`
+    // cleared, it is not read again.
+    unsafe { operation.read() }
 }
 
-/// Makes the C functions of an [`Opcode`](crate::io_uring::Opcode), which `io_uring/opdef.c` names.
+/// Defines the C functions of an [`Opcode`](crate::io_uring::Opcode) for `io_uring/opdef.c`.
+///
+/// Does not compile in a module.
 ///
 /// # Examples
 ///
@@ -189,7 +197,7 @@ unsafe fn take<T: Opcode>(req: *mut bindings::io_kiocb) -> T {
 /// }
 /// ```
 ///
-/// One that opens a file has a function for BPF filters, too: `populate_open: io_echo_populate`.
+/// An operation that opens a file also has `populate_open: io_echo_bpf_populate`.
 #[macro_export]
 macro_rules! io_uring_opcode {
     (
@@ -200,49 +208,54 @@ macro_rules! io_uring_opcode {
             $(populate_open: $populate_open:ident,)?
         }
     ) => {
+        const _: $crate::BuiltIn = $crate::built_in!();
+
         /// # Safety
         ///
-        /// As `prep` of `struct io_issue_def`.
+        /// The requirements of `->prep()` of `struct io_issue_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $prep(
             req: *mut $crate::bindings::io_kiocb,
             sqe: *const $crate::bindings::io_uring_sqe,
         ) -> $crate::ffi::c_int {
-            // SAFETY: io_uring makes the request and owns it.
+            // SAFETY: io_uring passes a new request and an entry that it has mapped or copied.
             unsafe { $crate::io_uring::handlers::prep::<$type>(req, sqe) }
         }
 
         /// # Safety
         ///
-        /// As `issue` of `struct io_issue_def`.
+        /// The requirements of `->issue()` of `struct io_issue_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $issue(
             req: *mut $crate::bindings::io_kiocb,
             issue_flags: $crate::ffi::c_uint,
         ) -> $crate::ffi::c_int {
-            // SAFETY: io_uring issues only what has been made, and again only after `IOU_RETRY`.
+            // SAFETY: io_uring issues a request after `->prep()` has succeeded, and again only
+            // after `IOU_RETRY`. It does not use the request in the meantime.
             unsafe { $crate::io_uring::handlers::issue::<$type>(req, issue_flags) }
         }
 
         /// # Safety
         ///
-        /// As `cleanup` of `struct io_cold_def`.
+        /// The requirements of `->cleanup()` of `struct io_cold_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $cleanup(req: *mut $crate::bindings::io_kiocb) {
-            // SAFETY: io_uring asks for it if `REQ_F_NEED_CLEANUP` is set.
+            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set, and does
+            // not use the request in the meantime.
             unsafe { $crate::io_uring::handlers::cleanup::<$type>(req) }
         }
 
         $(
             /// # Safety
             ///
-            /// As `filter_populate` of `struct io_issue_def`.
+            /// The requirements of `->filter_populate()` of `struct io_issue_def`.
             #[$crate::prelude::export]
             unsafe extern "C" fn $populate_open(
                 bctx: *mut $crate::bindings::io_uring_bpf_ctx,
                 req: *mut $crate::bindings::io_kiocb,
             ) {
-                // SAFETY: Filters are run between making a request and issuing it.
+                // SAFETY: io_uring runs filters after `->prep()` has succeeded and before it
+                // issues the request.
                 unsafe { $crate::io_uring::handlers::populate_open::<$type>(bctx, req) }
             }
         )?

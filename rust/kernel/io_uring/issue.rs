@@ -12,29 +12,29 @@ use core::{
     num::NonZeroU32, //
 };
 
-/// The circumstances in which an operation is issued.
+/// The context of an [`issue`](super::Opcode::issue) call.
 ///
 /// # Invariants
 ///
-/// `req` is valid for `'a`, and issued with `flags`.
+/// `req` is valid for `'a` and is being issued with `flags`.
 pub struct Issue<'a> {
     req: *mut bindings::io_kiocb,
     flags: c_uint,
     _request: PhantomData<&'a mut bindings::io_kiocb>,
 }
 
-/// The proof that an operation was issued where it was not allowed to wait.
+/// A token of an operation that was issued with `IO_URING_F_NONBLOCK`.
 pub struct NonBlock(());
 
 impl<'a> Issue<'a> {
-    /// Wraps the arguments of a C `issue` function.
+    /// Wraps the arguments of `->issue()`.
     ///
     /// # Safety
     ///
-    /// `req` must be valid for the duration of `'a` and be issued with `flags`.
+    /// The caller must ensure that `req` is valid for `'a` and is being issued with `flags`.
     #[inline]
     pub(super) unsafe fn from_raw(req: *mut bindings::io_kiocb, flags: c_uint) -> Self {
-        // INVARIANT: Guaranteed by the caller.
+        // INVARIANT: The safety requirements are the invariants.
         Self {
             req,
             flags,
@@ -42,30 +42,33 @@ impl<'a> Issue<'a> {
         }
     }
 
-    /// Tells whether waiting is not allowed, and the operation to be retried if it had to.
+    /// Returns a token if the operation must not block.
     #[inline]
     pub fn nonblock(&self) -> Option<NonBlock> {
-        // CAST: bindgen takes the highest bit for a sign.
+        // CAST: The flag is the sign bit of the enum.
         const NONBLOCK: c_uint = bindings::io_uring_cmd_flags_IO_URING_F_NONBLOCK as c_uint;
 
         (self.flags & NONBLOCK != 0).then_some(NonBlock(()))
     }
 
-    /// Puts a file into the ring's table, and returns what the operation is to return: the slot, if
-    /// it was to be chosen, and else 0.
+    /// Installs a file in the file table of the ring and returns the result of the operation: the
+    /// slot for `IORING_FILE_INDEX_ALLOC`, and 0 otherwise.
     ///
     /// C: `io_fixed_fd_install()`, which consumes the file in every case. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENXIO` if the ring has no table, `EINVAL` if that slot is not in it, `ENFILE` if none is
-    /// free, `EBADF` for a ring, `ENOMEM`.
+    /// - `ENXIO` if the ring has no file table.
+    /// - `EINVAL` if the slot is out of range.
+    /// - `ENFILE` if no slot is free.
+    /// - `EBADF` if the file is an io_uring instance.
+    /// - `ENOMEM` if there is not enough memory.
     #[inline]
-    pub fn install(&mut self, file: ARef<File>, slot: NonZeroU32) -> Result<c_int> {
+    pub(super) fn install(&mut self, file: ARef<File>, slot: NonZeroU32) -> Result<c_int> {
         let file = ARef::into_raw(file).as_ptr().cast();
 
-        // SAFETY: The request is valid and issued with these flags, by the type invariants. The
-        // reference to the file is ours and passes to the ring.
+        // SAFETY: By the type invariants, the request is valid and is being issued with
+        // `self.flags`. The reference to the file is consumed.
         let ret = unsafe { bindings::io_fixed_fd_install(self.req, self.flags, file, slot.get()) };
 
         to_result(ret)?;

@@ -2,22 +2,36 @@
 
 use super::{
     Issue,
-    OpenHow,
-    Outcome,
+    NonBlock,
     Prep,
     Sqe, //
 };
-use crate::prelude::*;
+use crate::{
+    bindings,
+    prelude::*, //
+};
+
+/// The open flags of an operation, as exposed to BPF filters.
+pub type OpenHow = bindings::open_how;
+
+/// The outcome of [`Opcode::issue`].
+pub enum Outcome<T> {
+    /// The request is complete and has this result.
+    Complete(Result<c_int>),
+
+    /// The operation would block. A worker issues it again.
+    Retry(T, NonBlock),
+}
 
 /// An operation of io_uring.
 ///
-/// The value is kept in the request, beside the file pointer: it has 56 bytes on 64-bit, and a type
-/// that takes more does not build. It is dropped if the request is cancelled or its ring goes
-/// away, on any thread.
+/// The value is stored in the request, which has 56 bytes for it on 64-bit architectures. A larger
+/// type does not compile. If the request is cancelled or the ring is closed, the value is dropped,
+/// on any thread.
 ///
 /// # Examples
 ///
-/// An operation that answers with what it was given, from a worker.
+/// An operation that returns its `fd` field, from a worker.
 ///
 /// ```
 /// use kernel::{
@@ -52,28 +66,30 @@ use crate::prelude::*;
 /// }
 /// ```
 pub trait Opcode: Sized + Send {
-    /// Makes the operation from the submission queue entry.
+    /// Creates the operation from a submission queue entry.
     ///
-    /// All that user space passed is to be fetched and checked here, for it may be reused as soon
-    /// as the submission is over. Nothing is to be permitted: the operation may be issued with
-    /// other credentials. Called by the submitting task with `uring_lock` held, or by the ring's
-    /// own. May sleep, but should not wait.
+    /// An implementation reads and checks everything that user space passes, because the memory may
+    /// be reused after the submission. It checks no permission, because the request may be issued
+    /// with other credentials.
+    ///
+    /// Called by the submitting task with `uring_lock` held, or by the SQPOLL thread. May sleep,
+    /// but should not wait.
     ///
     /// # Errors
     ///
-    /// The request is completed with the error.
+    /// An error completes the request.
     fn prep(prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self>;
 
-    /// Does it.
+    /// Executes the operation.
     ///
-    /// With the credentials of the submitting task or of the request's personality, by that task
-    /// or a worker, at any time and by another thread than before. May sleep; is to wait only if
-    /// [`Issue::nonblock`] is [`None`].
+    /// Called with the credentials of the submitting task or of the personality of the request, by
+    /// that task or by a worker. A retry may run on another thread. May sleep, but must not wait if
+    /// [`Issue::nonblock`] is [`Some`].
     fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self>;
 
-    /// Returns what a BPF filter sees of an operation that opens a file.
+    /// Returns the open flags for BPF filters.
     ///
-    /// Only for those whose entry in the table has a `filter_pdu_size`.
+    /// Only called if `struct io_issue_def` has a `filter_pdu_size`.
     fn open_how(&self) -> OpenHow {
         OpenHow::default()
     }

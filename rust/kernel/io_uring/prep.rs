@@ -6,39 +6,39 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// A request that an operation is made for.
+/// The context of a [`prep`](super::Opcode::prep) call.
 ///
 /// # Invariants
 ///
-/// `req` is valid for `'a`, and used by nobody else.
+/// `req` is valid for `'a` and is not used by anything else.
 pub struct Prep<'a> {
     req: *mut bindings::io_kiocb,
     _request: PhantomData<&'a mut bindings::io_kiocb>,
 }
 
 impl<'a> Prep<'a> {
-    /// Wraps the argument of a C `prep` function.
+    /// Wraps the argument of `->prep()`.
     ///
     /// # Safety
     ///
-    /// `req` must be valid for the duration of `'a`, and be used by nobody else.
+    /// The caller must ensure that `req` is valid for `'a` and is not used by anything else.
     #[inline]
     pub(super) unsafe fn from_raw(req: *mut bindings::io_kiocb) -> Self {
-        // INVARIANT: Guaranteed by the caller.
+        // INVARIANT: The safety requirements are the invariants.
         Self {
             req,
             _request: PhantomData,
         }
     }
 
-    /// Refuses `IOSQE_FIXED_FILE`, for an operation whose descriptor is not one of the ring's.
+    /// Fails if `IOSQE_FIXED_FILE` is set, for operations that do not support it.
     ///
     /// # Errors
     ///
-    /// `EBADF`
+    /// - `EBADF` if the flag is set.
     #[inline]
     pub fn refuse_fixed_file(&self) -> Result {
-        // SAFETY: The request is valid by the type invariants.
+        // SAFETY: By the type invariants, the request is valid.
         let flags = unsafe { (*self.req).flags };
 
         if flags & bindings::REQ_F_FIXED_FILE as bindings::io_req_flags_t != 0 {
@@ -47,10 +47,10 @@ impl<'a> Prep<'a> {
         Ok(())
     }
 
-    /// Has the operation issued by a worker at once, because it would have to wait anyway.
+    /// Lets a worker issue the request, without an inline attempt.
     #[inline]
     pub fn force_async(&mut self) {
-        // SAFETY: The request is valid and used by nobody else, by the type invariants.
+        // SAFETY: By the type invariants, the request is valid and not used by anything else.
         unsafe { (*self.req).flags |= bindings::REQ_F_FORCE_ASYNC as bindings::io_req_flags_t };
     }
 }

@@ -2,48 +2,48 @@
 
 use crate::bindings;
 
-/// What user space passed in a submission queue entry, but for what io_uring itself looks at.
+/// The opcode-specific fields of a submission queue entry.
 ///
-/// The entry is in memory that user space may change at any time; here, each field has been
-/// fetched once. A field that an operation does not use is to be refused unless it is zero, so
-/// that it can get a meaning later.
+/// User space may change the entry at any time. This is a copy, for which each field was read once.
+/// An operation must fail if a field that it does not use is not zero, so that the field can get a
+/// meaning later.
 #[derive(Clone, Copy, Debug)]
 pub struct Sqe {
-    /// A descriptor.
+    /// `fd`
     pub fd: i32,
-    /// `off`, also `addr2`.
+    /// `off` or `addr2`
     pub off: u64,
-    /// A pointer.
+    /// `addr`
     pub addr: u64,
-    /// A length.
+    /// `len`
     pub len: u32,
-    /// The flags of the operation: `rw_flags`, `open_flags` and the like.
+    /// The flags of the operation: `rw_flags`, `open_flags` and others
     pub op_flags: u32,
-    /// The index of a registered buffer, also `buf_group`.
+    /// `buf_index` or `buf_group`
     pub buf_index: u16,
-    /// Where a file shall go or come from: `file_index`, also `splice_fd_in`.
+    /// `file_index` or `splice_fd_in`
     pub file_index: u32,
-    /// One more pointer.
+    /// `addr3`
     pub addr3: u64,
-    /// What follows `addr3`.
+    /// The field after `addr3`
     pub pad2: u64,
 }
 
-/// Fetches a field of an entry.
+/// Reads a field of an entry.
 macro_rules! fetch {
     ($sqe:ident, $($field:tt)+) => {
-        // SAFETY: The caller passes a pointer that may be read. User space may write to the entry
-        // at the same time, which is why the read is volatile.
+        // SAFETY: The caller of `Sqe::fetch()` ensures that the entry is valid for volatile reads.
+        // `buf_index` is part of a packed union; all fields are aligned in the entry.
         unsafe { (&raw const (*$sqe).$($field)+).read_volatile() }
     };
 }
 
 impl Sqe {
-    /// Fetches the entry.
+    /// Copies an entry.
     ///
     /// # Safety
     ///
-    /// `sqe` must be valid for volatile reads.
+    /// The caller must ensure that `sqe` is valid for volatile reads.
     #[inline]
     pub(super) unsafe fn fetch(sqe: *const bindings::io_uring_sqe) -> Self {
         Self {
@@ -52,7 +52,6 @@ impl Sqe {
             addr: fetch!(sqe, __bindgen_anon_2.addr),
             len: fetch!(sqe, len),
             op_flags: fetch!(sqe, __bindgen_anon_3.open_flags),
-            // The field is packed, and so need not be aligned for its type.
             buf_index: fetch!(sqe, __bindgen_anon_4.buf_index),
             file_index: fetch!(sqe, __bindgen_anon_5.file_index),
             addr3: fetch!(sqe, __bindgen_anon_6.__bindgen_anon_1.as_ref().addr3),

@@ -8,71 +8,69 @@ use crate::{
     bindings,
     fs::{
         file::FileDescriptorReservation,
-        File, //
+        NewFile, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 use core::num::NonZeroU32;
 
-/// Where an operation that opens a file shall put it.
+/// The destination of the file that an operation opens.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// Into the descriptors of the issuing task, within the limit that the submitter had.
+    /// The descriptor table of the issuing task.
     Task {
-        /// `RLIMIT_NOFILE` when the request was made.
+        /// The `RLIMIT_NOFILE` of the submitting task.
         nofile: usize,
     },
 
-    /// Into the ring's table: a slot counted from one, or `IORING_FILE_INDEX_ALLOC` for any that is
-    /// free.
+    /// A slot of the file table of the ring, counted from one, or `IORING_FILE_INDEX_ALLOC`.
     Ring(NonZeroU32),
 }
 
 impl Target {
-    /// Takes it from the entry's `file_index`.
+    /// Creates the target from `file_index`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if a file in the ring's table was to be closed when the task executes another
-    /// program.
+    /// - `EINVAL` if `O_CLOEXEC` is set for a file in the table of the ring.
     #[inline]
     pub fn new(sqe: &Sqe, oflags: u32) -> Result<Self> {
         match NonZeroU32::new(sqe.file_index) {
             Some(_) if oflags & bindings::O_CLOEXEC != 0 => Err(EINVAL),
             Some(slot) => Ok(Self::Ring(slot)),
             None => Ok(Self::Task {
-                // SAFETY: The current task may read its limits at any time.
+                // SAFETY: `rlimit()` reads a limit of the current task.
                 nofile: unsafe { bindings::rlimit(bindings::RLIMIT_NOFILE) },
             }),
         }
     }
 
-    /// Opens a file and puts it there; returns what the operation is to return.
+    /// Opens a file, installs it and returns the result of the operation.
     ///
     /// A descriptor is reserved before the file is opened, as in open(2).
     ///
     /// # Errors
     ///
-    /// `EMFILE`, those of `open`, or those of [`Issue::install`].
+    /// - `EMFILE` if no descriptor is free.
+    /// - Any error of `open` or of `io_fixed_fd_install()`.
     #[inline]
     pub fn open(
         self,
         cx: &mut Issue<'_>,
         oflags: u32,
-        open: impl FnOnce() -> Result<ARef<File>>,
+        open: impl FnOnce() -> Result<NewFile>,
     ) -> Result<c_int> {
         match self {
             Self::Task { nofile } => {
                 let fd = FileDescriptorReservation::with_limit(oflags, nofile)?;
                 let file = open()?;
-                // CAST: Descriptors are not negative as an `int`.
+                // CAST: A descriptor is not negative as an `int`.
                 let number = fd.reserved_fd() as c_int;
 
-                fd.fd_install(file);
+                fd.fd_install(file.into());
                 Ok(number)
             }
-            Self::Ring(slot) => cx.install(open()?, slot),
+            Self::Ring(slot) => cx.install(open()?.into(), slot),
         }
     }
 }

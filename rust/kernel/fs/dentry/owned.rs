@@ -3,7 +3,9 @@
 use super::Dentry;
 use crate::{
     bindings,
-    fs::SuperBlock, //
+    error::from_err_ptr,
+    fs::SuperBlock,
+    prelude::*, //
 };
 use core::{
     mem::ManuallyDrop,
@@ -11,18 +13,19 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A reference to the dentry of a file, owned for as long as its superblock is borrowed.
+/// An owned reference to a [`Dentry`] of the superblock that `'sb` borrows.
 ///
-/// It is what decoding a file handle returns. C does not let a superblock wait for those who refer
-/// to its dentries: it is shut down when the last mount goes, and what is left refers to memory
-/// that is freed. So whoever owns a dentry has to have the superblock by other means, and that is
-/// what the lifetime says. To keep a file for longer, keep a path.
+/// This is the result of decoding a file handle.
 ///
-/// Dropping one may sleep, as `dput()` may.
+/// A reference to a dentry does not keep its superblock: the superblock is shut down together with
+/// the last mount, whether or not its dentries are referenced. The lifetime ties the reference to
+/// a borrow of the superblock instead. To keep a file for longer, keep a [`Path`].
+///
+/// Dropping the value may sleep, because `dput()` may sleep.
 ///
 /// # Invariants
 ///
-/// `dentry` points to a valid, positive dentry of the superblock `sb`, and owns a reference to it.
+/// `dentry` points to a positive dentry of the superblock `sb`. This value owns a reference to it.
 ///
 /// # Examples
 ///
@@ -36,41 +39,72 @@ use core::{
 ///     core::ptr::eq(dentry.super_block(), sb)
 /// }
 /// ```
+///
+/// [`Path`]: crate::fs::Path
 pub struct OwnedDentry<'sb> {
     dentry: NonNull<bindings::dentry>,
     sb: &'sb SuperBlock,
 }
 
-// SAFETY: `dput()` may be called from any thread that may sleep, and a dentry and a superblock can
-// be used from all of them.
-unsafe impl Send for OwnedDentry<'_> {}
-
-// SAFETY: It gives access to a `&Dentry` and a `&SuperBlock` only, which are thread safe.
-unsafe impl Sync for OwnedDentry<'_> {}
-
 impl<'sb> OwnedDentry<'sb> {
-    /// Takes over a reference to a dentry.
+    /// Takes ownership of a reference to a dentry.
     ///
     /// # Safety
     ///
-    /// `dentry` must point to a valid, positive dentry of the superblock `sb`, of which the caller
-    /// owns a reference and gives it up.
+    /// The caller must ensure that
+    ///
+    /// - `dentry` points to a valid dentry of the superblock `sb`, which is positive as
+    ///   [`Dentry::from_raw`] requires, and
+    /// - it passes on ownership of one reference to the dentry.
     #[inline]
     pub unsafe fn from_raw(dentry: NonNull<bindings::dentry>, sb: &'sb SuperBlock) -> Self {
-        // INVARIANT: Guaranteed by the caller.
+        // INVARIANT: The caller ensures that the dentry is a positive one of `sb`, and passes on a
+        // reference to it.
         Self { dentry, sb }
     }
 
-    /// Gives up the reference, for C to take it over.
+    /// Passes the reference on to C.
     #[inline]
     pub fn into_raw(self) -> *mut bindings::dentry {
         ManuallyDrop::new(self).dentry.as_ptr()
     }
 
-    /// Returns the superblock that the dentry belongs to.
+    /// Returns the superblock.
     #[inline]
     pub fn super_block(&self) -> &'sb SuperBlock {
         self.sb
+    }
+}
+
+impl OwnedDentry<'static> {
+    /// Takes ownership of the return value of a C function that looks up a dentry on a superblock
+    /// that is never unmounted.
+    ///
+    /// Returns [`None`] for a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `ptr` is null or an error pointer, or that
+    ///
+    /// - it points to a valid dentry, which is positive as [`Dentry::from_raw`] requires,
+    /// - the superblock of the dentry is never unmounted, and
+    /// - the caller passes on ownership of one reference to the dentry.
+    #[inline]
+    pub(in crate::fs) unsafe fn from_kern_mount(
+        ptr: *mut bindings::dentry,
+    ) -> Result<Option<Self>> {
+        let Some(dentry) = NonNull::new(from_err_ptr(ptr)?) else {
+            return Ok(None);
+        };
+
+        // SAFETY: The caller ensures that the dentry is valid. `d_sb` does not change.
+        let sb = unsafe { (*dentry.as_ptr()).d_sb };
+
+        // SAFETY: The superblock stays active, because it is never unmounted.
+        let sb = unsafe { SuperBlock::from_raw(sb) };
+
+        // SAFETY: The caller ensures that the dentry is positive, and passes on a reference.
+        Ok(Some(unsafe { Self::from_raw(dentry, sb) }))
     }
 }
 
@@ -79,8 +113,8 @@ impl Deref for OwnedDentry<'_> {
 
     #[inline]
     fn deref(&self) -> &Dentry {
-        // SAFETY: By the type invariants, the dentry is referenced and of the superblock `sb`,
-        // which is active while it is borrowed.
+        // SAFETY: By the type invariants, the dentry is positive and referenced. It is on the
+        // superblock `sb`, which is active while it is borrowed.
         unsafe { Dentry::from_raw(self.dentry.as_ptr()) }
     }
 }
@@ -88,7 +122,7 @@ impl Deref for OwnedDentry<'_> {
 impl Drop for OwnedDentry<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the reference is ours.
+        // SAFETY: By the type invariants, this value owns the reference.
         unsafe { bindings::dput(self.dentry.as_ptr()) };
     }
 }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::handle::{
-    units,
-    Handle,
-    Tail, //
+use super::{
+    handle::{
+        units,
+        Handle,
+        Tail, //
+    },
+    UNIT, //
 };
 use crate::{
     bindings,
     prelude::*, //
 };
-use core::marker::PhantomData;
+use core::slice;
 
-/// A file handle to decode: a kind and some bytes, from anyone.
+/// A file handle to decode: a type and untrusted bytes.
 ///
-/// Neither has been checked against anything, and bytes of a shared buffer may change while they
-/// are looked at; so they are only ever copied out, each once, into a [`Handle`].
+/// Stands for the arguments `fid`, `fh_len` and `fh_type` of the C operations.
 ///
-/// # Invariants
-///
-/// `fid` may be read for `len` units of four bytes for `'a`.
+/// User space chooses the type and the bytes. exportfs counts in units of four bytes: if the
+/// `handle_bytes` of open_by_handle_at(2) is not a multiple of four, the last one to three bytes
+/// do not reach the filesystem, and any value is accepted there.
 pub struct Fid<'a> {
-    fid: *const bindings::fid,
-    len: usize,
-    kind: c_int,
-    _buffer: PhantomData<&'a [u32]>,
+    bytes: &'a [u8],
+    fileid_type: c_int,
 }
 
 impl<'a> Fid<'a> {
@@ -31,49 +31,59 @@ impl<'a> Fid<'a> {
     ///
     /// # Safety
     ///
-    /// If `len` is positive, `fid` must be valid for reads of that many units of four bytes for
-    /// the duration of `'a`.
+    /// If `len` is positive, the caller must ensure that `fid` is valid for reads of `len` units
+    /// of four bytes for the duration of `'a`, and that they are not written during `'a`.
     #[inline]
-    pub(super) unsafe fn from_raw(fid: *const bindings::fid, len: c_int, kind: c_int) -> Self {
-        // INVARIANT: Guaranteed by the caller; a negative length has no units.
+    pub(super) unsafe fn from_raw(
+        fid: *const bindings::fid,
+        len: c_int,
+        fileid_type: c_int,
+    ) -> Self {
+        let units: &[[u8; UNIT]] = match usize::try_from(len) {
+            // SAFETY: The caller ensures that `len` units may be read for `'a`, and that they are
+            // not written. Bytes need no alignment.
+            Ok(len @ 1..) => unsafe { slice::from_raw_parts(fid.cast(), len) },
+            _ => &[],
+        };
+
         Self {
-            fid,
-            len: usize::try_from(len).unwrap_or(0),
-            kind,
-            _buffer: PhantomData,
+            bytes: units.as_flattened(),
+            fileid_type,
         }
     }
 
-    /// Copies out the handle if it is an `H`.
+    /// Returns the file handle type.
     ///
-    /// [`None`] if it is of another kind or too short, or is followed by what [`Handle::TAIL`]
-    /// does not allow.
+    /// This is any `int`, and not necessarily a [`FileidType`](super::FileidType).
+    #[inline]
+    pub fn fileid_type(&self) -> c_int {
+        self.fileid_type
+    }
+
+    /// Returns the bytes of the handle: a whole number of units of four bytes.
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Returns a copy of the handle if it is an `H`.
+    ///
+    /// Returns [`None`] if the handle has another type, is too short, or has a tail that
+    /// [`Handle::TAIL`] rejects.
     #[inline]
     pub fn load<H: Handle>(&self) -> Option<H> {
-        if self.len < units::<H>() || self.kind != H::TYPE.as_raw() {
+        const { units::<H>() };
+
+        if self.fileid_type != H::TYPE.as_raw() {
             return None;
         }
-        match H::TAIL {
-            Tail::Absent if self.len != units::<H>() => return None,
-            Tail::Zero if !self.is_zero_from(units::<H>()) => return None,
-            _ => {}
-        }
+        let (handle, tail) = H::read_from_prefix(self.bytes).ok()?;
+        let accepted = match H::TAIL {
+            Tail::Absent => tail.is_empty(),
+            Tail::Zero => tail.iter().all(|&byte| byte == 0),
+            Tail::Ignored => true,
+        };
 
-        // SAFETY: By the type invariants, `fid` may be read for `len` units, which is at least the
-        // size of the handle. The read needs no alignment, and any bytes make an `H`, because it
-        // is `FromBytes`.
-        Some(unsafe { self.fid.cast::<H>().read_unaligned() })
-    }
-
-    /// Tells whether all units from `start` on are zero.
-    #[inline]
-    fn is_zero_from(&self, start: usize) -> bool {
-        (start..self.len).all(|unit| {
-            // SAFETY: By the type invariants, `fid` may be read for `len` units. The read needs no
-            // alignment.
-            let value = unsafe { self.fid.cast::<u32>().add(unit).read_unaligned() };
-
-            value == 0
-        })
+        accepted.then_some(handle)
     }
 }

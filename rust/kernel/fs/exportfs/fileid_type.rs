@@ -5,15 +5,14 @@ use crate::{
     prelude::*, //
 };
 
-/// The kind of a file handle: `enum fid_type`.
+/// The type of a file handle (`enum fid_type`).
 ///
-/// It tells a filesystem how the bytes of a handle are laid out, and is part of what user space
-/// stores, so a value keeps its meaning for ever.
+/// The type defines the layout of the bytes. User space stores it together with the handle, so the
+/// meaning of a value must never change.
 ///
 /// # Invariants
 ///
-/// The value is one that a filesystem may use: not 0 (`FILEID_ROOT`) and not 255
-/// (`FILEID_INVALID`), and it fits into 8 bits.
+/// The value fits into 8 bits, and is neither 0 (`FILEID_ROOT`) nor 255 (`FILEID_INVALID`).
 ///
 /// # Examples
 ///
@@ -27,21 +26,26 @@ use crate::{
 pub struct FileidType(u8);
 
 impl FileidType {
-    /// A 64-bit number that is unique on the filesystem: kernfs and pidfs.
+    /// A 64-bit number that is unique on the filesystem (kernfs, pidfs).
     pub const KERNFS: Self = Self::new(bindings::fid_type_FILEID_KERNFS as u8);
 
-    /// The id, type and inode number of a namespace: nsfs.
+    /// The id, the type and the inode number of a namespace (nsfs).
     pub const NSFS: Self = Self::new(bindings::fid_type_FILEID_NSFS as u8);
 
-    /// What an encoder returns where the buffer is too small.
+    /// The return value of `encode_fh` if no handle was stored.
     pub(super) const INVALID: c_int = bindings::fid_type_FILEID_INVALID as c_int;
 
-    /// Makes a kind of handle of its number. Does not build for 0 and 255.
+    /// Creates a file handle type.
+    ///
+    /// In a constant that is used, the values 0 and 255 are a build error.
     #[inline]
     pub const fn new(value: u8) -> Self {
-        build_assert!(value != 0 && value != 0xff, "not for filesystems to use");
+        build_assert!(
+            value != 0 && value != 0xff,
+            "filesystems must not use this file handle type"
+        );
 
-        // INVARIANT: Just checked.
+        // INVARIANT: The two reserved values were excluded above.
         Self(value)
     }
 

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::FileidType;
-use crate::{
-    bindings,
-    prelude::*, //
+use super::{
+    FileidType,
+    MAX_HANDLE_SZ,
+    UNIT, //
 };
+use crate::prelude::*;
 use zerocopy::Immutable;
 
-/// The size of the units in which lengths of handles are counted, in bytes.
-const UNIT: usize = size_of::<u32>();
-
-/// The layout of one kind of file handle.
+/// The layout of a file handle of fixed length.
 ///
-/// A handle is plain bytes without padding, in native byte order, at most `MAX_HANDLE_SZ` (128)
-/// of them and a multiple of four; a type that breaks this does not build. It is stored and loaded
-/// byte by byte, because the buffers that the VFS and fanotify pass are aligned to four bytes, or
-/// less, whatever the fields of the handle would like.
+/// A handle consists of plain bytes without padding, in native byte order. Its size is a multiple
+/// of four bytes, and at most `MAX_HANDLE_SZ` (128). Storing or loading a type of another size is a
+/// build error.
+///
+/// The alignment of the type is not relevant: handles are copied byte by byte, because callers such
+/// as fanotify align their buffers to four bytes only.
+///
+/// Handles of variable length use [`Encoder::store_bytes`](super::Encoder::store_bytes) and
+/// [`Fid::as_bytes`](super::Fid::as_bytes) instead.
 ///
 /// # Examples
 ///
@@ -37,33 +40,36 @@ const UNIT: usize = size_of::<u32>();
 /// }
 /// ```
 pub trait Handle: FromBytes + IntoBytes + Immutable {
-    /// The kind of handle that has this layout.
+    /// The type of a file handle with this layout.
     const TYPE: FileidType;
 
-    /// What may follow the handle in the bytes that are to be decoded.
+    /// The policy for units that follow the handle.
     const TAIL: Tail = Tail::Absent;
 }
 
-/// What may follow a [`Handle`] in the bytes that are to be decoded.
+/// The policy for units of four bytes that follow a [`Handle`] when it is decoded.
+///
+/// The policy does not apply to one to three trailing bytes that are no whole unit: exportfs does
+/// not pass them to the filesystem.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tail {
-    /// Nothing: a handle has one length. The choice for new kinds of handle.
+    /// A tail is rejected. New handle types should use this policy.
     Absent,
 
-    /// Zeros, up to the longest handle: a later layout may have fields there, and means by zero
-    /// that it does not use them.
+    /// A tail of zeros is accepted, for a layout that can grow: zeros mean that the handle does not
+    /// use the additional fields.
     Zero,
 
-    /// Anything, which is ignored.
+    /// A tail is ignored.
     Ignored,
 }
 
-/// The length of an `H` in units, checked when the code is built.
+/// Returns the number of units in an `H`, whose size is checked at build time.
 pub(super) const fn units<H: Handle>() -> usize {
     const {
         assert!(size_of::<H>() != 0, "a handle has at least one unit");
         assert!(
-            size_of::<H>() <= bindings::MAX_HANDLE_SZ as usize,
+            size_of::<H>() <= MAX_HANDLE_SZ,
             "a handle has at most MAX_HANDLE_SZ bytes"
         );
         assert!(

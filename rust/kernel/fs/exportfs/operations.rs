@@ -1,41 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    Context,
     Encoded,
     Encoder,
     Fid,
-    Flags,
-    Name,
-    Named, //
+    OpFlags, //
 };
 use crate::{
     error::VTABLE_DEFAULT_ERROR,
     fs::{
         Dentry,
-        File,
         Inode,
+        NewFile,
         OwnedDentry,
         Path,
         SuperBlock, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
-/// What a filesystem implements so that its files can be named by handles.
+/// The export operations of a filesystem (`struct export_operations`).
 ///
-/// Stands for `struct export_operations`; [`Table`](super::Table) makes the C table of it. The
-/// names and the division of work are C's. `commit_metadata` and `block_ops`, which only nfsd
-/// calls, are not covered.
+/// [`Table`](super::Table) creates the C table. The names and the division of work are those of C.
+/// `get_name`, `commit_metadata` and `block_ops` are not supported.
 ///
-/// Every operation runs in the context of a task and may sleep, except where it says otherwise.
-/// `encode_fh` is also called by fanotify and overlayfs, and must not wait for anybody else.
+/// All operations run in task context. Except for `encode_fh`, they may sleep. `encode_fh` is also
+/// called by fanotify and overlayfs, and must not wait for other tasks.
 ///
 /// # NFS
 ///
-/// nfsd respects neither [`permission`](Self::permission) nor [`open`](Self::open), so a
-/// filesystem that has one of them cannot be exported over NFS.
+/// nfsd calls neither [`permission`](Self::permission) nor [`open`](Self::open). A filesystem that
+/// implements one of them cannot be exported.
 ///
 /// # Examples
 ///
@@ -89,32 +84,30 @@ use crate::{
 ///         let Some(_handle) = fid.load::<InoHandle>() else {
 ///             return Ok(None);
 ///         };
-///         // Look the number up; here there is nothing to be found.
+///         // A filesystem looks the inode number up here.
 ///         Ok(None)
 ///     }
 /// }
 ///
-/// // SAFETY: This filesystem has no private data in its inodes.
+/// // SAFETY: The inodes of this filesystem have no private data.
 /// static MYFS_EXPORT_OPERATIONS: Table<MyFs> = unsafe { Table::new() };
 ///
-/// // What is not implemented is absent for C, too.
+/// // An operation that is not implemented is NULL.
 /// assert!(MYFS_EXPORT_OPERATIONS.as_raw().permission.is_none());
 /// assert!(MYFS_EXPORT_OPERATIONS.as_raw().fh_to_dentry.is_some());
 /// ```
 #[vtable]
 pub trait Operations: Sized {
-    /// What `i_private` of this filesystem's inodes points to; `()` where nothing of interest.
+    /// The type that `i_private` of the inodes points to, or `()`.
     type Private: Sync;
 
-    /// What the filesystem promises, and what nfsd shall do differently.
-    const FLAGS: Flags = Flags::NONE;
+    /// The properties of the filesystem.
+    const FLAGS: OpFlags = OpFlags::empty();
 
-    /// Names a file: stores a handle of `inode` in the caller's buffer.
+    /// Encodes a file handle for `inode`.
     ///
-    /// With `parent`, the handle shall also lead to that directory, so that
-    /// [`fh_to_parent`](Self::fh_to_parent) finds it.
-    ///
-    /// There are no errors: C has no way to tell a caller of one. What cannot be named is refused.
+    /// With `parent`, the handle also identifies that directory, for
+    /// [`fh_to_parent`](Self::fh_to_parent).
     fn encode_fh<'a>(
         inode: &Inode<Self::Private>,
         encoder: Encoder<'a>,
@@ -124,64 +117,54 @@ pub trait Operations: Sized {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Finds the file that a handle names.
+    /// Looks up the file that a handle identifies.
     ///
-    /// [`None`] if there is no such file, or not for this caller. open_by_handle_at(2) turns that,
-    /// and every error but `ENOMEM`, into `ESTALE`.
+    /// Returns [`None`] if the file does not exist, or is not visible to the caller.
+    /// open_by_handle_at(2) reports [`None`] and every error except `ENOMEM` as `ESTALE`.
     ///
-    /// The dentry has to be one of `sb`. Another one is dropped, and the caller gets `ESTALE`.
+    /// The dentry must be on `sb`. A dentry of another superblock is dropped and reported as
+    /// `ESTALE`.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Finds the directory that a handle names beside the file. Otherwise as
-    /// [`fh_to_dentry`](Self::fh_to_dentry).
+    /// Looks up the parent directory that a handle identifies.
+    ///
+    /// The return value is that of [`fh_to_dentry`](Self::fh_to_dentry).
     fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Finds the name that `child` has in the directory `parent`, and stores it in `name`.
+    /// Looks up the parent of the directory `child`.
     ///
-    /// Called without locks. Where it is absent, the VFS reads the directory.
-    fn get_name<'a>(parent: &Dentry, name: Name<'a>, child: &Dentry) -> Result<Named<'a>> {
-        let _ = (parent, name, child);
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Finds the parent of the directory `child`.
-    ///
-    /// Called without locks. The dentry has to be one of the superblock of `child`; another one is
-    /// dropped, and the caller gets `ESTALE`.
+    /// The caller holds no lock. The dentry must be on the superblock of `child`. A dentry of
+    /// another superblock is dropped and reported as `ESTALE`.
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         let _ = child;
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Decides whether the caller may open files by handle with these open flags.
+    /// Checks whether the current task may open files by handle with the flags `oflags`.
     ///
-    /// A filesystem that implements this *opts out of `CAP_DAC_READ_SEARCH`*: the capability is no
-    /// longer asked for, nor is anything else, and every process may present every sequence of
-    /// bytes. The implementor takes on that
+    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`: the VFS checks no other
+    /// permission, and every process may present any handle. The implementer must ensure that
     ///
-    /// - decoding withstands any bytes, and finds nothing that the caller could not reach in
-    ///   another way: handles can be guessed, and kept by those who have lost access;
-    /// - the flags are safe: they arrive as user space passed them, unknown bits included
-    ///   (and with `O_LARGEFILE` added on 64-bit), and those that are let through reach `open`;
-    /// - opening a decoded file asks nobody else: there is no path whose directories would be
-    ///   checked.
+    /// - `fh_to_dentry` only finds files that the caller could also reach in another way: handles
+    ///   can be guessed, and can be kept after access was revoked,
+    /// - all flags that this operation accepts are safe: user space chooses them, including unknown
+    ///   bits, and 64-bit kernels add `O_LARGEFILE`, and
+    /// - no check of the directories above the file is necessary.
     ///
-    /// Called before the handle is read from user space, so the answer cannot depend on it.
-    fn permission(ctx: &Context, oflags: u32) -> Result {
-        let _ = (ctx, oflags);
+    /// The VFS calls this operation before it reads the handle.
+    fn permission(oflags: u32) -> Result {
+        let _ = oflags;
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Opens a file that has been decoded. Where it is absent, the VFS opens the path.
-    ///
-    /// The file has to be a new one, which nobody else has.
-    fn open(path: &Path, oflags: u32) -> Result<ARef<File>> {
+    /// Opens a decoded file. If this operation is not implemented, the VFS opens the path.
+    fn open(path: &Path, oflags: u32) -> Result<NewFile> {
         let _ = (path, oflags);
         build_error!(VTABLE_DEFAULT_ERROR)
     }

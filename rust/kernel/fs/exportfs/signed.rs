@@ -1,63 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
+    FhKey,
     FileidType,
-    Handle,
-    Key, //
+    Handle, //
 };
 use crate::prelude::*;
-use core::hint::black_box;
 use zerocopy::Immutable;
 
-/// The longest signed handle, in bytes. Servers in user space wrap handles into their own, which
-/// have little room.
+/// The maximum size of a signed handle, in bytes. User space NFS servers embed handles in their
+/// own, which leaves little room.
 const MAX_SIZE: usize = 24;
 
-/// What a [`Signed`] handle says: plain bytes without padding, 4, 8, 12 or 16 of them.
+/// The content of a [`Signed`] handle: plain bytes without padding, 4, 8, 12 or 16 of them.
 ///
-/// Deliberately not a [`Handle`], so that it cannot be stored without a signature, nor loaded
-/// without the check of one.
+/// This is not a [`Handle`], so it cannot be stored without a MAC, or loaded without verifying one.
 ///
-/// For new kinds of handle only. What pidfs, nsfs and kernfs give out is stored by user space in
-/// the layout that it has, so a payload of one of their types does not build.
+/// The types of pidfs, nsfs and kernfs are a build error: their layout is ABI.
 pub trait Payload: FromBytes + IntoBytes + Immutable {
-    /// The kind of the handle that carries this payload.
+    /// The type of the signed handle.
     const TYPE: FileidType;
 }
 
-/// A handle that only the kernel can make: a [`Payload`] and a MAC over it.
+/// A file handle with a Message Authentication Code (MAC).
 ///
-/// A filesystem that lets anybody decode handles, by [`Operations::permission`], has to assume
-/// that all possible handles are tried. Where the payload is a number that counts up, that finds
-/// every object. With the signature, a handle is found only by those who have been given it.
+/// Signed handles protect against handle guessing attacks. A filesystem that implements
+/// [`Operations::permission`] lets every process decode handles. If its handles are predictable, a
+/// process can guess the handle of an object that it has no access to. A MAC prevents this: only
+/// the holder of the signing key, which is the kernel, can create a handle that decodes.
+///
+/// `nfsd` signs its handles in the same way, see "Signed Filehandles" in
+/// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst). The Kconfig entry of a
+/// user of this type must select `CRYPTO_LIB_UTILS`.
 ///
 /// # Layout
 ///
-/// | offset      | size             | what                                                 |
-/// |-------------|------------------|------------------------------------------------------|
-/// | 0           | `size_of::<P>()` | the payload, as it lies in memory: not encrypted     |
-/// | end of that | 8                | the MAC: a `u64` in native byte order, not aligned   |
+/// | offset           | size             | content                                        |
+/// |------------------|------------------|------------------------------------------------|
+/// | 0                | `size_of::<P>()` | the payload                                    |
+/// | `size_of::<P>()` | 8                | the MAC: a `u64` in native byte order          |
 ///
-/// The MAC is the 64-bit SipHash-2-4, under the [`Key`], of the [`FileidType`] as a `u32` in native
-/// byte order, followed by the payload. A handle is worth nothing outside of the superblock that
-/// made it, so nobody has to understand one of another byte order.
+/// The MAC is the 64-bit SipHash-2-4 of the [`FileidType`], as a `u32` in native byte order,
+/// followed by the payload. The native byte order is sufficient because a handle is only valid for
+/// the key that signed it.
 ///
-/// # What it keeps out
+/// # Limitations
 ///
-/// [`verify`](Self::verify) gives [`None`] for what this key has not signed for this type: a
-/// payload that was made up, a handle with any bit changed, one of another superblock or of
-/// another kind, one from before a reboot. [`Fid::load`] gives [`None`] for one that is too short
-/// or too long.
+/// - The MAC provides integrity and authenticity but not confidentiality. The payload remains
+///   visible.
+/// - A handle is valid for every process that presents it. If that matters, `fh_to_dentry` must
+///   check the caller as well.
+/// - A guess succeeds with a probability of 2^-64. The number of guesses is not limited.
+/// - A single handle cannot be revoked. A payload must never identify a second object.
+/// - One to three bytes after the MAC are not verified: exportfs does not pass them to the
+///   filesystem. Longer tails are rejected.
 ///
-/// # What it does not
+/// # Key management and rotation
 ///
-/// - A handle is good in everyone's hands. Whoever can name the file can pass its handle on, so
-///   where that matters, look at the caller, too.
-/// - A guess succeeds once in 2^64 times, and there is no limit on guesses: a million a second take
-///   300 000 years for an even chance.
-/// - Nothing is revoked while the key exists. A handle names its object until the filesystem finds
-///   none any more; let the payload never name another one.
-/// - The payload can be read by everyone.
+/// Each superblock generates its key when it is set up. Handles do not survive an unmount or a
+/// reboot. There is no key rotation: replacing the key immediately invalidates all previous
+/// handles, which then fail to decode with `ESTALE`.
 ///
 /// # Examples
 ///
@@ -66,16 +68,16 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 ///     fs::exportfs::{
 ///         Encoded,
 ///         Encoder,
+///         FhKey,
 ///         Fid,
 ///         FileidType,
-///         Key,
 ///         Payload,
 ///         Signed, //
 ///     },
 ///     prelude::*, //
 /// };
 ///
-/// /// Names an object by a number that is never used again.
+/// /// Identifies an object by a number that is never reused.
 /// #[repr(C)]
 /// #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 /// struct ObjectId {
@@ -87,28 +89,27 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// }
 ///
 /// /// For `encode_fh`.
-/// fn encode<'a>(id: u64, key: &Key, encoder: Encoder<'a>) -> Encoded<'a> {
+/// fn encode<'a>(id: u64, key: &FhKey, encoder: Encoder<'a>) -> Encoded<'a> {
 ///     encoder.store(|| Signed::new(ObjectId { id }, key))
 /// }
 ///
-/// /// For `fh_to_dentry`: the number to look up, if it was given out.
-/// fn decode(fid: &Fid<'_>, key: &Key) -> Option<u64> {
+/// /// For `fh_to_dentry`: returns the number to look up.
+/// fn decode(fid: &Fid<'_>, key: &FhKey) -> Option<u64> {
 ///     let object = fid.load::<Signed<ObjectId>>()?.verify(key)?;
 ///     Some(object.id)
 /// }
 ///
-/// let key = KBox::pin_init(Key::new(), GFP_KERNEL)?;
+/// let key = KBox::pin_init(FhKey::new(), GFP_KERNEL)?;
 /// let handle = Signed::new(ObjectId { id: 7 }, &key);
 /// assert_eq!(size_of_val(&handle), 16);
 /// assert_eq!(handle.verify(&key).map(|object| object.id), Some(7));
 ///
-/// // As after a reboot, or from another superblock.
-/// let other = KBox::pin_init(Key::new(), GFP_KERNEL)?;
+/// // A handle of another superblock, or from before a reboot.
+/// let other = KBox::pin_init(FhKey::new(), GFP_KERNEL)?;
 /// assert!(Signed::new(ObjectId { id: 7 }, &other).verify(&key).is_none());
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// [`Fid::load`]: super::Fid::load
 /// [`Operations::permission`]: super::Operations::permission
 #[repr(C, packed)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
@@ -122,9 +123,13 @@ impl<P: Payload> Handle for Signed<P> {
 }
 
 impl<P: Payload> Signed<P> {
-    /// Signs `payload`. Does not sleep and takes no lock.
+    /// Signs `payload` with `key`.
+    ///
+    /// Does not sleep.
+    ///
+    /// C: `fh_append_mac()` in nfsd.
     #[inline]
-    pub fn new(payload: P, key: &Key) -> Self {
+    pub fn new(payload: P, key: &FhKey) -> Self {
         let message = Message::new(payload);
         let mac = key.mac(message.as_bytes());
 
@@ -134,25 +139,27 @@ impl<P: Payload> Signed<P> {
         }
     }
 
-    /// Returns the payload if it was signed with `key`.
+    /// Returns the payload if `key` signed it.
     ///
-    /// Takes the same time whatever the MAC is, so that it cannot be found piece by piece. Does not
-    /// sleep and takes no lock.
+    /// The time does not depend on the MAC. Does not sleep.
+    ///
+    /// C: `fh_verify_mac()` in nfsd.
     #[inline]
-    pub fn verify(self, key: &Key) -> Option<P> {
+    pub fn verify(self, key: &FhKey) -> Option<P> {
         let Self { payload, mac } = self;
         let message = Message::new(payload);
 
-        equal(mac, key.mac(message.as_bytes())).then_some(message.payload)
+        key.verify_mac(message.as_bytes(), mac)
+            .then_some(message.payload)
     }
 }
 
-/// What the MAC is computed over. The kind is part of it, so that a payload cannot be passed off
-/// as one of another type.
+/// The message that is signed. It includes the type, so that a handle of one type is not valid as a
+/// handle of another type with the same payload.
 #[repr(C, packed)]
 #[derive(IntoBytes, zerocopy_derive::Immutable)]
 struct Message<P: Payload> {
-    kind: u32,
+    fileid_type: u32,
     payload: P,
 }
 
@@ -160,7 +167,7 @@ impl<P: Payload> Message<P> {
     #[inline]
     fn new(payload: P) -> Self {
         const {
-            assert!(size_of::<P>() != 0, "there is something to sign");
+            assert!(size_of::<P>() != 0, "a payload has at least 4 bytes");
             assert!(
                 size_of::<Signed<P>>() <= MAX_SIZE,
                 "a payload has at most 16 bytes"
@@ -173,21 +180,8 @@ impl<P: Payload> Message<P> {
         }
 
         Self {
-            kind: P::TYPE.as_raw() as u32,
+            fileid_type: P::TYPE.as_raw() as u32,
             payload,
         }
     }
-}
-
-/// Compares two MACs in a time that does not depend on them.
-///
-/// The difference is folded into 32 bits, which fit into one register everywhere, before it is
-/// looked at: there is one branch, and it tells whether all bits are the same. [`black_box`] makes
-/// the compiler have the folded value ready at that point, so that it cannot look at one half
-/// first; it is what `OPTIMIZER_HIDE_VAR()` is for `crypto_memneq()`.
-#[inline]
-fn equal(a: u64, b: u64) -> bool {
-    let difference = a ^ b;
-
-    black_box((difference >> 32) as u32 | difference as u32) == 0
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    Context,
     Encoder,
     Fid,
-    Name,
     Operations, //
 };
 use crate::{
@@ -17,22 +15,21 @@ use crate::{
         Path,
         SuperBlock, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 use core::{
     marker::PhantomData,
     ptr, //
 };
 
-/// The C table of a filesystem's [`Operations`]: a `const struct export_operations`.
+/// The C table of the [`Operations`] `T` (`struct export_operations`).
 ///
-/// It has a NULL for each operation that is not implemented; `exportfs_may_export()` and the like
-/// depend on that. It is made when the code is built, and can be a `static` that C links to.
+/// Operations that are not implemented are NULL, which functions such as `exportfs_may_export()`
+/// rely on. The table is a constant, and can be a `static` that C refers to.
 ///
 /// # Invariants
 ///
-/// The table is in use for superblocks of which [`Table::new`] tells, and for no others.
+/// The table is only used for superblocks that [`Table::new`] allows.
 #[repr(transparent)]
 pub struct Table<T: Operations> {
     ops: bindings::export_operations,
@@ -43,24 +40,25 @@ pub struct Table<T: Operations> {
 unsafe impl<T: Operations> Sync for Table<T> {}
 
 impl<T: Operations> Table<T> {
-    /// Makes the table.
+    /// Creates the table.
     ///
     /// # Safety
     ///
-    /// The table must be the `s_export_op` only of superblocks where, if [`Operations::Private`]
-    /// is not zero-sized, the `i_private` of every inode that can be named points to such a value,
-    /// which is valid for as long as the inode is and not changed in that time.
+    /// If [`Operations::Private`] is not zero-sized, the caller must ensure that on each superblock
+    /// with this table as `s_export_op`, the `i_private` of every inode that is passed to
+    /// `encode_fh` points to such a value, which is valid for as long as the inode is, and that
+    /// `i_private` does not change.
     pub const unsafe fn new() -> Self {
-        // INVARIANT: Guaranteed by the caller.
+        // INVARIANT: The caller ensures the requirement on superblocks.
         Self {
             ops: Self::OPS,
             _operations: PhantomData,
         }
     }
 
-    /// Returns the table as C sees it.
+    /// Returns the C table, which C can refer to at any time.
     #[inline]
-    pub const fn as_raw(&self) -> &bindings::export_operations {
+    pub const fn as_raw(&'static self) -> &'static bindings::export_operations {
         &self.ops
     }
 
@@ -77,11 +75,6 @@ impl<T: Operations> Table<T> {
         },
         fh_to_parent: if T::HAS_FH_TO_PARENT {
             Some(Self::fh_to_parent)
-        } else {
-            None
-        },
-        get_name: if T::HAS_GET_NAME {
-            Some(Self::get_name)
         } else {
             None
         },
@@ -102,25 +95,26 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// As `encode_fh` of `struct export_operations`: `inode` is a valid inode of an active
-    /// superblock with this table, `parent` is another one or null, `len` is valid, and `fid` has
-    /// room for `*len` units of four bytes.
+    /// The caller must ensure that `inode`, and `parent` unless it is null, are valid inodes of an
+    /// active superblock with this table, and that `fid` and `len` satisfy the requirements of
+    /// [`Encoder::from_raw`].
     unsafe extern "C" fn encode_fh(
         inode: *mut bindings::inode,
         fid: *mut u32,
         len: *mut c_int,
         parent: *mut bindings::inode,
     ) -> c_int {
-        // SAFETY: The caller passes a valid inode; the contract of `Table::new` covers the rest.
+        // SAFETY: The caller passes a valid inode of an active superblock. By the type invariants,
+        // its `i_private` is as `Inode::from_raw` requires.
         let inode = unsafe { Inode::from_raw(inode) };
         let parent = if parent.is_null() {
             None
         } else {
-            // SAFETY: As for `inode`.
+            // SAFETY: `parent` is not null, so it is a valid inode of the same superblock. By the
+            // type invariants, its `i_private` is as `Inode::from_raw` requires.
             Some(unsafe { Inode::from_raw(parent) })
         };
-        // SAFETY: The caller passes a valid buffer and length, used by nobody else for the
-        // duration of this call.
+        // SAFETY: The caller passes `fid` and `len` as required.
         let encoder = unsafe { Encoder::from_raw(fid, len) };
 
         T::encode_fh(inode, encoder, parent).as_raw()
@@ -128,100 +122,73 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// As `fh_to_dentry` of `struct export_operations`: `sb` is an active superblock with this
-    /// table, and `fid` has `len` units of four bytes.
+    /// The caller must ensure that `sb` is an active superblock with this table, and that `fid` and
+    /// `len` satisfy the requirements of [`Fid::from_raw`].
     unsafe extern "C" fn fh_to_dentry(
         sb: *mut bindings::super_block,
         fid: *mut bindings::fid,
         len: c_int,
-        kind: c_int,
+        fileid_type: c_int,
     ) -> *mut bindings::dentry {
         // SAFETY: The caller passes an active superblock.
         let sb = unsafe { SuperBlock::from_raw(sb) };
-        // SAFETY: The caller passes a buffer of that length.
-        let fid = unsafe { Fid::from_raw(fid, len, kind) };
+        // SAFETY: The caller passes `fid` and `len` as required.
+        let fid = unsafe { Fid::from_raw(fid, len, fileid_type) };
 
         into_raw(sb, T::fh_to_dentry(sb, &fid))
     }
 
     /// # Safety
     ///
-    /// As [`Self::fh_to_dentry`].
+    /// The requirements are those of [`Self::fh_to_dentry`].
     unsafe extern "C" fn fh_to_parent(
         sb: *mut bindings::super_block,
         fid: *mut bindings::fid,
         len: c_int,
-        kind: c_int,
+        fileid_type: c_int,
     ) -> *mut bindings::dentry {
         // SAFETY: The caller passes an active superblock.
         let sb = unsafe { SuperBlock::from_raw(sb) };
-        // SAFETY: The caller passes a buffer of that length.
-        let fid = unsafe { Fid::from_raw(fid, len, kind) };
+        // SAFETY: The caller passes `fid` and `len` as required.
+        let fid = unsafe { Fid::from_raw(fid, len, fileid_type) };
 
         into_raw(sb, T::fh_to_parent(sb, &fid))
     }
 
     /// # Safety
     ///
-    /// As `get_name` of `struct export_operations`: `parent` and `child` are referenced dentries of
-    /// an active superblock, and `name` has room for `NAME_MAX + 1` bytes.
-    unsafe extern "C" fn get_name(
-        parent: *mut bindings::dentry,
-        name: *mut c_char,
-        child: *mut bindings::dentry,
-    ) -> c_int {
-        // SAFETY: The caller passes a referenced dentry of an active superblock.
-        let parent = unsafe { Dentry::from_raw(parent) };
-        // SAFETY: The caller passes a referenced dentry of an active superblock.
-        let child = unsafe { Dentry::from_raw(child) };
-        // SAFETY: The caller passes a buffer of that size, used by nobody else for the duration of
-        // this call.
-        let name = unsafe { Name::from_raw(name) };
-
-        from_result(|| T::get_name(parent, name, child).map(|_| 0))
-    }
-
-    /// # Safety
-    ///
-    /// As `get_parent` of `struct export_operations`: `child` is a referenced dentry of an active
+    /// The caller must ensure that `child` is a positive, referenced dentry of an active
     /// superblock.
     unsafe extern "C" fn get_parent(child: *mut bindings::dentry) -> *mut bindings::dentry {
-        // SAFETY: The caller passes a referenced dentry of an active superblock.
+        // SAFETY: The caller passes a positive, referenced dentry of an active superblock.
         let child = unsafe { Dentry::from_raw(child) };
 
         into_raw(child.super_block(), T::get_parent(child).map(Some))
     }
 
-    /// # Safety
-    ///
-    /// As `permission` of `struct export_operations`: `ctx` is valid.
-    unsafe extern "C" fn permission(
-        ctx: *mut bindings::handle_to_path_ctx,
-        oflags: c_uint,
-    ) -> c_int {
-        // SAFETY: The caller passes a valid context.
-        let ctx = unsafe { Context::from_raw(ctx) };
-
-        from_result(|| T::permission(ctx, oflags).map(|()| 0))
+    extern "C" fn permission(_ctx: *mut bindings::handle_to_path_ctx, oflags: c_uint) -> c_int {
+        from_result(|| T::permission(oflags).map(|()| 0))
     }
 
     /// # Safety
     ///
-    /// As `open` of `struct export_operations`: `path` is that of a file that has been decoded, and
-    /// referenced.
+    /// The caller must ensure that `path` satisfies the requirements of [`Path::from_raw`].
     unsafe extern "C" fn open(path: *const bindings::path, oflags: c_uint) -> *mut bindings::file {
-        // SAFETY: The caller passes a path that it holds, of a file that exists.
+        // SAFETY: The caller passes `path` as required.
         let path = unsafe { Path::from_raw(path) };
 
         match T::open(path, oflags) {
-            Ok(file) => ARef::into_raw(file).as_ptr().cast(),
+            Ok(file) => file.into_raw(),
             Err(err) => err.to_ptr(),
         }
     }
 }
 
-/// Passes a reference to a dentry of `sb`, a null pointer for what is absent, or an error pointer,
-/// to C, which relies on that superblock.
+/// Passes a reference to a dentry on `sb`, NULL, or an error pointer to C.
+///
+/// C relies on the dentry being on that superblock. The lifetime of the dentry does not prove it,
+/// because two superblocks can be borrowed for the same lifetime. Where the filesystem created the
+/// [`OwnedDentry`] from `sb` itself, the comparison is optimised out.
 #[inline]
 fn into_raw(sb: &SuperBlock, result: Result<Option<OwnedDentry<'_>>>) -> *mut bindings::dentry {
     match result {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of file handles, whose operations are called through the C table as C does.
+//! KUnit tests of file handles. They call the operations through the C table.
 
 mod fake;
 mod files;
@@ -21,47 +21,53 @@ use self::{
         judge,
         Bytes,
         Files,
+        Filled,
         Made,
+        Variable,
         Wide,
         CONTENT,
+        FILEID_TYPE,
         INTACT,
-        KIND,
         MAX, //
     },
     guarded::Guarded,
     ops::Ops,
-    outcomes::{
-        Called,
-        Outcomes, //
-    },
+    outcomes::Outcomes,
     signed_files::SignedFiles, //
 };
 use crate::{
     bindings,
+    built_in,
     fs::{
         exportfs::{
-            FileidType,
-            Flags,
-            Key,
-            Name, //
+            FhKey,
+            FileidType, //
+        },
+        file::flags::{
+            O_EXCL,
+            O_NONBLOCK, //
         },
         nsfs,
+        pidfs,
         File,
         Path, //
     },
     ns_common::NsCommon,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
 };
 use core::{
     mem::MaybeUninit,
     ptr::NonNull, //
 };
 
-/// The longest handle, in units of four bytes.
+/// The maximum size of a handle, in units of four bytes.
 const MAX_UNITS: c_int = (MAX / size_of::<u32>()) as c_int;
 
-/// Ends a test with an error, and says for which case.
+/// Fails a test and reports the case.
 macro_rules! expect {
     ($condition:expr, $($case:tt)*) => {
         if !$condition {
@@ -87,13 +93,13 @@ mod suite {
                 let mut memory = Guarded::new();
                 let mut len = offered;
                 let buffer = memory.buffer(0, offered as usize * 4);
-                let kind = Fake::new(ops, &made)?.encode(buffer, &mut len);
+                let fileid_type = Fake::new(ops, &made)?.encode(buffer, &mut len);
                 let fits = offered >= needed;
 
                 expect!(len == needed, "{size} bytes, {offered} units: {len}");
                 expect!(
-                    kind == if fits { KIND.into() } else { 0xff },
-                    "{size} bytes, {offered} units: kind {kind}"
+                    fileid_type == if fits { FILEID_TYPE.into() } else { 0xff },
+                    "{size} bytes, {offered} units: type {fileid_type}"
                 );
                 expect!(
                     memory.holds(0, if fits { &CONTENT[..size] } else { &[] }),
@@ -116,10 +122,13 @@ mod suite {
                 let fs = Fake::new(ops, &made)?;
                 let mut memory = Guarded::new();
                 let (mut len, mut null_len) = (offered, offered);
-                let kind = fs.encode(memory.buffer(0, MAX), &mut len);
-                let null_kind = fs.encode(&mut [], &mut null_len);
+                let fileid_type = fs.encode(memory.buffer(0, MAX), &mut len);
+                let null_type = fs.encode(&mut [], &mut null_len);
 
-                expect!(kind == 0xff && null_kind == 0xff, "{size} bytes, {offered}");
+                expect!(
+                    fileid_type == 0xff && null_type == 0xff,
+                    "{size} bytes, {offered}"
+                );
                 expect!(
                     len == (size / 4) as c_int && null_len == len,
                     "{size} bytes, {offered}: {len}"
@@ -139,17 +148,85 @@ mod suite {
             let mut memory = Guarded::new();
             let mut len = offered;
             let buffer = memory.buffer(0, offered as usize * 4);
-            let kind = Fake::new(Ops::of::<single::EncodeFh>(), &())?.encode(buffer, &mut len);
+            let fileid_type =
+                Fake::new(Ops::of::<single::EncodeFh>(), &())?.encode(buffer, &mut len);
 
             expect!(
-                kind == 0xff && len == offered && memory.holds(0, &[]),
-                "{offered} units: kind {kind}, {len}"
+                fileid_type == 0xff && len == offered && memory.holds(0, &[]),
+                "{offered} units: type {fileid_type}, {len}"
             );
         }
         Ok(())
     }
 
-    /// The operation sees both inodes, each with its own private data.
+    /// Encodes every length into buffers of every size. Bytes that are not filled are zero. A
+    /// length that no handle can have is not reported.
+    #[test]
+    fn encode_bytes_of_every_length() -> Result {
+        for len in 0..=MAX + 5 {
+            for offered in 0..=MAX_UNITS + 1 {
+                let mut memory = Guarded::new();
+                let mut units = offered;
+                let filled = Filled::new(len);
+                let buffer = memory.buffer(1, offered as usize * 4);
+                let fileid_type =
+                    Fake::new(Ops::of::<Variable>(), &filled)?.encode(buffer, &mut units);
+                let possible = (1..=MAX).contains(&len);
+                let needed = len.div_ceil(4) as c_int;
+                let fits = possible && offered >= needed;
+                let mut content = CONTENT;
+                content[len.min(MAX).saturating_sub(1)..].fill(0);
+
+                expect!(
+                    units == if possible { needed } else { offered },
+                    "{len} bytes, {offered} units: {units}"
+                );
+                expect!(
+                    fileid_type == if fits { FILEID_TYPE.into() } else { 0xff },
+                    "{len} bytes, {offered} units: type {fileid_type}"
+                );
+                expect!(
+                    memory.holds(
+                        1,
+                        if fits {
+                            &content[..needed as usize * 4]
+                        } else {
+                            &[]
+                        }
+                    ),
+                    "{len} bytes, {offered} units: memory"
+                );
+                expect!(
+                    filled.seen() == if fits { len } else { usize::MAX },
+                    "{len} bytes, {offered} units: filled {}",
+                    filled.seen()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A handle of variable length consists of all units that were passed.
+    #[test]
+    fn decode_bytes_of_every_length() -> Result {
+        let filled = Filled::new(0);
+        let fs = Fake::new(Ops::of::<Variable>(), &filled)?;
+
+        for len in -1..=MAX_UNITS {
+            for fileid_type in [c_int::MIN, 0, FILEID_TYPE.into(), c_int::MAX] {
+                let fid = handle(MAX, len.max(0))?;
+                let decoded = fs.decode(&fid, len, fileid_type);
+
+                expect!(
+                    decoded == files::variable(fid.len(), fileid_type),
+                    "{len} units, type {fileid_type}: {decoded:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The operation is passed both inodes, each with its own private data.
     #[test]
     fn encode_sees_inode_and_parent() -> Result {
         let ops = Ops::of::<Outcomes<{ outcomes::FOUND }>>();
@@ -158,9 +235,12 @@ mod suite {
         for (parent, seen) in [(None, 3), (Some(&parent), 3 + 5 * 16)] {
             let mut memory = Guarded::new();
             let mut len = MAX_UNITS;
-            let kind = fs.encode_with(memory.buffer(0, MAX), &mut len, parent);
+            let fileid_type = fs.encode_with(memory.buffer(0, MAX), &mut len, parent);
 
-            expect!(kind == KIND.into() && len == 2, "{seen}: {kind}, {len}");
+            expect!(
+                fileid_type == FILEID_TYPE.into() && len == 2,
+                "{seen}: {fileid_type}, {len}"
+            );
             expect!(memory.holds(0, &u64::to_ne_bytes(seen)), "{seen}");
         }
         Ok(())
@@ -173,13 +253,13 @@ mod suite {
         for offset in 0..16 {
             let mut memory = Guarded::new();
             let mut len = MAX_UNITS;
-            let kind = fs.encode(memory.buffer(offset, MAX), &mut len);
+            let fileid_type = fs.encode(memory.buffer(offset, MAX), &mut len);
 
             expect!(
-                kind == KIND.into() && memory.holds(offset, &CONTENT[..size]),
-                "{size} bytes at {offset}: kind {kind}"
+                fileid_type == FILEID_TYPE.into() && memory.holds(offset, &CONTENT[..size]),
+                "{size} bytes at {offset}: type {fileid_type}"
             );
-            let decoded = fs.decode(memory.buffer(offset, MAX), len, kind);
+            let decoded = fs.decode(memory.buffer(offset, MAX), len, fileid_type);
             expect!(decoded == INTACT, "{size} bytes at {offset}: {decoded:?}");
         }
         Ok(())
@@ -193,8 +273,8 @@ mod suite {
         at_every_offset(size_of::<Wide>(), Ops::of::<Files<Wide>>())
     }
 
-    /// A handle of `len` units that starts with [`CONTENT`], followed by zeros, in memory that
-    /// ends with it, so that KASAN sees what is read behind it.
+    /// Returns a handle of `len` units: the first `size` bytes of [`CONTENT`], followed by zeros.
+    /// The allocation ends with the handle, so that KASAN detects a read past its end.
     fn handle(size: usize, len: c_int) -> Result<KVec<u8>> {
         let len = len as usize * 4;
         let mut fid = KVec::with_capacity(len, GFP_KERNEL)?;
@@ -216,8 +296,8 @@ mod suite {
                 } else {
                     Decoded::Absent
                 };
-                let decoded = fs.decode(&fid, len, KIND.into());
-                let parent = fs.decode_parent(&fid, len, KIND.into());
+                let decoded = fs.decode(&fid, len, FILEID_TYPE.into());
+                let parent = fs.decode_parent(&fid, len, FILEID_TYPE.into());
 
                 expect!(
                     decoded == wanted && parent == wanted,
@@ -252,9 +332,9 @@ mod suite {
                 let mut fid = handle(size, len)?;
 
                 for position in size..fid.len() {
-                    // The lowest and the highest bit, in turn.
+                    // Alternate between the lowest and the highest bit.
                     fid[position] = if position % 2 == 0 { 1 } else { 0x80 };
-                    let decoded = fs.decode(&fid, len, KIND.into());
+                    let decoded = fs.decode(&fid, len, FILEID_TYPE.into());
                     fid[position] = 0;
 
                     expect!(
@@ -282,9 +362,9 @@ mod suite {
         decode_every_tail::<{ files::IGNORED }>(INTACT)
     }
 
-    /// What lies behind the length does not belong to the handle.
+    /// The bytes after the length are not part of the handle.
     #[test]
-    fn decode_looks_no_further() -> Result {
+    fn decode_ignores_bytes_after_length() -> Result {
         for (size, ops) in each_size::<{ files::ZERO }>() {
             let made = Made::new();
             let fs = Fake::new(ops, &made)?;
@@ -294,7 +374,7 @@ mod suite {
                 for byte in &mut fid[len as usize * 4..] {
                     *byte = 0xff;
                 }
-                let decoded = fs.decode(&fid, len, KIND.into());
+                let decoded = fs.decode(&fid, len, FILEID_TYPE.into());
                 expect!(decoded == INTACT, "{size} bytes, {len} units: {decoded:?}");
             }
         }
@@ -318,7 +398,7 @@ mod suite {
             let fs = Fake::new(ops, &made)?;
 
             for len in [-1, -MAX_UNITS, -((size / 4) as c_int), c_int::MIN] {
-                let decoded = fs.decode(&CONTENT, len, KIND.into());
+                let decoded = fs.decode(&CONTENT, len, FILEID_TYPE.into());
                 expect!(
                     decoded == Decoded::Absent,
                     "{size} bytes, {len} units: {decoded:?}"
@@ -338,7 +418,7 @@ mod suite {
 
             for position in 0..size {
                 fid[position] ^= 0xff;
-                let decoded = fs.decode(&fid, len, KIND.into());
+                let decoded = fs.decode(&fid, len, FILEID_TYPE.into());
                 fid[position] ^= 0xff;
                 expect!(
                     decoded == Decoded::Failed(EIO),
@@ -349,9 +429,9 @@ mod suite {
         Ok(())
     }
 
-    /// Kinds of handle that are not ours: all others of 8 bits, and what is ours in the lower bits
-    /// only.
-    fn other_kinds(ours: u8) -> impl Iterator<Item = c_int> {
+    /// Returns types other than `ours`: all others of 8 bits, and wider ones with the same lower
+    /// bits.
+    fn other_types(ours: u8) -> impl Iterator<Item = c_int> {
         let ours = c_int::from(ours);
         let wider = [
             ours | 0x1_0000,
@@ -363,20 +443,23 @@ mod suite {
             c_int::MIN,
             c_int::MAX,
         ];
-        Iterator::chain((0..=0x1ff).filter(move |&kind| kind != ours), wider)
+        Iterator::chain(
+            (0..=0x1ff).filter(move |&fileid_type| fileid_type != ours),
+            wider,
+        )
     }
 
     #[test]
-    fn decode_other_kinds() -> Result {
+    fn decode_other_types() -> Result {
         for (size, ops) in each_size_and_tail() {
             let made = Made::new();
             let fs = Fake::new(ops, &made)?;
 
-            for kind in other_kinds(KIND) {
-                let decoded = fs.decode(&CONTENT[..size], MAX_UNITS, kind);
+            for fileid_type in other_types(FILEID_TYPE) {
+                let decoded = fs.decode(&CONTENT[..size], MAX_UNITS, fileid_type);
                 expect!(
                     decoded == Decoded::Absent,
-                    "{size} bytes, kind {kind}: {decoded:?}"
+                    "{size} bytes, type {fileid_type}: {decoded:?}"
                 );
             }
         }
@@ -384,48 +467,34 @@ mod suite {
     }
 
     #[test]
-    fn kinds_keep_their_number() {
-        const KINDS: [FileidType; 254] = {
-            let mut kinds = [FileidType::new(1); 254];
+    fn types_keep_their_number() {
+        const TYPES: [FileidType; 254] = {
+            let mut types = [FileidType::new(1); 254];
             let mut i = 0;
             while i < 254 {
-                kinds[i] = FileidType::new(i as u8 + 1);
+                types[i] = FileidType::new(i as u8 + 1);
                 i += 1;
             }
-            kinds
+            types
         };
 
-        assert!((1..=254).eq(KINDS.iter().map(|kind| kind.as_raw())));
+        assert!((1..=254).eq(TYPES.iter().map(|fileid_type| fileid_type.as_raw())));
         assert_eq!(FileidType::KERNFS.as_raw(), 0xfe);
         assert_eq!(FileidType::NSFS.as_raw(), 0xf1);
     }
 
     #[test]
-    fn flags_are_those_of_c() {
-        let all = [
-            Flags::NOWCC,
-            Flags::NOSUBTREECHK,
-            Flags::CLOSE_BEFORE_UNLINK,
-            Flags::REMOTE_FS,
-            Flags::NOATOMIC_ATTR,
-            Flags::FLUSH_ON_CLOSE,
-            Flags::NOLOCKS,
-        ];
+    fn flags_match_c() {
+        let nonblock = bindings::EXPORT_OP_NONBLOCK as usize;
 
-        assert!(all
-            .iter()
-            .enumerate()
-            .all(|(i, flag)| flag.as_raw() == 1 << i));
-        assert_eq!(Flags::NONE.as_raw(), 0);
-        assert_eq!(
-            all.into_iter().fold(Flags::NONE, |a, b| a | b).as_raw(),
-            0x7f
-        );
         assert_eq!(Ops::of::<single::Nothing>().as_raw().flags, 0);
-        assert_eq!(Ops::of::<Outcomes<{ outcomes::FOUND }>>().as_raw().flags, 2);
+        assert_eq!(
+            Ops::of::<Outcomes<{ outcomes::FOUND }>>().as_raw().flags,
+            nonblock
+        );
     }
 
-    /// Which operations of a table are not NULL, one bit each.
+    /// Returns a mask of the operations that are not NULL.
     fn present<P>(ops: Ops<P>) -> u32 {
         let ops = ops.as_raw();
 
@@ -433,10 +502,10 @@ mod suite {
             ops.encode_fh.is_some(),
             ops.fh_to_dentry.is_some(),
             ops.fh_to_parent.is_some(),
-            ops.get_name.is_some(),
             ops.get_parent.is_some(),
             ops.permission.is_some(),
             ops.open.is_some(),
+            ops.get_name.is_some(),
             ops.commit_metadata.is_some(),
             #[cfg(CONFIG_EXPORTFS_BLOCK_OPS)]
             !ops.block_ops.is_null(),
@@ -452,16 +521,15 @@ mod suite {
         assert_eq!(present(Ops::of::<single::EncodeFh>()), 1 << 0);
         assert_eq!(present(Ops::of::<single::FhToDentry>()), 1 << 1);
         assert_eq!(present(Ops::of::<single::FhToParent>()), 1 << 2);
-        assert_eq!(present(Ops::of::<single::GetName>()), 1 << 3);
-        assert_eq!(present(Ops::of::<single::GetParent>()), 1 << 4);
-        assert_eq!(present(Ops::of::<single::Permission>()), 1 << 5);
-        assert_eq!(present(Ops::of::<single::Open>()), 1 << 6);
-        assert_eq!(present(Ops::of::<Outcomes<{ outcomes::FOUND }>>()), 0x7f);
+        assert_eq!(present(Ops::of::<single::GetParent>()), 1 << 3);
+        assert_eq!(present(Ops::of::<single::Permission>()), 1 << 4);
+        assert_eq!(present(Ops::of::<single::Open>()), 1 << 5);
+        assert_eq!(present(Ops::of::<Outcomes<{ outcomes::FOUND }>>()), 0x3f);
     }
 
-    /// The VFS asks for a handle only where the table says that it can be had.
+    /// The VFS only calls `encode_fh` if the table supports the requested handle.
     #[test]
-    fn vfs_encodes_what_can_be_encoded() -> Result {
+    fn vfs_encodes_if_supported() -> Result {
         const CONNECTABLE: u32 = bindings::EXPORT_FH_CONNECTABLE;
         const FID: u32 = bindings::EXPORT_FH_FID;
 
@@ -484,36 +552,45 @@ mod suite {
         let mut memory = Guarded::new();
         for flags in [0, FID, CONNECTABLE] {
             let mut len = MAX_UNITS;
-            let kind = Fake::new(Ops::of::<Files<Bytes<12, { files::ABSENT }>>>(), &made)?
+            let fileid_type = Fake::new(Ops::of::<Files<Bytes<12, { files::ABSENT }>>>(), &made)?
                 .vfs_encode(memory.buffer(0, MAX), &mut len, flags);
 
-            assert_eq!((kind, len), (KIND.into(), 3));
+            assert_eq!((fileid_type, len), (FILEID_TYPE.into(), 3));
             assert!(memory.holds(0, &CONTENT[..12]));
         }
         Ok(())
     }
 
     #[test]
-    fn vfs_decodes_what_can_be_decoded() -> Result {
+    fn vfs_decodes_if_supported() -> Result {
         let made = Made::new();
         let files = Fake::new(Ops::of::<Files<Bytes<12, { files::ABSENT }>>>(), &made)?;
         let nothing = Fake::new(Ops::of::<single::Nothing>(), &())?;
         let encodes = Fake::new(Ops::of::<single::EncodeFh>(), &())?;
         let fails = Fake::new(Ops::of::<single::FhToDentry>(), &())?;
-        let (fid, kind) = (&CONTENT[..12], c_int::from(KIND));
+        let (fid, fileid_type) = (&CONTENT[..12], c_int::from(FILEID_TYPE));
 
-        assert_eq!(files.vfs_decode(fid, 3, kind), INTACT);
-        assert_eq!(files.vfs_decode(fid, 2, kind), Decoded::Absent);
-        assert_eq!(files.vfs_decode(fid, 3, kind + 1), Decoded::Absent);
-        assert_eq!(nothing.vfs_decode(fid, 3, kind), Decoded::Failed(ESTALE));
-        assert_eq!(encodes.vfs_decode(fid, 3, kind), Decoded::Failed(ESTALE));
-        assert_eq!(fails.vfs_decode(fid, 3, kind), Decoded::Failed(ENOSYS));
+        assert_eq!(files.vfs_decode(fid, 3, fileid_type), INTACT);
+        assert_eq!(files.vfs_decode(fid, 2, fileid_type), Decoded::Absent);
+        assert_eq!(files.vfs_decode(fid, 3, fileid_type + 1), Decoded::Absent);
+        assert_eq!(
+            nothing.vfs_decode(fid, 3, fileid_type),
+            Decoded::Failed(ESTALE)
+        );
+        assert_eq!(
+            encodes.vfs_decode(fid, 3, fileid_type),
+            Decoded::Failed(ESTALE)
+        );
+        assert_eq!(
+            fails.vfs_decode(fid, 3, fileid_type),
+            Decoded::Failed(ENOSYS)
+        );
         Ok(())
     }
 
-    /// The references to the dentry, which nobody else uses at the same time.
+    /// Returns the refcount of the dentry, which no other task uses.
     fn references(path: &Path) -> c_int {
-        // SAFETY: The path holds the dentry.
+        // SAFETY: The path references the dentry.
         unsafe {
             (*path.dentry().as_raw())
                 .d_lockref
@@ -523,8 +600,8 @@ mod suite {
         }
     }
 
-    /// Tells whether `call` gives C the dentry of this task, with one reference, and drops that.
-    fn gives_reference(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
+    /// Returns `true` if `call` returns one reference to the dentry of this task, and drops it.
+    fn returns_reference(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
         let held = outcomes::path()?;
         let before = references(&held);
         let returned = call()?;
@@ -534,13 +611,14 @@ mod suite {
         if returned != Decoded::Found(dentry) {
             return Ok(false);
         }
-        // SAFETY: This is the reference that was returned.
+        // SAFETY: `call` returned an owned reference to the dentry.
         unsafe { bindings::dput(dentry) };
         Ok(after == before + 1)
     }
 
-    /// Tells whether `call` gives C an error instead of the dentry of this task, and drops that.
-    fn refuses(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
+    /// Returns `true` if `call` returns `ESTALE` and drops its reference to the dentry of this
+    /// task.
+    fn rejects(call: impl FnOnce() -> Result<Decoded>) -> Result<bool> {
         let held = outcomes::path()?;
         let before = references(&held);
         let returned = call()?;
@@ -549,48 +627,30 @@ mod suite {
     }
 
     #[test]
-    fn decode_gives_what_was_found() -> Result {
+    fn decode_returns_found_dentry() -> Result {
         let ops = Ops::of::<Outcomes<{ outcomes::FOUND }>>();
         let sb = outcomes::pidfs();
 
-        assert!(gives_reference(|| Ok(ops.decode(sb, &CONTENT, 1, 1)))?);
-        assert!(gives_reference(|| Ok(
+        assert!(returns_reference(|| Ok(ops.decode(sb, &CONTENT, 1, 1)))?);
+        assert!(returns_reference(|| Ok(
             ops.decode_parent(sb, &CONTENT, 1, 1)
         ))?);
         Ok(())
     }
 
-    /// C relies on what was found being of the superblock that it has asked.
+    /// C relies on the dentry being on the superblock that it passed.
     #[test]
-    fn decode_refuses_what_is_elsewhere() -> Result {
-        let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::ELSEWHERE }>>(), &0)?;
+    fn decode_rejects_other_superblock() -> Result {
+        let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::FOUND }>>(), &0)?;
 
-        assert!(refuses(|| Ok(fs.decode(&CONTENT, 1, 1)))?);
-        assert!(refuses(|| Ok(fs.decode_parent(&CONTENT, 1, 1)))?);
-        assert!(refuses(|| Ok(fs.vfs_decode(&CONTENT, 1, 1)))?);
+        assert!(rejects(|| Ok(fs.decode(&CONTENT, 1, 1)))?);
+        assert!(rejects(|| Ok(fs.decode_parent(&CONTENT, 1, 1)))?);
+        assert!(rejects(|| Ok(fs.vfs_decode(&CONTENT, 1, 1)))?);
         Ok(())
     }
 
     #[test]
-    fn path_gives_dentry_on_its_own_superblock() -> Result {
-        let fs = Fake::new(Ops::of::<single::Nothing>(), &())?;
-        let held = outcomes::path()?;
-        let before = references(&held);
-
-        let elsewhere = outcomes::path()?.into_dentry(fs.super_block());
-        assert!(matches!(elsewhere, Err(err) if err == EXDEV));
-        assert_eq!(references(&held), before);
-
-        let dentry = outcomes::path()?.into_dentry(held.dentry().super_block())?;
-        assert!(core::ptr::eq(&*dentry, held.dentry()));
-        assert_eq!(references(&held), before + 1);
-        drop(dentry);
-        assert_eq!(references(&held), before);
-        Ok(())
-    }
-
-    #[test]
-    fn decode_gives_null_for_absent() -> Result {
+    fn decode_returns_null_for_absent() -> Result {
         let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::ABSENT }>>(), &0)?;
 
         assert_eq!(fs.decode(&CONTENT, 1, 1), Decoded::Absent);
@@ -600,7 +660,7 @@ mod suite {
     }
 
     #[test]
-    fn decode_gives_error_pointers() -> Result {
+    fn decode_returns_error_pointers() -> Result {
         let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::FAILED }>>(), &0)?;
 
         assert_eq!(fs.decode(&CONTENT, 1, 1), Decoded::Failed(ENOMEM));
@@ -613,17 +673,18 @@ mod suite {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let get_parent = ops.get_parent.ok_or(ENOENT)?;
 
-        // SAFETY: The dentry is referenced, and the path keeps its superblock.
+        // SAFETY: The path references the dentry, which is positive, and keeps its superblock
+        // active.
         Ok(Decoded::from_raw(unsafe {
             get_parent(child.dentry().as_raw())
         }))
     }
 
     #[test]
-    fn get_parent_gives_a_reference_or_an_error() -> Result {
+    fn get_parent_returns_reference_or_error() -> Result {
         let child = outcomes::path()?;
 
-        assert!(gives_reference(|| get_parent::<{ outcomes::FOUND }>(
+        assert!(returns_reference(|| get_parent::<{ outcomes::FOUND }>(
             &child
         ))?);
         assert_eq!(
@@ -633,13 +694,64 @@ mod suite {
         Ok(())
     }
 
-    /// A child on nsfs has no parent on pidfs.
+    /// A dentry on pidfs is not the parent of a dentry on nsfs.
     #[test]
-    fn get_parent_refuses_what_is_elsewhere() -> Result {
-        let id = u64::from(bindings::init_ns_id_MNT_NS_INIT_ID);
-        let child = nsfs::path(NsCommon::lookup(id, None).ok_or(ENOENT)?)?;
+    fn get_parent_rejects_other_superblock() -> Result {
+        let file: ARef<File> = nsfs::open(built_in!(), initial_mnt_ns()?)?.into();
+        // SAFETY: The file keeps its path valid and positive.
+        let child = unsafe { Path::from_raw(&raw const (*file.as_ptr()).__bindgen_anon_1.f_path) };
 
-        assert!(refuses(|| get_parent::<{ outcomes::ELSEWHERE }>(&child))?);
+        assert!(rejects(|| get_parent::<{ outcomes::FOUND }>(child))?);
+        Ok(())
+    }
+
+    /// Returns the initial mount namespace.
+    fn initial_mnt_ns() -> Result<ARef<NsCommon>> {
+        let id = u64::from(bindings::init_ns_id_MNT_NS_INIT_ID);
+
+        NsCommon::lookup(built_in!(), id, bindings::CLONE_NEWNS, &rcu::read_lock())
+            .and_then(|ns| ns.get())
+            .ok_or(ENOENT)
+    }
+
+    #[test]
+    fn pidfs_opens_only_its_own_files() -> Result {
+        let file: ARef<File> = nsfs::open(built_in!(), initial_mnt_ns()?)?.into();
+        // SAFETY: The file keeps its path valid and positive.
+        let path = unsafe { Path::from_raw(&raw const (*file.as_ptr()).__bindgen_anon_1.f_path) };
+
+        assert!(matches!(pidfs::open(built_in!(), path, 0), Err(err) if err == EINVAL));
+        assert!(pidfs::open(built_in!(), &outcomes::path()?, 0).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn pidfs_looks_up_existing_pids() -> Result {
+        let path = outcomes::path()?;
+        // On 64-bit architectures, the inode number of the file is that of the pid.
+        if size_of::<usize>() == size_of::<u64>() {
+            let before = references(&path);
+            let dentry = pidfs::lookup(built_in!(), path.dentry().inode().ino())?.ok_or(ENOENT)?;
+            assert!(core::ptr::eq(&*dentry, path.dentry()));
+            assert_eq!(references(&path), before + 1);
+            drop(dentry);
+            assert_eq!(references(&path), before);
+        }
+        assert!(pidfs::lookup(built_in!(), 0)?.is_none());
+        Ok(())
+    }
+
+    /// There is one dentry for each namespace.
+    #[test]
+    fn nsfs_dentry_consumes_reference() -> Result {
+        let first = nsfs::dentry(built_in!(), initial_mnt_ns()?)?.ok_or(ENOENT)?;
+        let second = nsfs::dentry(built_in!(), initial_mnt_ns()?)?.ok_or(ENOENT)?;
+
+        assert!(core::ptr::eq(&*first, &*second));
+        assert_eq!(
+            first.inode().ino(),
+            u64::from(bindings::init_ns_ino_MNT_NS_INIT_INO)
+        );
         Ok(())
     }
 
@@ -648,12 +760,12 @@ mod suite {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let permission = ops.permission.ok_or(ENOENT)?;
 
-        // SAFETY: The context is not looked at.
+        // SAFETY: The table ignores the context.
         Ok(unsafe { permission(&mut ctx, oflags) })
     }
 
     #[test]
-    fn permission_gives_zero_or_an_error() -> Result {
+    fn permission_returns_zero_or_errno() -> Result {
         const OFLAGS: u32 = outcomes::OFLAGS;
 
         assert_eq!(permission::<{ outcomes::FOUND }>(OFLAGS)?, 0);
@@ -670,22 +782,22 @@ mod suite {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let open = ops.open.ok_or(ENOENT)?;
 
-        // SAFETY: The path is referenced.
+        // SAFETY: The path is valid and its dentry positive.
         let file = kernel::error::from_err_ptr(unsafe { open(path.as_raw(), oflags) })?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
 
-        // SAFETY: The reference to the file is returned to C, which is us.
+        // SAFETY: `open` returned an owned reference to a file without a file descriptor.
         Ok(unsafe { ARef::from_raw(file.cast()) })
     }
 
     #[test]
-    fn open_gives_a_file_or_an_error() -> Result {
+    fn open_returns_file_or_error() -> Result {
         const OFLAGS: u32 = outcomes::OFLAGS;
 
         let path = outcomes::path()?;
         let before = references(&path);
         let file = open::<{ outcomes::FOUND }>(OFLAGS)?;
-        // SAFETY: The file is referenced, and its path does not change.
+        // SAFETY: The reference keeps the file valid, and its path does not change.
         let opened = unsafe { (*file.as_ptr()).__bindgen_anon_1.f_path.dentry };
 
         assert!(core::ptr::eq(opened, path.dentry().as_raw()));
@@ -695,89 +807,34 @@ mod suite {
         Ok(())
     }
 
-    /// Calls `get_name` with a buffer as C has it, which it shall leave with `wanted`.
-    fn get_name<P>(ops: Ops<P>, wanted: &[u8]) -> Result<c_int> {
-        let path = outcomes::path()?;
-        let dentry = path.dentry().as_raw();
-        let get_name = ops.as_raw().get_name.ok_or(ENOENT)?;
-        let mut memory = Guarded::new();
-        let name = memory.buffer(0, bindings::NAME_MAX as usize + 1);
-
-        // SAFETY: The path holds the dentry, and the buffer has the size of a name.
-        let ret = unsafe { get_name(dentry, name.as_mut_ptr().cast(), dentry) };
-
-        expect!(memory.holds(0, wanted), "{wanted:?}, {ret}");
-        Ok(ret)
-    }
-
+    /// A file that was opened without blocking does not keep `O_NONBLOCK`.
     #[test]
-    fn get_name_gives_a_string_or_an_error() -> Result {
-        const LONGEST: usize = bindings::NAME_MAX as usize;
+    fn open_by_handle_keeps_flags() -> Result {
+        for flags in [0, O_NONBLOCK, O_EXCL, O_EXCL | O_NONBLOCK] {
+            let path = outcomes::path()?;
+            let blocking: ARef<File> = path.open_by_handle(flags)?.into();
+            let nonblocking: ARef<File> = path.try_open_by_handle(flags)?.into();
 
-        let mut longest = [b'x'; LONGEST + 1];
-        longest[LONGEST] = 0;
-        let invalid = EINVAL.to_errno();
-
-        assert_eq!(get_name(Ops::of::<Called<1, b'x'>>(), b"x\0")?, 0);
-        assert_eq!(get_name(Ops::of::<Called<LONGEST, b'x'>>(), &longest)?, 0);
-        assert_eq!(get_name(Ops::of::<Called<0, b'x'>>(), b"")?, invalid);
-        assert_eq!(get_name(Ops::of::<Called<3, 0>>(), b"")?, invalid);
-        assert_eq!(get_name(Ops::of::<Called<3, b'/'>>(), b"")?, invalid);
-        assert_eq!(
-            get_name(Ops::of::<Called<{ LONGEST + 1 }, b'x'>>(), b"")?,
-            ENAMETOOLONG.to_errno()
-        );
-        assert_eq!(
-            get_name(Ops::of::<Outcomes<{ outcomes::FAILED }>>(), b"")?,
-            ENXIO.to_errno()
-        );
-        assert_eq!(
-            get_name(Ops::of::<Outcomes<{ outcomes::FOUND }>>(), b"child\0")?,
-            0
-        );
-        Ok(())
-    }
-
-    /// A NUL or a slash is found wherever it is.
-    #[test]
-    fn name_of_every_content() -> Result {
-        const SIZE: usize = bindings::NAME_MAX as usize + 1;
-
-        for len in [1, 2, 100, SIZE - 1, SIZE] {
-            for position in 0..len {
-                for byte in [0, b'/'] {
-                    let mut text = [b'x'; SIZE];
-                    text[position] = byte;
-                    let mut memory = Guarded::new();
-                    let buffer = memory.buffer(0, SIZE).as_mut_ptr();
-
-                    // SAFETY: The buffer has the size of a name, and is used for nothing else.
-                    let ret = unsafe { Name::from_raw(buffer.cast()) }.set(&text[..len]);
-
-                    let refused = matches!(ret, Err(err) if err == EINVAL);
-
-                    expect!(
-                        refused && memory.holds(0, &[]),
-                        "{len} bytes, {byte} at {position}"
-                    );
-                }
+            for file in [blocking, nonblocking] {
+                let opened = file.flags() & (O_EXCL | O_NONBLOCK);
+                expect!(opened == flags, "{flags:#o}: {opened:#o}");
             }
         }
         Ok(())
     }
 
-    fn key() -> Result<Pin<KBox<Key>>> {
-        KBox::pin_init(Key::new(), GFP_KERNEL)
+    fn key() -> Result<Pin<KBox<FhKey>>> {
+        KBox::pin_init(FhKey::new(), GFP_KERNEL)
     }
 
-    /// The kind of signed handles.
+    /// The type of signed handles.
     const SIGNED: u8 = 0x74;
 
-    /// Another one with the same layout.
+    /// Another type with the same layout.
     const OTHER: u8 = 0x75;
 
-    /// A filesystem for each size that a payload may have, with that size.
-    fn each_payload<const TYPE: u8>() -> [(usize, Ops<Key>); 4] {
+    /// Returns a filesystem for each size of a payload.
+    fn each_payload<const TYPE: u8>() -> [(usize, Ops<FhKey>); 4] {
         [
             (4, Ops::of::<SignedFiles<4, TYPE>>()),
             (8, Ops::of::<SignedFiles<8, TYPE>>()),
@@ -786,8 +843,8 @@ mod suite {
         ]
     }
 
-    /// The handle that a filesystem gives out, followed by zeros.
-    fn sign(ops: Ops<Key>, key: &Key) -> Result<[u8; MAX]> {
+    /// Returns a signed handle, followed by zeros.
+    fn sign(ops: Ops<FhKey>, key: &FhKey) -> Result<[u8; MAX]> {
         let mut handle = [0; MAX];
 
         Fake::new(ops, key)?.encode(&mut handle, &mut { MAX_UNITS });
@@ -804,19 +861,19 @@ mod suite {
             let (content, rest) = handle.split_at(size);
             let (mac, rest) = rest.split_at(8);
             let mut len = MAX_UNITS;
-            let kind = fs.encode(&mut [0; MAX], &mut len);
+            let fileid_type = fs.encode(&mut [0; MAX], &mut len);
 
             expect!(
-                kind == SIGNED.into() && len == (size as c_int + 8) / 4,
-                "{size} bytes: {kind}, {len}"
+                fileid_type == SIGNED.into() && len == (size as c_int + 8) / 4,
+                "{size} bytes: {fileid_type}, {len}"
             );
             expect!(content == &CONTENT[..size], "{size} bytes");
             expect!(mac != [0; 8], "{size} bytes");
             expect!(rest.iter().all(|&byte| byte == 0), "{size} bytes");
-            // The same again is the same handle: it names one object.
+            // Encoding is deterministic, so that user space can compare handles.
             expect!(handle == sign(ops, &key)?, "{size} bytes");
 
-            let decoded = fs.decode(&handle, len, kind);
+            let decoded = fs.decode(&handle, len, fileid_type);
             expect!(decoded == INTACT, "{size} bytes: {decoded:?}");
         }
         Ok(())
@@ -867,7 +924,7 @@ mod suite {
         Ok(())
     }
 
-    /// The beginning of a payload is not signed by the MAC of a longer one.
+    /// The MAC of a payload is not valid for a prefix of the payload.
     #[test]
     fn signed_of_another_size_is_absent() -> Result {
         let key = key()?;
@@ -910,7 +967,7 @@ mod suite {
     }
 
     #[test]
-    fn signed_of_another_kind_is_absent() -> Result {
+    fn signed_of_another_type_is_absent() -> Result {
         let key = key()?;
         let both = each_payload::<SIGNED>()
             .into_iter()
@@ -922,15 +979,15 @@ mod suite {
             let fs = Fake::new(ops, &key)?;
             let other_fs = Fake::new(other, &key)?;
 
-            // Passed off as one of the other kind, to the filesystem with that kind.
+            // Present the handle as the other type to the filesystem with that type.
             let decoded = other_fs.decode(handle, MAX_UNITS, OTHER.into());
             expect!(decoded == Decoded::Absent, "{size} bytes: {decoded:?}");
 
-            for kind in other_kinds(SIGNED) {
-                let decoded = fs.decode(handle, MAX_UNITS, kind);
+            for fileid_type in other_types(SIGNED) {
+                let decoded = fs.decode(handle, MAX_UNITS, fileid_type);
                 expect!(
                     decoded == Decoded::Absent,
-                    "{size} bytes, kind {kind}: {decoded:?}"
+                    "{size} bytes, type {fileid_type}: {decoded:?}"
                 );
             }
         }
@@ -982,24 +1039,24 @@ mod suite {
         Ok(())
     }
 
-    /// What lies in memory where a key is or was.
-    fn bytes_of(key: *mut Key) -> [u8; 16] {
-        // SAFETY: The callers pass memory of that size, which has been initialised.
+    /// Returns the bytes at the address of a key.
+    fn bytes_of(key: *mut FhKey) -> [u8; 16] {
+        // SAFETY: The callers pass a pointer to 16 initialised bytes.
         unsafe { key.cast::<[u8; 16]>().read_volatile() }
     }
 
     #[test]
     fn key_is_wiped() -> Result {
-        let mut memory: KBox<MaybeUninit<Key>> = KBox::new_uninit(GFP_KERNEL)?;
+        let mut memory: KBox<MaybeUninit<FhKey>> = KBox::new_uninit(GFP_KERNEL)?;
         let key = memory.as_mut_ptr();
 
-        // SAFETY: The memory is not moved or freed before the key is dropped in place.
-        unsafe { pin_init::raw_try_init(key, Key::new()) }?;
+        // SAFETY: The memory is neither moved nor freed before the key is dropped in place.
+        unsafe { pin_init::raw_try_init(key, FhKey::new()) }?;
         let before = bytes_of(key);
-        // SAFETY: The key has been initialised and is not used after this.
+        // SAFETY: The key is initialised, and is not used after it is dropped.
         unsafe { core::ptr::drop_in_place(key) };
 
-        assert_eq!(size_of::<Key>(), 16);
+        assert_eq!(size_of::<FhKey>(), 16);
         assert!(before != [0; 16]);
         assert!(bytes_of(key) == [0; 16]);
         Ok(())

@@ -1,49 +1,250 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    Header,
-    MAX_HANDLE_SZ, //
+    FhFlag,
+    FhFlags, //
+};
+use crate::{
+    bindings,
+    fs::Dentry,
+    prelude::*,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+    BuiltIn, //
+};
+use core::mem::{
+    offset_of,
+    MaybeUninit, //
 };
 
-/// A file handle that is to be decoded: a [`Header`], and the bytes that belong to it.
+/// The maximum size of `f_handle`.
+const MAX_HANDLE_SZ: usize = bindings::MAX_HANDLE_SZ as usize;
+
+/// The unit in which filesystems count the size of a handle, in bytes.
+const DWORD: u32 = size_of::<u32>() as u32;
+
+/// A file handle in kernel memory: `struct file_handle` with room for the largest handle.
 ///
-/// It owns them: nobody changes them between a check and a use.
+/// # Invariants
+///
+/// `len` is at most [`MAX_HANDLE_SZ`], and the first `len` bytes of `f_handle` are initialised.
 #[repr(C, align(8))]
 pub struct FileHandle {
-    bytes: [u8; MAX_HANDLE_SZ],
-    header: Header,
+    /// Eight bytes on all architectures, for the alignment of `f_handle`.
+    len: u64,
+    /// The size of the handle, or the required size if there is not enough room.
+    handle_bytes: u32,
+    handle_type: u32,
+    f_handle: [MaybeUninit<u8>; MAX_HANDLE_SZ],
 }
 
+// `as_bytes()` returns a `struct file_handle`.
+const _: () = {
+    type C = bindings::file_handle;
+    const HEADER: usize = offset_of!(FileHandle, handle_bytes);
+
+    assert!(offset_of!(C, handle_bytes) == 0);
+    assert!(offset_of!(FileHandle, handle_type) - HEADER == offset_of!(C, handle_type));
+    assert!(offset_of!(FileHandle, f_handle) - HEADER == offset_of!(C, f_handle));
+    assert!(offset_of!(FileHandle, f_handle) % 8 == 0);
+};
+
 impl FileHandle {
-    /// Makes a handle of zeros, to be filled by [`UserHandle::read`](super::UserHandle::read).
+    /// Creates a handle without bytes.
     #[inline]
-    pub fn new(header: Header) -> Self {
+    pub fn empty() -> Self {
+        // INVARIANT: No byte is initialised.
         Self {
-            bytes: [0; MAX_HANDLE_SZ],
-            header,
+            len: 0,
+            handle_bytes: 0,
+            handle_type: bindings::fid_type_FILEID_INVALID,
+            f_handle: [MaybeUninit::uninit(); MAX_HANDLE_SZ],
         }
     }
 
-    /// The length and the type.
+    /// Reads a handle from user space.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT` if the memory is not accessible.
     #[inline]
-    pub(super) fn header(&self) -> &Header {
-        &self.header
+    pub fn read(&mut self, from: UserFileHandle) -> Result {
+        // CAST: The size is at most `MAX_HANDLE_SZ`.
+        let len = from.handle_bytes as usize;
+        let bytes = self.f_handle.get_mut(..len).ok_or(EINVAL)?;
+
+        // INVARIANT: While the bytes are written, none of them counts.
+        self.len = 0;
+        UserSlice::new(
+            from.ptr
+                .wrapping_byte_add(offset_of!(bindings::file_handle, f_handle)),
+            len,
+        )
+        .reader()
+        .read_raw(bytes)?;
+
+        self.handle_bytes = from.handle_bytes;
+        self.handle_type = from.handle_type;
+        // INVARIANT: `read_raw()` initialised that many bytes.
+        self.len = u64::from(from.handle_bytes);
+        Ok(())
     }
 
-    /// The bytes that the filesystem chose, aligned to eight bytes.
+    /// Encodes a handle for `dentry` of at most `room` bytes.
+    ///
+    /// # Errors
+    ///
+    /// In each case, [`Self::as_bytes`] returns a header.
+    ///
+    /// - `EOVERFLOW` if the handle is larger than `room`. The header contains its size.
+    /// - Any error that the filesystem returns.
     #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        let (bytes, _) = self.bytes.split_at(self.header.len().min(MAX_HANDLE_SZ));
+    pub(super) fn encode(&mut self, dentry: &Dentry, room: u32, flags: FhFlags) -> Result {
+        const INVALID: c_int = bindings::fid_type_FILEID_INVALID as c_int;
+        // CAST: Error numbers are small.
+        const NO_SPACE: c_int = -(bindings::ENOSPC as c_int);
 
-        bytes
+        // Some filesystems do not write all bytes of a handle, and all of them are copied to user
+        // space.
+        self.f_handle = [MaybeUninit::new(0); MAX_HANDLE_SZ];
+        // INVARIANT: Nothing is encoded yet.
+        self.len = 0;
+
+        // CAST: The number is at most `MAX_HANDLE_SZ / DWORD`.
+        let mut dwords = (room.min(bindings::MAX_HANDLE_SZ) / DWORD) as c_int;
+
+        // SAFETY: By its type invariants, the dentry is valid and positive. There is room for
+        // `dwords` dwords, which are aligned to eight bytes.
+        let fileid_type = unsafe {
+            bindings::exportfs_encode_fh(
+                dentry.as_raw(),
+                self.f_handle.as_mut_ptr().cast(),
+                &mut dwords,
+                u32::from(flags) as c_int,
+            )
+        };
+        // CAST: Filesystems return a small positive number. Any other number exceeds `room`.
+        self.handle_bytes = (dwords as u32).wrapping_mul(DWORD);
+        // CAST: Bit fields of the same size.
+        self.handle_type = fileid_type as u32;
+
+        match fileid_type {
+            INVALID | NO_SPACE => return Err(EOVERFLOW),
+            err if err < 0 => return Err(Error::from_errno(err)),
+            _ if self.handle_bytes > room => return Err(EOVERFLOW),
+            _ => {}
+        }
+        // INVARIANT: All bytes are initialised. `room` bounds the size.
+        self.len = u64::from(self.handle_bytes.min(bindings::MAX_HANDLE_SZ));
+
+        if flags.contains(FhFlag::Connectable) {
+            self.handle_type |= bindings::FILEID_IS_CONNECTABLE;
+            if dentry.is_dir() {
+                self.handle_type |= bindings::FILEID_IS_DIR;
+            }
+        }
+        Ok(())
     }
 
-    /// The same, to be filled.
+    /// Returns the header and the initialised bytes, as a `struct file_handle`.
     #[inline]
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        let len = self.header.len().min(MAX_HANDLE_SZ);
-        let (bytes, _) = self.bytes.split_at_mut(len);
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        const HEADER: usize = offset_of!(FileHandle, handle_bytes);
+        // CAST: `len` is at most `MAX_HANDLE_SZ`.
+        let len = offset_of!(Self, f_handle) - HEADER + self.len as usize;
 
-        bytes
+        // SAFETY: The offset is that of a field.
+        let bytes = unsafe { core::ptr::from_ref(self).cast::<u8>().add(HEADER) };
+
+        // SAFETY: The header has no padding. By the type invariants, `self.len` bytes after it are
+        // part of `self` and initialised.
+        unsafe { core::slice::from_raw_parts(bytes, len) }
     }
+
+    /// Returns `true` if the handle was encoded with `AT_HANDLE_CONNECTABLE`.
+    #[inline]
+    pub(super) fn is_connectable(&self) -> bool {
+        self.handle_type & bindings::FILEID_IS_CONNECTABLE != 0
+    }
+
+    /// Returns `true` if the handle is a connectable one of a directory.
+    #[inline]
+    pub(super) fn is_dir(&self) -> bool {
+        self.handle_type & bindings::FILEID_IS_DIR != 0
+    }
+
+    /// Returns the type that the filesystem defines.
+    ///
+    /// Filesystems use eight bits; user space may pass sixteen.
+    #[inline]
+    pub(super) fn fileid_type(&self) -> c_int {
+        // CAST: The value has sixteen bits.
+        (self.handle_type & !bindings::FILEID_USER_FLAGS_MASK) as c_int
+    }
+
+    /// Returns a pointer to the bytes, aligned to eight bytes, and their number in whole dwords.
+    ///
+    /// The pointer may be written to.
+    #[inline]
+    pub(super) fn as_fid(&mut self) -> (*mut bindings::fid, c_int) {
+        // CAST: The number is at most `MAX_HANDLE_SZ / DWORD`.
+        let dwords = (self.len / u64::from(DWORD)) as c_int;
+
+        (self.f_handle.as_mut_ptr().cast(), dwords)
+    }
+}
+
+/// A file handle in user space, of which the header has been read and checked.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::fhandle::UserFileHandle,
+///     uaccess::UserPtr, //
+/// };
+///
+/// // Nothing is mapped at address zero.
+/// let handle = UserFileHandle::new(kernel::built_in!(), UserPtr::from_addr(0));
+/// assert!(matches!(handle, Err(EFAULT)));
+/// ```
+pub struct UserFileHandle {
+    ptr: UserPtr,
+    handle_bytes: u32,
+    handle_type: u32,
+}
+
+impl UserFileHandle {
+    /// Reads the header of a handle that is to be decoded.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT` if the memory is not accessible.
+    /// - `EINVAL` if `handle_bytes` is 0 or more than 128.
+    /// - `EINVAL` if `handle_type` is negative or contains unknown flags.
+    #[inline]
+    pub fn new(_: BuiltIn, ptr: UserPtr) -> Result<Self> {
+        // Contains the sign bit.
+        const UNKNOWN: u32 = bindings::FILEID_USER_FLAGS_MASK & !bindings::FILEID_VALID_USER_FLAGS;
+
+        let [handle_bytes, handle_type] = read_header(ptr)?;
+
+        if handle_bytes == 0 || handle_bytes > bindings::MAX_HANDLE_SZ || handle_type & UNKNOWN != 0
+        {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            ptr,
+            handle_bytes,
+            handle_type,
+        })
+    }
+}
+
+/// Reads `handle_bytes` and `handle_type`.
+#[inline]
+pub(super) fn read_header(ptr: UserPtr) -> Result<[u32; 2]> {
+    UserSlice::new(ptr, size_of::<[u32; 2]>()).reader().read()
 }

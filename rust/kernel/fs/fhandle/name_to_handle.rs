@@ -1,79 +1,245 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    encoded_handle::EncodedHandle,
-    Capacity,
-    ExportFlags,
-    NameFlags,
-    UserHandle, //
+    file_handle::read_header,
+    FhFlag,
+    FhFlags,
+    FileHandle, //
 };
 use crate::{
-    fs::Path,
+    bindings,
+    fs::{
+        LocalFile,
+        LookupFlag,
+        LookupFlags,
+        Path, //
+    },
     prelude::*,
-    uaccess::UserPtr,
-    warn_on, //
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+    BuiltIn, //
 };
 
-/// What name_to_handle_at(2) is asked for, but for the name.
-#[derive(Clone, Copy)]
+/// The arguments of name_to_handle_at(2), except for the file.
+///
+/// # Invariants
+///
+/// `flags` contains no bits other than `AT_SYMLINK_FOLLOW`, `AT_EMPTY_PATH`, `AT_HANDLE_FID`,
+/// `AT_HANDLE_MNT_ID_UNIQUE` and `AT_HANDLE_CONNECTABLE`, and the last one neither with
+/// `AT_HANDLE_FID` nor with `AT_EMPTY_PATH`.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     bindings,
+///     fs::fhandle::NameToHandle,
+///     uaccess::UserPtr, //
+/// };
+///
+/// let is_valid = |flags| {
+///     let nowhere = UserPtr::from_addr(0);
+///
+///     NameToHandle::new(kernel::built_in!(), nowhere, nowhere, flags).is_ok()
+/// };
+///
+/// assert!(is_valid(bindings::AT_EMPTY_PATH));
+/// assert!(!is_valid(bindings::AT_SYMLINK_NOFOLLOW));
+/// // A connectable handle must be decodable.
+/// assert!(!is_valid(bindings::AT_HANDLE_FID | bindings::AT_HANDLE_CONNECTABLE));
+/// ```
 pub struct NameToHandle {
-    handle: UserHandle,
+    handle: UserPtr,
     mount_id: UserPtr,
-    flags: NameFlags,
+    flags: u32,
 }
 
-// SAFETY: The two pointers are addresses in user space, which nobody dereferences: what is there is
-// copied, by whoever is in that address space.
+// SAFETY: The pointers are addresses in user space. They are not dereferenced, but passed to
+// functions that copy from or to the address space of the current task.
 unsafe impl Send for NameToHandle {}
 
 impl NameToHandle {
-    /// Takes where the handle and the mount id shall go.
+    /// Checks the flags.
     ///
-    /// Behind `mount_id` there is room for 8 bytes with `AT_HANDLE_MNT_ID_UNIQUE`, or else for 4.
-    #[inline]
-    pub fn new(handle: UserHandle, mount_id: UserPtr, flags: NameFlags) -> Self {
-        Self {
-            handle,
-            mount_id,
-            flags,
-        }
-    }
-
-    /// Returns the flags.
-    #[inline]
-    pub fn flags(&self) -> NameFlags {
-        self.flags
-    }
-
-    /// Stores a handle of the file at `path` and the id of its mount.
-    ///
-    /// `capacity` is what [`UserHandle::capacity`] gave, now or earlier: an error there is found
-    /// after one of the filesystem's. May sleep.
+    /// `mount_id` points to a `u64` if `AT_HANDLE_MNT_ID_UNIQUE` is set, and to an `int` otherwise.
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP` if the filesystem has no such handles; the one in `capacity`; `EOVERFLOW` if
-    /// there is too little room, or what the filesystem gives, when the mount id and a header are
-    /// stored nevertheless; `EFAULT`.
+    /// - `EINVAL` if a flag is unknown or excludes another one.
     #[inline]
-    pub fn encode(&self, path: &Path, capacity: Result<Capacity>) -> Result {
-        let flags = self.flags.export();
-        let dentry = path.dentry();
+    pub fn new(_: BuiltIn, handle: UserPtr, mount_id: UserPtr, flags: u32) -> Result<Self> {
+        const VALID: u32 = bindings::AT_SYMLINK_FOLLOW
+            | bindings::AT_EMPTY_PATH
+            | bindings::AT_HANDLE_FID
+            | bindings::AT_HANDLE_MNT_ID_UNIQUE
+            | bindings::AT_HANDLE_CONNECTABLE;
+        // The file of a descriptor may be disconnected, so that its parent is not known.
+        const NOT_CONNECTABLE: u32 = bindings::AT_HANDLE_FID | bindings::AT_EMPTY_PATH;
 
-        if !flags.can_encode(dentry.super_block()) {
+        if flags & !VALID != 0
+            || (flags & bindings::AT_HANDLE_CONNECTABLE != 0 && flags & NOT_CONNECTABLE != 0)
+        {
+            return Err(EINVAL);
+        }
+        // INVARIANT: The flags have been checked.
+        Ok(Self {
+            handle,
+            mount_id,
+            flags,
+        })
+    }
+
+    /// Returns the flags for the path lookup.
+    #[inline]
+    pub fn lookup_flags(&self) -> LookupFlags {
+        if self.flags & bindings::AT_SYMLINK_FOLLOW != 0 {
+            LookupFlag::Follow.into()
+        } else {
+            LookupFlags::empty()
+        }
+    }
+
+    /// Returns the descriptor if the file is that of a descriptor: `AT_EMPTY_PATH` is set, `name`
+    /// is empty and `dfd` is not negative.
+    #[inline]
+    pub fn fd(&self, dfd: c_int, name: UserPtr) -> Option<u32> {
+        if self.flags & bindings::AT_EMPTY_PATH == 0 {
+            return None;
+        }
+        let fd = u32::try_from(dfd).ok()?;
+
+        match UserSlice::new(name, 1).reader().read::<u8>() {
+            Ok(0) => Some(fd),
+            _ => None,
+        }
+    }
+
+    /// Reads the size of the caller's buffer.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT` if the header is not accessible.
+    /// - `EINVAL` if the size is more than 128.
+    #[inline]
+    pub fn room(&self) -> Result<u32> {
+        let [handle_bytes, _] = read_header(self.handle)?;
+
+        if handle_bytes > bindings::MAX_HANDLE_SZ {
+            return Err(EINVAL);
+        }
+        Ok(handle_bytes)
+    }
+
+    /// Writes a handle of the file of a descriptor and its mount id to user space.
+    ///
+    /// Returns `false` if the path must be looked up: a walk ends with `->d_weak_revalidate()`, if
+    /// there is one, and may fail.
+    ///
+    /// # Errors
+    ///
+    /// - `EBADF` if the descriptor is not open.
+    /// - `ESRCH` if the current task is exiting.
+    /// - Any error of [`Self::encode`].
+    #[inline]
+    pub fn encode_fd(&self, fd: u32, room: impl FnOnce() -> Result<u32>) -> Result<bool> {
+        const REVALIDATE: u32 = bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE;
+
+        let encode = |file: &LocalFile| {
+            let path = file.path();
+            // SAFETY: By its type invariants, the dentry is valid. Its operations do not change.
+            let flags = unsafe { (&raw const (*path.dentry().as_raw()).d_flags).read_volatile() };
+
+            if flags & REVALIDATE != 0 {
+                return Ok(false);
+            }
+            // SAFETY: The reference to the file is valid.
+            unsafe { bindings::audit_file(file.as_ptr()) };
+            self.encode(path, room)?;
+            Ok(true)
+        };
+
+        // SAFETY: `encode` does not close descriptors.
+        unsafe { LocalFile::with_fd_raw(fd, encode) }
+    }
+
+    /// Writes a handle of the file at `path` and its mount id to user space.
+    ///
+    /// `room` returns the result of [`Self::room`]. It is called if the filesystem supports such
+    /// handles.
+    ///
+    /// # Errors
+    ///
+    /// - `EOPNOTSUPP` if the filesystem does not support such handles.
+    /// - `EINVAL` if a connectable handle is requested and the dentry is disconnected.
+    /// - The error of `room`.
+    /// - `EOVERFLOW` if `room` is too small. The mount id and the header with the required size are
+    ///   written.
+    /// - Any error of the filesystem. The mount id and the header are written.
+    /// - `EFAULT` if the memory is not accessible.
+    #[inline]
+    pub fn encode(&self, path: &Path, room: impl FnOnce() -> Result<u32>) -> Result {
+        let dentry = path.dentry();
+        let flags = self.fh_flags();
+
+        // SAFETY: By its type invariants, the superblock may be read.
+        let ops = unsafe { (*dentry.super_block().as_raw()).s_export_op };
+
+        // SAFETY: The operations are NULL or valid while the superblock is active.
+        // CAST: A bit field of the same size.
+        if !unsafe { bindings::exportfs_can_encode_fh(ops, u32::from(flags) as c_int) } {
             return Err(EOPNOTSUPP);
         }
-        // A name leads to what is connected.
-        if flags.contains(ExportFlags::CONNECTABLE) && warn_on!(dentry.is_disconnected()) {
+        // A magic link of a file that was opened by handle leads to such a dentry.
+        if flags.contains(FhFlag::Connectable) && dentry.is_disconnected() {
             return Err(EINVAL);
         }
 
-        let capacity = capacity?;
-        let mut handle = EncodedHandle::new();
-        let result = handle.encode(path, capacity, flags);
+        let room = room()?;
+        let mut handle = FileHandle::empty();
+        let result = handle.encode(dentry, room, flags);
+        let bytes = handle.as_bytes();
 
-        self.flags.mount_id(path).write(self.mount_id)?;
-        self.handle.write(handle.as_bytes())?;
+        self.put_mount_id(path)?;
+        UserSlice::new(self.handle, bytes.len())
+            .writer()
+            .write_slice(bytes)?;
         result
+    }
+
+    /// Returns the flags for exportfs.
+    #[inline]
+    fn fh_flags(&self) -> FhFlags {
+        if self.flags & bindings::AT_HANDLE_FID != 0 {
+            FhFlag::Fid.into()
+        } else if self.flags & bindings::AT_HANDLE_CONNECTABLE != 0 {
+            FhFlag::Connectable.into()
+        } else {
+            FhFlags::empty()
+        }
+    }
+
+    /// Writes the mount id.
+    #[inline]
+    fn put_mount_id(&self, path: &Path) -> Result {
+        // SAFETY: By its type invariants, a path may be read.
+        let mnt = unsafe { (*path.as_raw()).mnt };
+
+        if self.flags & bindings::AT_HANDLE_MNT_ID_UNIQUE != 0 {
+            // SAFETY: By the invariants of the path, the mount is valid.
+            let id = unsafe { bindings::mnt_id_unique(mnt) };
+
+            UserSlice::new(self.mount_id, size_of_val(&id))
+                .writer()
+                .write(&id)
+        } else {
+            // SAFETY: By the invariants of the path, the mount is valid.
+            let id = unsafe { bindings::mnt_id(mnt) };
+
+            UserSlice::new(self.mount_id, size_of_val(&id))
+                .writer()
+                .write(&id)
+        }
     }
 }

@@ -1,178 +1,212 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
+    inode,
     FileSystem,
-    Mount,
-    SuperBlock, //
+    Mount, //
 };
 use crate::{
     bindings,
     error::from_err_ptr,
-    fs,
-    module::this_module,
+    fs::{
+        exportfs::Table,
+        OwnedDentry,
+        SuperBlock, //
+    },
     prelude::*,
     str::as_char_ptr_in_const_context,
-    types::{
-        ForeignOwnable,
-        Opaque,
-        ScopeGuard, //
-    }, //
+    sync::Arc,
+    task::Task,
+    types::Opaque, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 
 /// The type of a pseudo filesystem: `struct file_system_type`.
 ///
-/// It is a static, and needs no registration: that is for types which user space names in order
-/// to mount them. The superblock is made when there is a first [`Mount`], and is gone when nobody
-/// has a mount any more.
+/// A value is a static that [`file_system_type!`](super::file_system_type) declares. It is not
+/// registered, because user space does not mount it by name. The superblock is created with the
+/// first [`Mount`] and shut down with the last one.
 ///
 /// # Invariants
 ///
-/// - `owner` is the module that the code of `T` is in, and every superblock of this type holds a
-///   reference to it until the VFS no longer looks at the type.
-/// - Superblocks of this type are made by `SuperBlock::fill`, and none but [`Self::mount`] asks
-///   for one.
+/// - The value is a static. Lockdep requires this of the lock class keys in it.
+/// - `owner` is the module that contains the static, or null if it is built in. Every superblock of
+///   this type holds a reference to it until the VFS no longer uses the type.
+/// - Every superblock of this type is set up by `init_fs_context`. `i_private` of its inodes owns
+///   an [`Arc`] of a `T::Private`, except for the root directory, where it is null. No path leads
+///   to the root directory: it is nobody's parent, and no function opens it.
 #[repr(transparent)]
-pub struct Type<T: FileSystem> {
+pub struct FileSystemType<T: FileSystem> {
     inner: Opaque<bindings::file_system_type>,
     _file_system: PhantomData<fn() -> T>,
 }
 
-// SAFETY: The fields that change are the list of superblocks, which is protected by `sb_lock`, and
-// the keys of lockdep.
-unsafe impl<T: FileSystem> Sync for Type<T> {}
+// SAFETY: C changes two fields only: the list of superblocks, which `sb_lock` protects, and the
+// lock class keys, which lockdep protects.
+unsafe impl<T: FileSystem> Sync for FileSystemType<T> {}
 
-impl<T: FileSystem> Type<T> {
-    /// Makes the type, for a static.
-    #[expect(clippy::new_without_default)]
-    pub const fn new() -> Self {
-        const { assert!(T::MAX_BYTES >= 0, "a size is not negative") };
+/// Declares a static [`FileSystemType`].
+///
+/// A static is the only safe way to have one: its lock class keys have to be in the data of the
+/// kernel or of a module (`static_obj()` in
+/// [`kernel/locking/lockdep.c`](srctree/kernel/locking/lockdep.c)), and `&'static self` alone does
+/// not ensure that, because a leaked allocation is `'static` as well.
+///
+/// See the [module documentation](crate::fs::pseudo) for an example.
+///
+/// [`FileSystemType`]: crate::fs::pseudo::FileSystemType
+#[doc(hidden)]
+#[allow(clippy::crate_in_macro_def)]
+#[macro_export]
+macro_rules! pseudo_file_system_type {
+    ($(#[$attr:meta])* $vis:vis static $name:ident: $file_system:ty;) => {
+        $(#[$attr])*
+        $vis static $name: $crate::fs::pseudo::FileSystemType<$file_system> =
+            // SAFETY: This is the value of a static of the crate that `LocalModule` belongs to.
+            unsafe {
+                $crate::fs::pseudo::FileSystemType::new(
+                    $crate::module::this_module::<crate::LocalModule>(),
+                )
+            };
+    };
+}
 
-        // INVARIANT: `owner` is the module in which `Operations` is implemented for `T`; the VFS
-        // takes a reference to it for every context and superblock, in `get_filesystem()`, and puts
-        // it as the last thing it does. What is made of a context is up to `init_fs_context`.
+impl<T: FileSystem> FileSystemType<T> {
+    /// Creates the value of a static. Use [`file_system_type!`](super::file_system_type) instead.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that the result is the value of a `static` of the module `owner`.
+    #[doc(hidden)]
+    pub const unsafe fn new(owner: &'static ThisModule) -> Self {
+        // INVARIANT: By the contract of this function, this is a static of `owner`.
+        // `alloc_fs_context()` and `sget_fc()` take a reference to it by `get_filesystem()`;
+        // `put_filesystem()` is the last use of the type. If another module contains the code of
+        // `T`, then `owner` depends on its symbols and holds it.
         Self {
             inner: Opaque::new(bindings::file_system_type {
                 name: as_char_ptr_in_const_context(T::NAME),
                 init_fs_context: Some(Self::init_fs_context),
-                kill_sb: Some(Self::kill_sb),
-                owner: this_module::<T::OwnerModule>().as_ptr(),
+                kill_sb: Some(bindings::kill_anon_super),
+                owner: owner.as_ptr(),
                 ..pin_init::zeroed()
             }),
             _file_system: PhantomData,
         }
     }
 
-    /// Makes an internal mount.
+    /// Creates an internal mount, and the superblock if there is none.
     ///
-    /// If there is no superblock, one is made, and has `data`. If there is one, it keeps what it
-    /// has, and `data` is dropped.
+    /// May sleep. C: `vfs_kern_mount()`.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the module is about to be unloaded, `ENOMEM`.
-    ///
-    /// C: `fc_mount()`. May sleep.
-    pub fn mount(&'static self, data: T::Data) -> Result<Mount<T>> {
-        let owner = this_module::<T::OwnerModule>().as_ptr();
+    /// - `ENODEV` if the module is being unloaded.
+    /// - `ENOMEM` if memory allocation fails.
+    /// - `ESRCH` if the caller is exiting and has no namespaces any more. This is so when a file
+    ///   that is open at exit is released.
+    pub fn mount(&'static self) -> Result<Mount<T>> {
+        // `alloc_fs_context()` takes the network namespace from `current->nsproxy`. do_exit()
+        // clears that before it runs the task work that releases files.
+        // SAFETY: The current task is valid, and only a task itself changes its `nsproxy`.
+        if unsafe { (*Task::current_raw()).nsproxy }.is_null() {
+            return Err(ESRCH);
+        }
 
-        // The VFS expects that somebody holds the module when a superblock is asked for.
-        // SAFETY: `owner` is the module that this code is in, or null where it is built in.
+        // The caller of `get_filesystem()` has to hold the module.
+        // SAFETY: `owner` does not change.
+        let owner = unsafe { (*self.inner.get()).owner };
+        // SAFETY: By the type invariants, `owner` contains the static `self`, or is null.
         if !unsafe { bindings::try_module_get(owner) } {
             return Err(ENODEV);
         }
-        let _module = ScopeGuard::new(|| {
-            // SAFETY: The reference was taken above. If there is a superblock now, it has its own.
-            unsafe { bindings::module_put(owner) }
+
+        // SAFETY: By the type invariants, the type is a static, so it is valid and does not move.
+        // The task has an `nsproxy`. The name and the data of the mount are optional.
+        let mnt = from_err_ptr(unsafe {
+            bindings::vfs_kern_mount(
+                self.inner.get(),
+                bindings::SB_KERNMOUNT as c_int,
+                ptr::null(),
+                ptr::null_mut(),
+            )
         });
 
-        // SAFETY: The type is valid, and does not move, by being static.
-        let fc = from_err_ptr(unsafe {
-            bindings::fs_context_for_mount(self.inner.get(), bindings::SB_KERNMOUNT)
-        })?;
+        // SAFETY: `try_module_get()` succeeded above. The superblock has its own reference.
+        unsafe { bindings::module_put(owner) };
 
-        // SAFETY: The context is ours alone. `init_fs_context` left the field null.
-        unsafe { (*fc).s_fs_info = data.into_foreign() };
-
-        // SAFETY: The context is valid, and has been used for nothing yet.
-        let mnt = from_err_ptr(unsafe { bindings::fc_mount(fc) });
-
-        // SAFETY: The context is ours, and is not used after this. `free` drops what a new
-        // superblock has not taken.
-        unsafe { bindings::put_fs_context(fc) };
-
-        // SAFETY: The mount is one of this type, and the reference to it is ours.
+        // SAFETY: `vfs_kern_mount()` returned a reference to a mount of this type.
         mnt.map(|mnt| unsafe { Mount::from_raw(mnt) })
     }
 
-    /// Returns the superblock with its type, if it is one of this filesystem.
-    #[inline]
-    pub fn super_block<'a>(&self, sb: &'a fs::SuperBlock) -> Option<&'a SuperBlock<T>> {
-        // SAFETY: The superblock is active by its type invariants; `s_type` never changes.
-        let s_type = unsafe { (*sb.as_raw()).s_type };
+    /// Returns the dentry of an object on `sb`. Creates the inode and the dentry if there are none.
+    ///
+    /// If there is an inode with the number of `object`, returns the dentry of that inode.
+    ///
+    /// This is for [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry). It waits for an
+    /// inode with that number that is being freed, so a filesystem with `EXPORT_OP_NONBLOCK` cannot
+    /// use it.
+    ///
+    /// May sleep. C: `iget_locked()`, `d_obtain_alias()`.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL` if `sb` is not a superblock of this type.
+    /// - `ENOMEM` if memory allocation fails.
+    pub fn dentry<'sb>(
+        &self,
+        sb: &'sb SuperBlock,
+        object: Arc<T::Private>,
+    ) -> Result<OwnedDentry<'sb>> {
+        // SAFETY: The superblock is active by its type invariants; `s_type` does not change.
+        if unsafe { (*sb.as_raw()).s_type } != self.inner.get() {
+            return Err(EINVAL);
+        }
 
-        // SAFETY: By the type invariants, superblocks of this type are made by `SuperBlock::fill`,
-        // and nobody gets at one before that.
-        (s_type == self.inner.get()).then(|| unsafe { SuperBlock::from_raw(sb.as_raw()) })
+        // SAFETY: This is a superblock of a `FileSystemType<T>`.
+        unsafe { inode::dentry::<T>(sb, object) }
     }
 
-    const CONTEXT: bindings::fs_context_operations = bindings::fs_context_operations {
-        free: Some(Self::free),
-        get_tree: Some(Self::get_tree),
+    const SUPER_OPERATIONS: bindings::super_operations = bindings::super_operations {
+        // Do not cache inodes that have no references.
+        drop_inode: Some(bindings::inode_just_drop),
+        evict_inode: Some(inode::evict::<T>),
+        statfs: Some(bindings::simple_statfs),
         ..pin_init::zeroed()
     };
 
+    // SAFETY: Only superblocks of this type use this table. By the type invariants, `i_private` of
+    // their inodes points to a `T::Private`. The exception is the root directory, of which nobody
+    // can ask for a handle, because no path leads to it.
+    const EXPORT_OPERATIONS: Table<T> = unsafe { Table::new() };
+
+    const fn super_operations() -> &'static bindings::super_operations {
+        &Self::SUPER_OPERATIONS
+    }
+
+    const fn export_operations() -> &'static bindings::export_operations {
+        const { &Self::EXPORT_OPERATIONS }.as_raw()
+    }
+
     /// # Safety
     ///
-    /// As `init_fs_context` of `struct file_system_type`: `fc` is a context of this type that is
-    /// being made.
+    /// The caller must ensure that `fc` is a new context of this type.
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: The caller passes a context that nobody else has.
-        let fc = unsafe { &mut *fc };
+        // SAFETY: By the contract of this function, `fc` is a new context.
+        let ctx = unsafe { bindings::init_pseudo(fc, T::MAGIC) };
+        if ctx.is_null() {
+            return ENOMEM.to_errno();
+        }
 
-        fc.ops = &Self::CONTEXT;
-        fc.sb_flags |= bindings::SB_NOUSER;
-        fc.s_iflags |= bindings::SB_I_NOEXEC | bindings::SB_I_NODEV;
-        fc.set_global(true);
+        // SAFETY: `init_pseudo()` allocated `ctx`, and only `fc` refers to it.
+        let ctx = unsafe { &mut *ctx };
+        ctx.ops = Self::super_operations();
+        ctx.eops = Self::export_operations();
+        ctx.dops = &raw const inode::DENTRY_OPERATIONS;
+        ctx.single = true;
         0
-    }
-
-    /// # Safety
-    ///
-    /// As `get_tree` of `struct fs_context_operations`: `fc` is a context of this type.
-    unsafe extern "C" fn get_tree(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: The caller passes a context of this type, in which `Type::mount` has put a
-        // `T::Data`; so `SuperBlock::fill` may be called for the superblock that it is moved to.
-        unsafe { bindings::get_tree_single(fc, Some(SuperBlock::<T>::fill)) }
-    }
-
-    /// # Safety
-    ///
-    /// As `free` of `struct fs_context_operations`: `fc` is a context of this type, which is not
-    /// used after this.
-    unsafe extern "C" fn free(fc: *mut bindings::fs_context) {
-        // SAFETY: The caller passes a valid context.
-        let data = unsafe { (*fc).s_fs_info };
-
-        // SAFETY: `Type::mount` put it there, and `sget_fc()` sets it to null where it moves it to
-        // a superblock.
-        drop(unsafe { T::Data::try_from_foreign(data) });
-    }
-
-    /// # Safety
-    ///
-    /// As `kill_sb` of `struct file_system_type`: `sb` is a superblock of this type that nobody
-    /// uses any more.
-    unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
-        // SAFETY: The caller passes a valid superblock.
-        let data = unsafe { (*sb).s_fs_info };
-
-        // SAFETY: The caller passes a superblock that `get_tree_single()` made, which is what
-        // `set_anon_super_fc()` has been called for.
-        unsafe { bindings::kill_anon_super(sb) };
-
-        // SAFETY: `sget_fc()` moved it there from the context, and with the last inode evicted,
-        // nobody borrows it any more.
-        drop(unsafe { T::Data::try_from_foreign(data) });
     }
 }

@@ -1,84 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The inodes of a pseudo filesystem, and what their dentries are called.
+//! The inodes of a pseudo filesystem, and the names of their dentries.
 
 use super::{
-    file,
+    file::{
+        self,
+        FileOperations, //
+    },
     FileSystem,
     Object, //
 };
 use crate::{
     bindings,
-    fs::Dentry,
+    error::from_err_ptr,
+    fs::{
+        Dentry,
+        OwnedDentry,
+        SuperBlock, //
+    },
     prelude::*,
-    str::Formatter,
     sync::Arc, //
 };
-use core::fmt::Write as _;
+use core::ptr::NonNull;
 
-/// The number of the root's inode, as `init_pseudo()` has it.
-const ROOT_INO: u64 = 1;
+// These two are statics and not constants, so that they are part of the kernel: the C functions
+// that they lead to are not exported to modules.
 
-const OPERATIONS: bindings::inode_operations = bindings::inode_operations {
-    setattr: Some(setattr),
+static OPERATIONS: bindings::inode_operations = bindings::inode_operations {
+    setattr: Some(bindings::anon_inode_setattr),
     ..pin_init::zeroed()
 };
 
-/// Makes the inode of the root directory. Returns null if there is no memory for it.
-///
-/// Nobody can look for anything in it, or change to it.
+pub(super) static DENTRY_OPERATIONS: bindings::dentry_operations = bindings::dentry_operations {
+    d_dname: Some(d_dname),
+    ..pin_init::zeroed()
+};
+
+/// Returns the dentry of an object. Creates the inode and the dentry if there are none.
 ///
 /// # Safety
 ///
-/// `sb` must be a superblock that [`SuperBlock::<T>::fill`](super::SuperBlock::fill) is setting up.
-pub(super) unsafe fn new_root<T: FileSystem>(
-    sb: *mut bindings::super_block,
-) -> *mut bindings::inode {
-    // SAFETY: The caller passes a valid superblock.
-    let inode = unsafe { bindings::new_inode(sb) };
+/// The caller must ensure that `sb` is a superblock of a
+/// [`FileSystemType<T>`](super::FileSystemType).
+pub(super) unsafe fn dentry<T: FileSystem>(
+    sb: &SuperBlock,
+    object: Arc<T::Private>,
+) -> Result<OwnedDentry<'_>> {
+    // SAFETY: The superblock is active by its type invariants.
+    let inode = unsafe { bindings::iget_locked(sb.as_raw(), object.ino()) };
     if inode.is_null() {
-        return inode;
+        return Err(ENOMEM);
     }
 
-    // INVARIANT: `new_inode()` made `i_private` null.
-    // SAFETY: The inode is new and ours alone.
-    unsafe {
-        (*inode).i_ino = ROOT_INO;
-        (*inode).i_mode = (bindings::S_IFDIR | 0o600) as bindings::umode_t;
-        (*inode).i_op = &OPERATIONS;
-        (*inode).__bindgen_anon_3.i_fop = file::root_operations::<T>();
+    // SAFETY: `iget_locked()` returned a reference to the inode.
+    let state = unsafe { bindings::inode_state_read_once(inode) };
+    if state & bindings::inode_state_flags_enum_I_NEW != 0 {
+        // SAFETY: `iget_locked()` returned an inode of this superblock, with `I_NEW`.
+        unsafe { init::<T>(inode, object) };
     }
 
-    // SAFETY: As above.
-    unsafe { bindings::simple_inode_init_ts(inode) };
-    inode
+    // SAFETY: `d_obtain_alias()` consumes the reference to the inode.
+    let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
+
+    // SAFETY: `d_obtain_alias()` does not return null.
+    let dentry = unsafe { NonNull::new_unchecked(dentry) };
+
+    // SAFETY: `d_obtain_alias()` returned a reference to a positive dentry of this superblock.
+    Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
 }
 
-/// Makes a new inode that of `object`, and unlocks it.
+/// Sets up a new inode for `object`, and unlocks it.
 ///
 /// # Safety
 ///
-/// `inode` must be one of a superblock of `T` that `iget_locked()` returned as new.
-pub(super) unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Private>) {
-    // SAFETY: The inode is new, and nobody else looks at it before it is unlocked.
+/// The caller must ensure that `inode` is an inode of a superblock of a
+/// [`FileSystemType<T>`](super::FileSystemType), and that `iget_locked()` returned it with `I_NEW`.
+unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Private>) {
+    // SAFETY: `I_NEW` keeps everybody else from using the inode.
     unsafe {
         (*inode).i_mode = (bindings::S_IFREG | 0o600) as bindings::umode_t;
         (*inode).i_uid = object.uid().into_raw();
-        (*inode).i_op = &OPERATIONS;
-        (*inode).__bindgen_anon_3.i_fop = file::operations::<T>();
+        (*inode).i_op = &raw const OPERATIONS;
+        (*inode).__bindgen_anon_3.i_fop = FileOperations::<T>::build();
     }
 
-    // SAFETY: As above, so nobody else writes the size.
-    unsafe { bindings::i_size_write(inode, file::size::<T>(&object)) };
+    // SAFETY: `I_NEW` keeps others from writing the size.
+    unsafe { bindings::i_size_write(inode, file::size(&*object)) };
 
-    // SAFETY: As above.
+    // SAFETY: The inode is valid, and nobody else uses its timestamps.
     unsafe { bindings::simple_inode_init_ts(inode) };
 
-    // INVARIANT: The reference to the object passes to the inode.
-    // SAFETY: As above.
+    // INVARIANT: The inode takes over the reference to the object.
+    // SAFETY: `I_NEW` keeps everybody else from using the inode.
     unsafe { (*inode).i_private = Arc::into_raw(object).cast_mut().cast() };
 
-    // SAFETY: The caller passes an inode that is new.
+    // SAFETY: By the contract of this function, the inode is `I_NEW`.
     unsafe { bindings::unlock_new_inode(inode) };
 }
 
@@ -86,75 +102,42 @@ pub(super) unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Ar
 ///
 /// # Safety
 ///
-/// As `evict_inode` of `struct super_operations`, for an inode of a superblock of `T`.
+/// The caller must ensure that `inode` is an inode of a superblock of a
+/// [`FileSystemType<T>`](super::FileSystemType) that nobody uses any more.
 pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode) {
-    // SAFETY: The caller passes an inode that nobody uses any more.
-    unsafe { bindings::truncate_inode_pages_final(&raw mut (*inode).i_data) };
-
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function, nobody uses the inode. It never has pages.
     unsafe { bindings::clear_inode(inode) };
 
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function, the inode is valid.
     let object: *const T::Private = unsafe { (*inode).i_private }.cast();
     if !object.is_null() {
-        // SAFETY: By the invariants of the superblock, it is an `Arc` that the inode owns. Nobody
-        // can have an `&Inode`, whose object it would be, because nobody has a reference.
+        // SAFETY: By the invariants of `FileSystemType`, the inode owns this `Arc`. Nobody can have
+        // an `&Inode` that borrows it, because the inode has no references.
         drop(unsafe { Arc::from_raw(object) });
     }
 }
 
-/// Refuses to change attributes, as `anon_inode_setattr()` does.
+/// Generates the name of a file: the name of the filesystem and the inode number.
 ///
 /// # Safety
 ///
-/// None; the signature is that of `setattr` of `struct inode_operations`.
-unsafe extern "C" fn setattr(
-    _idmap: *mut bindings::mnt_idmap,
-    _dentry: *mut bindings::dentry,
-    _attr: *mut bindings::iattr,
-) -> c_int {
-    EOPNOTSUPP.to_errno()
-}
-
-/// Tells what a file is called in /proc: the filesystem and the number of the inode.
-///
-/// C: `dynamic_dname()`, which modules cannot use.
-///
-/// # Safety
-///
-/// As `d_dname` of `struct dentry_operations`: `dentry` is that of a path that is referenced, and
-/// `buffer` has room for `len` bytes.
-pub(super) unsafe extern "C" fn d_dname<T: FileSystem>(
+/// The caller must ensure that `dentry` belongs to a path of a pseudo filesystem, that it holds
+/// the path, and that `buffer` has room for `len` bytes.
+unsafe extern "C" fn d_dname(
     dentry: *mut bindings::dentry,
     buffer: *mut c_char,
     len: c_int,
 ) -> *mut c_char {
-    // SAFETY: The caller passes a referenced dentry, whose path keeps the superblock.
+    // SAFETY: The path of the caller references the dentry and keeps the superblock active. Only
+    // `d_obtain_alias()` creates dentries with these operations, and only positive ones.
     let dentry = unsafe { Dentry::from_raw(dentry) };
-    let mut name = [0; 64];
-    let Some(name) = format_name::<T>(dentry, &mut name) else {
-        return ENAMETOOLONG.to_ptr();
-    };
+    // SAFETY: The superblock is active by its type invariants; `s_type` does not change.
+    let s_type = unsafe { (*dentry.super_block().as_raw()).s_type };
+    // SAFETY: A superblock holds its type, whose name does not change.
+    let name = unsafe { (*s_type).name };
+    let ino = dentry.inode().ino();
 
-    // The callers expect the name at the end of the buffer.
-    let Some(start) = (len as usize).checked_sub(name.len()) else {
-        return ENAMETOOLONG.to_ptr();
-    };
-
-    // SAFETY: `start` is within the buffer.
-    let start = unsafe { buffer.add(start) };
-
-    // SAFETY: From `start` on, the buffer has room for the name, and is not where it is now.
-    unsafe { start.copy_from_nonoverlapping(name.as_ptr().cast(), name.len()) };
-    start
-}
-
-/// Writes the name of a dentry and a NUL to the start of a buffer of zeros, and returns both.
-fn format_name<'a, T: FileSystem>(dentry: &Dentry, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-    let ino = dentry.inode()?.ino();
-    let mut formatter = Formatter::new(buffer);
-    formatter.write_fmt(fmt!("{}:[{}]", T::NAME, ino)).ok()?;
-    let len = formatter.bytes_written();
-
-    buffer.get(..=len)
+    // SAFETY: By the contract of this function, `buffer` has room for `len` bytes. The format takes
+    // a string and an `unsigned long long`.
+    unsafe { bindings::dynamic_dname(buffer, len, c"%s:[%llu]".as_char_ptr(), name, ino) }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    FileSystem,
-    SuperBlock, //
+    inode,
+    FileSystem, //
 };
 use crate::{
     bindings,
     fs::{
-        file::flags,
         File,
-        Path, //
+        Path,
+        SuperBlock, //
     },
     prelude::*,
     sync::{
@@ -24,14 +24,15 @@ use core::{
 
 /// An internal mount of a pseudo filesystem.
 ///
-/// It keeps the superblock, and the superblock keeps the module: a module that holds a mount
-/// without somebody who could give it up, such as an open file, cannot be unloaded any more.
+/// A mount keeps the superblock, and the superblock keeps the module. A module that stores a mount
+/// anywhere but in an open file cannot be unloaded.
 ///
-/// Dropping the last mount shuts the superblock down, which may sleep.
+/// Dropping the last mount shuts the superblock down, and may sleep.
 ///
 /// # Invariants
 ///
-/// `mnt` points to a mount of a [`SuperBlock<T>`], and owns a reference to it.
+/// `mnt` points to a mount of a [`FileSystemType<T>`](super::FileSystemType), and the value owns a
+/// reference to it.
 pub struct Mount<T: FileSystem> {
     mnt: NonNull<bindings::vfsmount>,
     _file_system: PhantomData<fn() -> T>,
@@ -40,7 +41,7 @@ pub struct Mount<T: FileSystem> {
 // SAFETY: `mntput()` may be called from any thread that may sleep.
 unsafe impl<T: FileSystem> Send for Mount<T> {}
 
-// SAFETY: The methods read fields that do not change, or are synchronised by the C code.
+// SAFETY: The methods read fields that do not change, or call C functions that synchronise.
 unsafe impl<T: FileSystem> Sync for Mount<T> {}
 
 impl<T: FileSystem> Mount<T> {
@@ -48,11 +49,12 @@ impl<T: FileSystem> Mount<T> {
     ///
     /// # Safety
     ///
-    /// `mnt` must point to a mount of a [`SuperBlock<T>`], of which the caller gives up a
-    /// reference.
+    /// The caller must ensure that `mnt` points to a mount of a
+    /// [`FileSystemType<T>`](super::FileSystemType), and must own a reference to it, which it gives
+    /// up.
     #[inline]
     pub(super) unsafe fn from_raw(mnt: *mut bindings::vfsmount) -> Self {
-        // INVARIANT: Guaranteed by the caller.
+        // INVARIANT: By the contract of this function, this is such a mount, with a reference.
         Self {
             // SAFETY: A valid pointer is not null.
             mnt: unsafe { NonNull::new_unchecked(mnt) },
@@ -62,64 +64,45 @@ impl<T: FileSystem> Mount<T> {
 
     /// Returns the superblock.
     #[inline]
-    pub fn super_block(&self) -> &SuperBlock<T> {
-        // SAFETY: By the type invariants, the mount is valid; `mnt_sb` does not change.
+    pub(super) fn super_block(&self) -> &SuperBlock {
+        // SAFETY: The mount is valid by the type invariants; `mnt_sb` does not change.
         let sb = unsafe { (*self.mnt.as_ptr()).mnt_sb };
 
-        // SAFETY: By the type invariants, it is one of `T`; a mount keeps its superblock active.
+        // SAFETY: A mount keeps its superblock active.
         unsafe { SuperBlock::from_raw(sb) }
     }
 
-    /// Opens a file that stands for an object, with the credentials of the caller.
+    /// Opens the file of an object, with the credentials of the caller.
     ///
-    /// `oflags` are `O_RDWR` and the like, and are not checked against anything: neither is the
-    /// user whom the file belongs to. Who may open it, and how, is the decision of the caller; see
-    /// [`Path::dentry_open`].
+    /// Checks neither `oflags` (`O_RDWR` and the like) nor the mode and the owner of the file. The
+    /// caller must decide who may open the file and how; see [`Path::dentry_open`].
+    ///
+    /// May sleep. C: `dentry_open()`.
     ///
     /// # Errors
     ///
-    /// `ENFILE`, `ENOMEM`.
-    ///
-    /// C: `dentry_open()`. May sleep.
+    /// - `ENFILE` if there are too many open files.
+    /// - `ENOMEM` if memory allocation fails.
+    /// - The error of a security module that denies the access.
     pub fn open(&self, object: Arc<T::Private>, oflags: u32) -> Result<ARef<File>> {
-        let dentry = self.super_block().dentry(object)?.into_raw();
+        // SAFETY: By the type invariants, this is a superblock of a `FileSystemType<T>`.
+        let dentry = unsafe { inode::dentry::<T>(self.super_block(), object) }?.into_raw();
 
-        // SAFETY: By the type invariants, the mount is valid.
+        // SAFETY: The mount is valid by the type invariants.
         let mnt = unsafe { bindings::mntget(self.mnt.as_ptr()) };
 
-        // SAFETY: The path owns the reference that was just taken, and that to the dentry, which is
-        // positive and one of the mount's superblock.
+        // SAFETY: The path owns the reference of `mntget()` and that of `into_raw()`. The dentry is
+        // positive and belongs to the superblock of the mount.
         let path = unsafe { Path::from_owned(bindings::path { mnt, dentry }) };
 
-        path.dentry_open(oflags)
-    }
-
-    /// Opens the root directory: an anchor for open_by_handle_at(2), and good for nothing else.
-    ///
-    /// # Errors
-    ///
-    /// `ENFILE`, `ENOMEM`.
-    ///
-    /// C: `dentry_open()`. May sleep.
-    pub fn open_root(&self) -> Result<ARef<File>> {
-        let mnt = self.mnt.as_ptr();
-
-        // SAFETY: By the type invariants, the mount is valid; `mnt_root` does not change.
-        let dentry = unsafe { (*mnt).mnt_root };
-        let root = bindings::path { mnt, dentry };
-
-        // SAFETY: The mount is valid, and keeps its root, which is positive. Both are those of one
-        // superblock.
-        let root = unsafe { Path::from_raw(&root) };
-
-        root.dentry_open(flags::O_RDONLY | flags::O_DIRECTORY)
+        path.dentry_open(oflags).map(ARef::from)
     }
 }
 
 impl<T: FileSystem> Drop for Mount<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the reference is ours.
+        // SAFETY: By the type invariants, this value owns a reference.
         unsafe { bindings::mntput(self.mnt.as_ptr()) };
     }
 }

@@ -2,45 +2,46 @@
 
 use crate::{
     error::VTABLE_DEFAULT_ERROR,
-    fs::Kiocb,
+    fs::file::Offset,
     iov::{
         IovIterDest,
         IovIterSource, //
     },
     prelude::*,
-    sync::Arc,
     task::Kuid, //
 };
 
-/// What a file of a pseudo filesystem stands for.
+/// The object of an inode (`i_private`), with the operations of its files
+/// (`struct file_operations`).
 ///
-/// There is one inode for all files that stand for an object at the same time: a regular file that
-/// its user, and nobody else, may open for reading and writing.
+/// The inode is a regular file that its owner may read and write (mode 0600). All files of an
+/// object that are open at the same time share the inode.
 ///
-/// The operations are C's, and run in the context of a task that may sleep.
+/// The operations are those of C, and may sleep.
 #[vtable]
 pub trait Object: Send + Sync + Sized + 'static {
-    /// The number of the inode. It names the object: no other one ever has it. 1 is taken.
+    /// Returns the inode number, which identifies the object: no other object of the filesystem has
+    /// ever had it. The number 1 is that of the root directory.
     fn ino(&self) -> u64;
 
-    /// The user whom the file belongs to.
+    /// Returns the owner of the file.
     fn uid(&self) -> Kuid;
 
-    /// The size of the file in bytes. Does not change but in [`write_iter`](Self::write_iter).
+    /// Returns the size of the file in bytes. Only [`write_iter`](Self::write_iter) may change it.
     fn size(&self) -> u64;
 
-    /// Reads from a file.
-    fn read_iter(kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterDest<'_>) -> Result<usize> {
-        let _ = (kiocb, iov);
+    /// Reads from the file at `pos`, and advances `pos`.
+    fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        let _ = (pos, iov);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Writes to a file.
+    /// Writes to the file at `pos`, and advances `pos`.
     ///
-    /// Called with the inode locked. There is something to write, and it does not reach beyond
-    /// [`MAX_BYTES`](super::FileSystem::MAX_BYTES).
-    fn write_iter(kiocb: Kiocb<'_, Arc<Self>>, iov: &mut IovIterSource<'_>) -> Result<usize> {
-        let _ = (kiocb, iov);
+    /// Called with the inode locked, after `generic_write_checks()`: `iov` is not empty, and `pos`
+    /// is the end of the file with `O_APPEND`.
+    fn write_iter(&self, pos: &mut Offset, iov: &mut IovIterSource<'_>) -> Result<usize> {
+        let _ = (pos, iov);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -12,7 +12,7 @@ use core::{
     ptr::null_mut, //
 };
 
-/// What decoding gave.
+/// The result of decoding a handle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Decoded {
     Absent,
@@ -21,7 +21,7 @@ pub(super) enum Decoded {
 }
 
 impl Decoded {
-    /// What C makes of the pointer that a callback returned.
+    /// Converts the return value of the C operation.
     pub(super) fn from_raw(dentry: *mut bindings::dentry) -> Self {
         match from_err_ptr(dentry) {
             Ok(dentry) if dentry.is_null() => Self::Absent,
@@ -31,8 +31,9 @@ impl Decoded {
     }
 }
 
-/// A filesystem of one inode, which has an `i_private` and a superblock and nothing else, and
-/// calls its operations as C does.
+/// A filesystem of one inode, for calling the operations of a table.
+///
+/// Of the inode and the superblock, only the fields that the operations use are initialised.
 pub(super) struct Fake<'a, P> {
     ops: Ops<P>,
     inode: KBox<bindings::inode>,
@@ -41,7 +42,8 @@ pub(super) struct Fake<'a, P> {
 }
 
 impl<'a, P> Fake<'a, P> {
-    /// Makes the filesystem. `private` is also the `s_fs_info` of the superblock.
+    /// Creates the filesystem. `private` is the `i_private` of the inode and the `s_fs_info` of the
+    /// superblock.
     pub(super) fn new(ops: Ops<P>, private: &'a P) -> Result<Self> {
         let private: *const P = private;
         let mut sb: KBox<bindings::super_block> = KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?;
@@ -71,17 +73,18 @@ impl<'a, P> Fake<'a, P> {
     }
 
     pub(super) fn super_block(&self) -> &SuperBlock {
-        // SAFETY: The superblock lives as long as `self`, and counts as active.
+        // SAFETY: The superblock is valid for as long as `self`, and its `s_active` is positive.
         unsafe { SuperBlock::from_raw(self.sb()) }
     }
 
-    /// Calls `encode_fh` for a buffer of `*len` units, of which there are never more than `buffer`
-    /// has. An empty one is passed as a null pointer, as fanotify does.
+    /// Calls `encode_fh` for `*len` units of `buffer`, limited to its size.
+    ///
+    /// Passes an empty buffer as a null pointer, as fanotify does.
     pub(super) fn encode(&self, buffer: &mut [u8], len: &mut c_int) -> c_int {
         self.encode_with(buffer, len, None)
     }
 
-    /// As [`encode`](Self::encode), with a parent.
+    /// Like [`encode`](Self::encode), with a parent.
     pub(super) fn encode_with(
         &self,
         buffer: &mut [u8],
@@ -95,50 +98,51 @@ impl<'a, P> Fake<'a, P> {
         let fid = as_fid(buffer);
         let parent = parent.map_or(null_mut(), Self::inode);
 
-        // SAFETY: The inodes have this table and live until after the call, and `fid` has room for
-        // `*len` units.
+        // SAFETY: The inodes are on superblocks with this table and are valid during the call.
+        // `fid` has room for `*len` units.
         unsafe { encode_fh(self.inode(), fid.cast(), len, parent) }
     }
 
-    /// As [`encode`](Self::encode), through the VFS and with `EXPORT_FH_*` flags.
+    /// Like [`encode`](Self::encode), through the VFS and with `EXPORT_FH_*` flags.
     pub(super) fn vfs_encode(&self, buffer: &mut [u8], len: &mut c_int, flags: u32) -> c_int {
         *len = (*len).min(units(buffer));
         let fid = as_fid(buffer);
 
-        // SAFETY: The inode has a superblock with a table, which is all that is looked at, and
-        // `fid` has room for `*len` units.
+        // SAFETY: The function only uses the table of the superblock. `fid` has room for `*len`
+        // units.
         unsafe {
             bindings::exportfs_encode_inode_fh(self.inode(), fid, len, null_mut(), flags as c_int)
         }
     }
 
-    /// Calls `fh_to_dentry` for the first `len` units of `fid`, or as many as there are.
-    pub(super) fn decode(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
-        self.ops.decode(self.super_block(), fid, len, kind)
+    /// Calls `fh_to_dentry` for the first `len` units of `fid`, limited to its size.
+    pub(super) fn decode(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
+        self.ops.decode(self.super_block(), fid, len, fileid_type)
     }
 
-    /// Calls `fh_to_parent`, otherwise as [`decode`](Self::decode).
-    pub(super) fn decode_parent(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
-        self.ops.decode_parent(self.super_block(), fid, len, kind)
+    /// Like [`decode`](Self::decode), for `fh_to_parent`.
+    pub(super) fn decode_parent(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
+        self.ops
+            .decode_parent(self.super_block(), fid, len, fileid_type)
     }
 
-    /// As [`decode`](Self::decode), through the VFS.
-    pub(super) fn vfs_decode(&self, fid: &[u8], len: c_int, kind: c_int) -> Decoded {
+    /// Like [`decode`](Self::decode), through the VFS.
+    pub(super) fn vfs_decode(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
         let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
         let mut mnt = bindings::vfsmount {
             mnt_sb: self.sb(),
             ..pin_init::zeroed()
         };
 
-        // SAFETY: The mount has a superblock with a table, which is all that is looked at where
-        // nobody asks whether a dentry is acceptable, and `fid` has `len` units.
+        // SAFETY: Without an `acceptable` function, only the table of the superblock is used. `fid`
+        // has `len` units, which no operation of these tests writes.
         Decoded::from_raw(unsafe {
-            bindings::exportfs_decode_fh_raw(&mut mnt, fid, len, kind, 0, None, null_mut())
+            bindings::exportfs_decode_fh_raw(&mut mnt, fid, len, fileid_type, 0, None, null_mut())
         })
     }
 }
 
-/// The units of four bytes that `bytes` has room for.
+/// Returns the number of units of four bytes in `bytes`.
 pub(super) fn units(bytes: &[u8]) -> c_int {
     (bytes.len() / size_of::<u32>()) as c_int
 }

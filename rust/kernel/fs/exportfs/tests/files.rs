@@ -27,10 +27,10 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// The longest handle, in bytes.
+/// The maximum size of a handle, in bytes.
 pub(super) const MAX: usize = 128;
 
-/// What the handles of these tests say. No byte of it is zero, or what lies around a buffer.
+/// The content of the handles of these tests. No byte is zero or a canary.
 pub(super) const CONTENT: [u8; MAX] = {
     let mut content = [0; MAX];
     let mut i = 0;
@@ -41,18 +41,18 @@ pub(super) const CONTENT: [u8; MAX] = {
     content
 };
 
-/// The kind of the handles of these tests.
-pub(super) const KIND: u8 = 0x73;
+/// The type of the handles of these tests.
+pub(super) const FILEID_TYPE: u8 = 0x73;
 
-/// What decoding a handle gives that says [`CONTENT`].
+/// The result of decoding a handle with [`CONTENT`].
 pub(super) const INTACT: Decoded = Decoded::Failed(EEXIST);
 
-/// Makes an `H` that says [`CONTENT`].
+/// Creates an `H` with [`CONTENT`].
 pub(super) fn content<H: FromBytes>() -> H {
     H::read_from_bytes(&CONTENT[..size_of::<H>()]).unwrap_or_else(|_| H::new_zeroed())
 }
 
-/// What to return for a handle that was loaded: [`INTACT`] if it says [`CONTENT`].
+/// Returns the error for a handle that was loaded: that of [`INTACT`] for [`CONTENT`].
 pub(super) fn judge<H: IntoBytes + zerocopy::Immutable>(handle: &H) -> Error {
     if handle.as_bytes() == &CONTENT[..size_of::<H>()] {
         EEXIST
@@ -61,13 +61,13 @@ pub(super) fn judge<H: IntoBytes + zerocopy::Immutable>(handle: &H) -> Error {
     }
 }
 
-/// A handle of `N` bytes that may be followed by `TAIL`, which is a [`Tail`].
+/// A handle of `N` bytes with the policy `TAIL`, a [`Tail`].
 #[repr(transparent)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 pub(super) struct Bytes<const N: usize, const TAIL: u8>([u8; N]);
 
 impl<const N: usize, const TAIL: u8> Handle for Bytes<N, TAIL> {
-    const TYPE: FileidType = FileidType::new(KIND);
+    const TYPE: FileidType = FileidType::new(FILEID_TYPE);
     const TAIL: Tail = match TAIL {
         ABSENT => Tail::Absent,
         ZERO => Tail::Zero,
@@ -79,7 +79,7 @@ pub(super) const ABSENT: u8 = Tail::Absent as u8;
 pub(super) const ZERO: u8 = Tail::Zero as u8;
 pub(super) const IGNORED: u8 = Tail::Ignored as u8;
 
-/// A handle with fields that are aligned to more than the buffers are.
+/// A handle with a larger alignment than the buffers.
 #[repr(C, align(16))]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 pub(super) struct Wide {
@@ -88,10 +88,10 @@ pub(super) struct Wide {
 }
 
 impl Handle for Wide {
-    const TYPE: FileidType = FileidType::new(KIND);
+    const TYPE: FileidType = FileidType::new(FILEID_TYPE);
 }
 
-/// Counts how many handles were made.
+/// Counts the handles that were created.
 pub(super) struct Made(Atomic<u32>);
 
 impl Made {
@@ -104,7 +104,7 @@ impl Made {
     }
 }
 
-/// A filesystem whose handles are `H` and say [`CONTENT`].
+/// A filesystem whose handles are `H` with [`CONTENT`].
 pub(super) struct Files<H>(PhantomData<H>);
 
 #[vtable]
@@ -134,13 +134,83 @@ impl<H: Handle> Operations for Files<H> {
     }
 }
 
+/// The length of a handle to encode, and the size of the buffer that was filled.
+pub(super) struct Filled {
+    len: usize,
+    seen: Atomic<usize>,
+}
+
+impl Filled {
+    pub(super) fn new(len: usize) -> Self {
+        Self {
+            len,
+            seen: Atomic::new(usize::MAX),
+        }
+    }
+
+    /// Returns the size of the buffer, or `usize::MAX` if none was filled.
+    pub(super) fn seen(&self) -> usize {
+        self.seen.load(Relaxed)
+    }
+}
+
+/// A filesystem whose handles have a variable length. All bytes but the last one are [`CONTENT`].
+pub(super) struct Variable;
+
+#[vtable]
+impl Operations for Variable {
+    type Private = Filled;
+
+    fn encode_fh<'a>(
+        inode: &Inode<Filled>,
+        encoder: Encoder<'a>,
+        _parent: Option<&Inode<Filled>>,
+    ) -> Encoded<'a> {
+        let filled = inode.private();
+
+        encoder.store_bytes(FileidType::new(FILEID_TYPE), filled.len, |buffer| {
+            filled.seen.store(buffer.len(), Relaxed);
+            if let Some((_, buffer)) = buffer.split_last_mut() {
+                buffer.copy_from_slice(&CONTENT[..buffer.len()]);
+            }
+        })
+    }
+
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        let bytes = fid.as_bytes();
+
+        Err(if bytes != &CONTENT[..bytes.len()] {
+            EIO
+        } else {
+            variable_error(bytes.len(), fid.fileid_type())
+        })
+    }
+}
+
+/// Returns an error that identifies the length and the type of an intact handle.
+fn variable_error(len: usize, fileid_type: c_int) -> Error {
+    let known = match fileid_type {
+        c_int::MIN => 0,
+        0 => 1,
+        c_int::MAX => 2,
+        _ => 3,
+    };
+
+    Error::from_errno(-(1000 + len as c_int * 4 + known))
+}
+
+/// Returns the result of decoding an intact handle with [`Variable`].
+pub(super) fn variable(len: usize, fileid_type: c_int) -> Decoded {
+    Decoded::Failed(variable_error(len, fileid_type))
+}
+
 macro_rules! each_size {
     ($tail:ident: $($size:literal)*) => {
         [$(($size, Ops::of::<Files<Bytes<$size, $tail>>>())),*]
     };
 }
 
-/// A filesystem for each size that a handle may have, with that size.
+/// Returns a filesystem for each size of a handle.
 pub(super) fn each_size<const TAIL: u8>() -> [(usize, Ops<Made>); MAX / 4] {
     each_size!(TAIL:
         4 8 12 16 20 24 28 32 36 40 44 48 52 56 60 64

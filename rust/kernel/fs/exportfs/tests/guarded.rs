@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/// What lies around a buffer, in bytes, on either side.
+/// The number of canaries on either side of a buffer.
 const GUARD: usize = 64;
 
-/// The largest buffer: a name of the longest kind, or a handle at every offset.
+/// The size of the largest buffer: room for the longest handle at every offset.
 const ROOM: usize = 256;
 
-/// A byte that nobody writes.
+/// A byte that the tests do not write.
 const CANARY: u8 = 0xa5;
 
-/// A buffer in the middle of bytes that must not change.
+/// A buffer between canaries, which must not change.
 #[repr(align(16))]
 pub(super) struct Guarded([u8; GUARD + ROOM + GUARD]);
 
@@ -18,12 +18,12 @@ impl Guarded {
         Self([CANARY; GUARD + ROOM + GUARD])
     }
 
-    /// The buffer of `len` bytes, `offset` bytes after the alignment of any handle.
+    /// Returns a buffer of `len` bytes, `offset` bytes after an address aligned to 16 bytes.
     pub(super) fn buffer(&mut self, offset: usize, len: usize) -> &mut [u8] {
         &mut self.0[GUARD + offset..][..len]
     }
 
-    /// Tells whether `content` was written into the buffer at `offset`, and nothing anywhere else.
+    /// Returns `true` if `content` was written to the buffer at `offset`, and nothing elsewhere.
     pub(super) fn holds(&self, offset: usize, content: &[u8]) -> bool {
         let (before, rest) = self.0.split_at(GUARD + offset);
         let (buffer, after) = rest.split_at(content.len());

@@ -2,75 +2,103 @@
 
 use crate::{
     bindings,
+    built_in,
+    error::from_err_ptr,
     fs::{
         exportfs::{
-            Context,
             Encoded,
             Encoder,
             Fid,
             FileidType,
-            Flags,
             Handle,
-            Name,
-            Named,
+            OpFlags,
             Operations, //
         },
         pidfs,
         Dentry,
-        File,
         Inode,
+        NewFile,
         OwnedDentry,
         Path,
         SuperBlock, //
     },
-    pid::StructPid,
     prelude::*,
-    sync::aref::ARef, //
+    task::Task, //
 };
+use core::ptr::NonNull;
 
 pub(super) const FOUND: u8 = 0;
 pub(super) const ABSENT: u8 = 1;
 pub(super) const FAILED: u8 = 2;
-/// A dentry is found, but whatever the superblock is, on pidfs.
-pub(super) const ELSEWHERE: u8 = 3;
 
-/// The open flags that the operations expect: all bits matter.
+/// The open flags that the operations expect.
 pub(super) const OFLAGS: u32 = 0xdead_beef;
 
-/// A filesystem that has every operation, each of which has the same `OUTCOME`.
+/// A filesystem with all operations, each of which has the same `OUTCOME`.
 pub(super) struct Outcomes<const OUTCOME: u8>;
 
-/// The path of the dentry that is found: the current task's on pidfs, because it is a real one.
+/// Returns the path of the dentry that is found: that of the current task on pidfs.
 pub(super) fn path() -> Result<Path> {
-    pidfs::path(StructPid::of_task(current!()).ok_or(ESRCH)?)
+    let mut path = pin_init::zeroed::<bindings::path>();
+
+    // SAFETY: `path` may be written.
+    unsafe { bindings::pidfs_get_root(&mut path) };
+    // SAFETY: `pidfs_get_root()` returned an owned reference to the root of the filesystem.
+    unsafe { bindings::dput(path.dentry) };
+    path.dentry = dentry()?.into_raw();
+
+    // SAFETY: `path` owns references to the mount and to a dentry of its superblock, which has an
+    // inode.
+    Ok(unsafe { Path::from_owned(path) })
 }
 
-/// The superblock of pidfs.
-pub(super) fn pidfs() -> &'static SuperBlock {
-    // SAFETY: `pidfs_mnt` was set before there was a task, and is not changed afterwards.
-    let mnt = unsafe { bindings::pidfs_mnt };
-    // SAFETY: The mount is there for good, and `mnt_sb` does not change.
-    let sb = unsafe { (*mnt).mnt_sb };
+/// Returns the dentry of the current task on pidfs.
+fn dentry() -> Result<OwnedDentry<'static>> {
+    let sb = pidfs();
 
-    // SAFETY: The mount keeps its superblock active.
+    // SAFETY: The current task is valid.
+    let pid =
+        unsafe { bindings::get_task_pid(Task::current_raw(), bindings::pid_type_PIDTYPE_PID) };
+    // SAFETY: `get_task_pid()` returned an owned reference.
+    let stashed = unsafe { &raw mut (*pid).__bindgen_anon_1.stashed };
+    // SAFETY: pidfs stores the dentry of a pid in `stashed`. The function consumes the reference to
+    // the pid.
+    let dentry = unsafe { bindings::dentry_from_stashed(stashed, sb.as_raw(), pid.cast()) };
+    let dentry = NonNull::new(from_err_ptr(dentry)?).ok_or(ENOENT)?;
+
+    // SAFETY: The function returned an owned reference to a dentry of `sb`, which has an inode.
+    Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
+}
+
+/// Returns the superblock of pidfs.
+pub(super) fn pidfs() -> &'static SuperBlock {
+    let mut path = pin_init::zeroed::<bindings::path>();
+
+    // SAFETY: `path` may be written.
+    unsafe { bindings::pidfs_get_root(&mut path) };
+    // SAFETY: `pidfs_get_root()` returned a valid dentry.
+    let sb = unsafe { (*path.dentry).d_sb };
+    // SAFETY: `pidfs_get_root()` returned owned references.
+    unsafe { bindings::path_put(&path) };
+
+    // SAFETY: pidfs is never unmounted, which keeps its superblock active.
     unsafe { SuperBlock::from_raw(sb) }
 }
 
-/// A handle that tells which inodes were seen.
+/// A handle that identifies the inodes that were passed.
 #[repr(transparent)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct Seen(u64);
 
 impl Handle for Seen {
-    const TYPE: FileidType = FileidType::new(super::KIND);
+    const TYPE: FileidType = FileidType::new(super::FILEID_TYPE);
 }
 
 impl<const OUTCOME: u8> Outcomes<OUTCOME> {
-    fn lookup(sb: &SuperBlock) -> Result<Option<OwnedDentry<'_>>> {
+    fn lookup<'sb>() -> Result<Option<OwnedDentry<'sb>>> {
         match OUTCOME {
-            FOUND => path()?.into_dentry(sb).map(Some),
+            FOUND => dentry().map(Some),
             ABSENT => Ok(None),
-            ELSEWHERE => path()?.into_dentry(pidfs()).map(Some),
             _ => Err(ENOMEM),
         }
     }
@@ -88,9 +116,9 @@ impl<const OUTCOME: u8> Outcomes<OUTCOME> {
 impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
     type Private = u64;
 
-    const FLAGS: Flags = Flags::NOSUBTREECHK;
+    const FLAGS: OpFlags = OpFlags::NONBLOCK;
 
-    /// Tells of the inodes that it sees.
+    /// Encodes the private data of both inodes.
     fn encode_fh<'a>(
         inode: &Inode<u64>,
         encoder: Encoder<'a>,
@@ -100,47 +128,30 @@ impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
         encoder.store(|| Seen(seen))
     }
 
-    fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        Self::lookup(sb)
+    fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        Self::lookup()
     }
 
-    fn fh_to_parent<'sb>(sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        Self::lookup(sb)
+    fn fh_to_parent<'sb>(_sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        Self::lookup()
     }
 
-    fn get_name<'a>(_parent: &Dentry, name: Name<'a>, _child: &Dentry) -> Result<Named<'a>> {
-        Self::check()?;
-        name.set(b"child")
+    fn get_parent(_child: &Dentry) -> Result<OwnedDentry<'_>> {
+        Self::lookup()?.ok_or(ENOENT)
     }
 
-    fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
-        Self::lookup(child.super_block())?.ok_or(ENOENT)
-    }
-
-    fn permission(_ctx: &Context, oflags: u32) -> Result {
+    fn permission(oflags: u32) -> Result {
         if oflags != OFLAGS {
             return Err(EINVAL);
         }
         Self::check()
     }
 
-    fn open(path: &Path, oflags: u32) -> Result<ARef<File>> {
+    fn open(path: &Path, oflags: u32) -> Result<NewFile> {
         if oflags != OFLAGS {
             return Err(EINVAL);
         }
         Self::check()?;
-        pidfs::open(path, 0)
-    }
-}
-
-/// A filesystem whose files are called `BYTE`, `LEN` times.
-pub(super) struct Called<const LEN: usize, const BYTE: u8>;
-
-#[vtable]
-impl<const LEN: usize, const BYTE: u8> Operations for Called<LEN, BYTE> {
-    type Private = ();
-
-    fn get_name<'a>(_parent: &Dentry, name: Name<'a>, _child: &Dentry) -> Result<Named<'a>> {
-        name.set(&[BYTE; LEN])
+        pidfs::open(built_in!(), path, 0)
     }
 }

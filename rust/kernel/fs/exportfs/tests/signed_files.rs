@@ -9,9 +9,9 @@ use crate::{
         exportfs::{
             Encoded,
             Encoder,
+            FhKey,
             Fid,
             FileidType,
-            Key,
             Operations,
             Payload,
             Signed, //
@@ -23,7 +23,7 @@ use crate::{
     prelude::*, //
 };
 
-/// `N` bytes to sign, for a handle of the kind `TYPE`.
+/// A payload of `N` bytes for handles of the type `TYPE`.
 #[repr(transparent)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 pub(super) struct Data<const N: usize, const TYPE: u8>([u8; N]);
@@ -32,26 +32,27 @@ impl<const N: usize, const TYPE: u8> Payload for Data<N, TYPE> {
     const TYPE: FileidType = FileidType::new(TYPE);
 }
 
-/// A filesystem whose handles are signed, with the key that is private to its inode and its
-/// superblock, and say [`CONTENT`](super::CONTENT).
+/// A filesystem with signed handles whose payload is [`CONTENT`](super::CONTENT). The key is the
+/// private data of the inode and of the superblock.
 pub(super) struct SignedFiles<const N: usize, const TYPE: u8>;
 
 #[vtable]
 impl<const N: usize, const TYPE: u8> Operations for SignedFiles<N, TYPE> {
-    type Private = Key;
+    type Private = FhKey;
 
     fn encode_fh<'a>(
-        inode: &Inode<Key>,
+        inode: &Inode<FhKey>,
         encoder: Encoder<'a>,
-        _parent: Option<&Inode<Key>>,
+        _parent: Option<&Inode<FhKey>>,
     ) -> Encoded<'a> {
         encoder.store(|| Signed::new(content::<Data<N, TYPE>>(), inode.private()))
     }
 
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: The superblock is one of `Fake`, and so valid.
-        let key = unsafe { (*sb.as_raw()).s_fs_info }.cast::<Key>();
-        // SAFETY: `Fake` has the private data of its inode there, which lives as long as it does.
+        // SAFETY: The superblock is that of a `Fake`, which is valid.
+        let key = unsafe { (*sb.as_raw()).s_fs_info }.cast::<FhKey>();
+        // SAFETY: `s_fs_info` of a `Fake` is the private data of its inode, which outlives the
+        // `Fake`.
         let key = unsafe { &*key };
 
         match fid

@@ -3,23 +3,19 @@
 use crate::{
     fs::{
         exportfs::{
-            Context,
             Encoded,
             Encoder,
             Fid,
-            Name,
-            Named,
             Operations, //
         },
         Dentry,
-        File,
         Inode,
+        NewFile,
         OwnedDentry,
         Path,
         SuperBlock, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
 /// A filesystem without operations.
@@ -30,17 +26,17 @@ impl Operations for Nothing {
     type Private = ();
 }
 
-/// Makes a filesystem of one operation, which fails.
+/// Defines a filesystem with one operation, which fails.
 macro_rules! single {
-    ($name:ident: $operation:ident<$a:lifetime>($($argument:ty),*) -> $result:ty) => {
-        #[doc = concat!("A filesystem with `", stringify!($operation), "` and nothing else.")]
+    ($name:ident: $operation:ident$(<$a:lifetime>)?($($argument:ty),*) -> $result:ty) => {
+        #[doc = concat!("A filesystem with `", stringify!($operation), "` only.")]
         pub(super) struct $name;
 
         #[vtable]
         impl Operations for $name {
             type Private = ();
 
-            fn $operation<$a>($(_: $argument),*) -> Result<$result> {
+            fn $operation$(<$a>)?($(_: $argument),*) -> Result<$result> {
                 Err(ENOSYS)
             }
         }
@@ -49,12 +45,11 @@ macro_rules! single {
 
 single!(FhToDentry: fh_to_dentry<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
 single!(FhToParent: fh_to_parent<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
-single!(GetName: get_name<'a>(&Dentry, Name<'a>, &Dentry) -> Named<'a>);
 single!(GetParent: get_parent<'a>(&'a Dentry) -> OwnedDentry<'a>);
-single!(Permission: permission<'a>(&'a Context, u32) -> ());
-single!(Open: open<'a>(&'a Path, u32) -> ARef<File>);
+single!(Permission: permission(u32) -> ());
+single!(Open: open<'a>(&'a Path, u32) -> NewFile);
 
-/// A filesystem with `encode_fh` and nothing else, which stores nothing.
+/// A filesystem with `encode_fh` only, which stores nothing.
 pub(super) struct EncodeFh;
 
 #[vtable]

@@ -195,12 +195,14 @@ static inline bool same_file(int a, int b)
 	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
 }
 
-/* How many file descriptors are open, without the need for a procfs. */
+#define FDS_MAX		1024	/* the usual limit */
+
+/* Return the number of open descriptors; works without a procfs. */
 static inline int count_fds(void)
 {
 	int fd, nr = 0;
 
-	for (fd = 0; fd < 1024; fd++) {
+	for (fd = 0; fd < FDS_MAX; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			nr++;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The sample of a pseudo filesystem with signed file handles: its objects, who
- * gets them back by a handle, and that its module goes when nobody uses it and
- * not before. Each test loads the module, and finds it unloadable afterwards.
+ * Tests of rust_exportfs, the sample of a pseudo filesystem with signed file
+ * handles: its files, its handles, and the references to its module. Each test
+ * loads the module, and checks that it can be unloaded at the end.
  *
- * RUST_EXPORTFS_MODULE names the module, where it is not in /lib/modules.
+ * RUST_EXPORTFS_MODULE is the path of the module if it is not in /lib/modules.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -24,7 +24,7 @@
 #define USER		1000
 #define OTHER		1001
 
-/* What another process says that got the object. */
+/* Exit status of a process that has opened the object. */
 #define FOUND		0
 
 #define RANDOM_HANDLES	20000
@@ -32,14 +32,14 @@
 #define CHURN_SECONDS	3
 #define UNLOADS		30
 
-/* Seconds: a second does, but not with all of the kernel's debugging. */
+/* In seconds, for a kernel with all debugging options. */
 #define SLOW_TIMEOUT	120
 
 #define VALID_OPEN_FLAGS \
 	((unsigned int)(O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | \
 			KERNEL_O_LARGEFILE))
 
-/* Make an object that holds @content, and a handle of it. */
+/* Create an object that contains @content, and encode its handle. */
 static int make_handle(int dev, const char *name, const char *content,
 		       struct handle *fh)
 {
@@ -53,7 +53,7 @@ static int make_handle(int dev, const char *name, const char *content,
 	return ret;
 }
 
-/* Act as another user, from which root can come back. */
+/* Change the effective user. The real user stays root. */
 static int act_as(uid_t uid)
 {
 	if (seteuid(0) || seteuid(uid))
@@ -61,7 +61,7 @@ static int act_as(uid_t uid)
 	return 0;
 }
 
-/* Become another user for good. */
+/* Change all user and group IDs. */
 static int become(uid_t uid)
 {
 	if (seteuid(0) || setgroups(0, NULL) || setresgid(uid, uid, uid) ||
@@ -70,7 +70,7 @@ static int become(uid_t uid)
 	return 0;
 }
 
-/* In a user namespace where @outside is @inside. */
+/* Create a user namespace that maps @outside to @inside, and enter it. */
 static int enter_user_ns(uid_t inside, uid_t outside)
 {
 	char map[32];
@@ -90,7 +90,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
-/* What decoding gives to another process, of user @uid: FOUND or an errno. */
+/* Decode in a process of user @uid. Returns FOUND or an error. */
 static int decode_as(uid_t uid, int anchor, const struct handle *fh)
 {
 	pid_t pid = fork();
@@ -105,7 +105,7 @@ static int decode_as(uid_t uid, int anchor, const struct handle *fh)
 	return wait_for(pid);
 }
 
-/* The same as @outside who is called @inside in a user namespace. */
+/* Decode as user @outside in a user namespace that maps it to @inside. */
 static int decode_in_user_ns(uid_t inside, uid_t outside, int anchor,
 			     const struct handle *fh)
 {
@@ -114,7 +114,7 @@ static int decode_in_user_ns(uid_t inside, uid_t outside, int anchor,
 
 	if (!pid) {
 		fd = become(outside);
-		/* For /proc/self/uid_map. */
+		/* Otherwise /proc/self/uid_map belongs to root. */
 		prctl(PR_SET_DUMPABLE, 1);
 		if (!fd)
 			fd = enter_user_ns(inside, outside);
@@ -127,7 +127,7 @@ static int decode_in_user_ns(uid_t inside, uid_t outside, int anchor,
 	return wait_for(pid);
 }
 
-/* What the program does that is executed anew: argv is HANDLE CONTENT. */
+/* The program that other_processes executes. */
 static int reopen(const char *text, const char *content)
 {
 	struct handle fh = { .bytes = strlen(text) / 2,
@@ -159,9 +159,9 @@ FIXTURE(fs)
 FIXTURE_SETUP(fs)
 {
 	if (geteuid())
-		SKIP(return, "needs root, to load the module");
+		SKIP(return, "needs root to load the module");
 	if (access(module_file(), R_OK))
-		SKIP(return, "there is no %s", module_file());
+		SKIP(return, "needs %s", module_file());
 
 	ASSERT_EQ(load_module(), 0);
 	self->loaded = true;
@@ -172,7 +172,7 @@ FIXTURE_SETUP(fs)
 	ASSERT_EQ(act_as(USER), 0);
 }
 
-/* In the parent: the process that had the files is gone. */
+/* Runs in the parent, after the process of the test has closed its files. */
 FIXTURE_TEARDOWN_PARENT(fs)
 {
 	if (self->loaded)
@@ -225,7 +225,7 @@ TEST_F(fs, read_and_write)
 	EXPECT_EQ(lseek(fd, -1, SEEK_SET), -1);
 	EXPECT_EQ(errno, EINVAL);
 
-	/* A gap reads as zeros; the position of the file stays. */
+	/* A gap is filled with zeros. pwrite() does not move the file position. */
 	EXPECT_EQ(pwrite(fd, "!", 1, 8), 1);
 	EXPECT_EQ(pread(fd, buf, sizeof(buf), 4), 5);
 	EXPECT_EQ(memcmp(buf, "o\0\0\0!", 5), 0);
@@ -248,7 +248,7 @@ TEST_F(fs, several_buffers)
 	struct iovec in[] = { { a, 2 }, { b, 4 } };
 	int fd;
 
-	/* Only as much as there is room for. */
+	/* A write stops at the capacity. */
 	fd = make_object(self->dev, "object", 5);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(writev(fd, out, 2), 5);
@@ -278,8 +278,8 @@ TEST_F(fs, bad_buffers)
 	EXPECT_EQ(st.st_size, 0);
 
 	/*
-	 * What can be had is written, and no more than that can be read. How
-	 * much it is depends on how many bytes the processor copies at a time.
+	 * A copy stops at the page that is not mapped, or some bytes before
+	 * it: that depends on the architecture.
 	 */
 	memset(pages, 'x', 4096);
 	done = pwrite(fd, pages + 4096 - 256, 512, 2);
@@ -314,9 +314,12 @@ TEST_F(fs, bounds)
 	EXPECT_EQ(errno, EFBIG);
 	EXPECT_EQ(pwrite(fd, buf, 0, 10), 0);
 	EXPECT_EQ(pwrite(fd, buf, 1, INT64_MAX), -1);
-	EXPECT_NE(lseek(fd, RUST_EXPORTFS_SIZE_MAX, SEEK_SET), -1);
-	EXPECT_EQ(lseek(fd, RUST_EXPORTFS_SIZE_MAX + 1, SEEK_SET), -1);
-	EXPECT_EQ(errno, EINVAL);
+	/* The capacity limits writes, but not the file position. */
+	EXPECT_EQ(lseek(fd, RUST_EXPORTFS_SIZE_MAX + 1, SEEK_SET),
+		  RUST_EXPORTFS_SIZE_MAX + 1);
+	EXPECT_EQ(read(fd, buf, sizeof(buf)), 0);
+	EXPECT_EQ(write(fd, buf, 1), -1);
+	EXPECT_EQ(errno, EFBIG);
 	close(fd);
 
 	fd = make_object(self->dev, "largest", RUST_EXPORTFS_SIZE_MAX);
@@ -327,7 +330,7 @@ TEST_F(fs, bounds)
 	EXPECT_EQ(lseek(fd, 0, SEEK_END), RUST_EXPORTFS_SIZE_MAX);
 }
 
-TEST_F(fs, attributes_stay)
+TEST_F(fs, attributes_cannot_change)
 {
 	char path[64];
 	int fd;
@@ -371,16 +374,16 @@ TEST_F(fs, names)
 	name[RUST_EXPORTFS_NAME_SIZE - 2] = '\0';
 	EXPECT_EQ(remove_object(self->dev, name), -ENOENT);
 
-	/* What follows the NUL is not part of the name. */
+	/* Bytes after the NUL are ignored. */
 	EXPECT_GE(ioctl(self->dev, RUST_EXPORTFS_MAKE, &arg), 0);
 	EXPECT_EQ(make_object(self->dev, "abc", 1), -EEXIST);
 	EXPECT_EQ(remove_object(self->dev, "abc"), 0);
 	EXPECT_EQ(remove_object(self->dev, "abc"), -ENOENT);
 
-	/* Any other bytes are. */
+	/* All other bytes are valid in a name. */
 	EXPECT_GE(make_object(self->dev, "\xff/\n", 1), 0);
 
-	/* Another user has names of their own. */
+	/* Each user has a separate set of names. */
 	EXPECT_GE(make_object(self->dev, "shared", 1), 0);
 	ASSERT_EQ(act_as(OTHER), 0);
 	EXPECT_EQ(remove_object(self->dev, "shared"), -ENOENT);
@@ -390,7 +393,7 @@ TEST_F(fs, names)
 	ASSERT_EQ(act_as(USER), 0);
 	EXPECT_EQ(make_object(self->dev, "shared", 1), -EEXIST);
 
-	/* Root is just another user. */
+	/* Root has one as well. */
 	ASSERT_EQ(act_as(0), 0);
 	EXPECT_EQ(remove_object(self->dev, "shared"), -ENOENT);
 }
@@ -431,18 +434,18 @@ TEST_F(fs, ioctls)
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(ioctl(self->dev, RUST_EXPORTFS_REMOVE, NULL), -1);
 	EXPECT_EQ(errno, EFAULT);
-	/* Of the structure, all but the last bytes can be read. */
+	/* The last bytes of the structure cannot be read. */
 	for (i = 1; i <= sizeof(arg); i++) {
 		memcpy(pages + 4096 - sizeof(arg) + i, &arg, sizeof(arg) - i);
 		EXPECT_EQ(ioctl(self->dev, RUST_EXPORTFS_MAKE,
 				pages + 4096 - sizeof(arg) + i), -1);
 		EXPECT_EQ(errno, EFAULT);
 	}
-	/* Nothing has come of it. */
+	/* No descriptor and no object are left. */
 	EXPECT_EQ(count_fds(), fds);
 	EXPECT_EQ(remove_object(self->dev, "object"), -ENOENT);
 
-	/* Objects and anchors know none of it. */
+	/* Objects and anchors have no ioctls. */
 	fd = make_object(self->dev, "object", 1);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(ioctl(fd, RUST_EXPORTFS_ANCHOR, 0), -1);
@@ -451,7 +454,7 @@ TEST_F(fs, ioctls)
 	EXPECT_EQ(errno, ENOTTY);
 }
 
-/* An anchor is good for nothing but open_by_handle_at(). */
+/* An anchor is an empty file that has no handle and cannot be written. */
 TEST_F(fs, anchor)
 {
 	struct handle fh;
@@ -460,8 +463,9 @@ TEST_F(fs, anchor)
 
 	EXPECT_EQ(fcntl(self->anchor, F_GETFD), FD_CLOEXEC);
 	EXPECT_EQ(encode(self->anchor, &fh), -EOVERFLOW);
-	EXPECT_EQ(read(self->anchor, buf, sizeof(buf)), -1);
-	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(read(self->anchor, buf, sizeof(buf)), 0);
+	EXPECT_EQ(write(self->anchor, buf, 1), -1);
+	EXPECT_EQ(errno, EBADF);
 	EXPECT_EQ(syscall(__NR_getdents64, self->anchor, buf, sizeof(buf)), -1);
 	EXPECT_EQ(errno, ENOTDIR);
 	EXPECT_EQ(openat(self->anchor, "object", O_RDONLY), -1);
@@ -469,8 +473,18 @@ TEST_F(fs, anchor)
 	EXPECT_EQ(fchdir(self->anchor), -1);
 	EXPECT_EQ(errno, ENOTDIR);
 
-	/* Not for root, either. */
+	/* The anchor belongs to root, so other users cannot reopen it. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->anchor);
+	EXPECT_EQ(open(path, O_RDWR), -1);
+	EXPECT_EQ(errno, EACCES);
+
+	/* Root can do no more with it. */
 	ASSERT_EQ(act_as(0), 0);
+	fd = open(path, O_RDWR);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(write(fd, buf, 1), -1);
+	EXPECT_EQ(errno, EFBIG);
+	close(fd);
 	EXPECT_EQ(encode(self->anchor, &fh), -EOVERFLOW);
 	EXPECT_EQ(openat(self->anchor, ".", O_RDONLY), -1);
 	EXPECT_EQ(errno, ENOTDIR);
@@ -483,9 +497,8 @@ TEST_F(fs, anchor)
 	EXPECT_EQ(fchmod(self->anchor, 0777), -1);
 	EXPECT_EQ(errno, EOPNOTSUPP);
 
-	/* Nor can it be mounted anywhere. */
+	/* It cannot be mounted anywhere. */
 	ASSERT_EQ(unshare(CLONE_NEWNS), 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->anchor);
 	EXPECT_EQ(mount(path, "/tmp", NULL, MS_BIND, NULL), -1);
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(mount("none", "/tmp", MODULE, 0, NULL), -1);
@@ -524,7 +537,7 @@ TEST_F(fs, encode)
 		EXPECT_EQ(again.data[0], 0xa5);
 	}
 
-	/* The handle of the same object through /proc, and for fanotify. */
+	/* AT_HANDLE_FID, with a path in /proc, returns the same handle. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memset(&again, 0, sizeof(again));
 	again.bytes = HANDLE_MAX;
@@ -532,7 +545,7 @@ TEST_F(fs, encode)
 			    AT_SYMLINK_FOLLOW | AT_HANDLE_MNT_ID_UNIQUE | AT_HANDLE_FID), 0);
 	EXPECT_TRUE(same_handle(&fh, &again));
 
-	/* There is no parent to connect to. */
+	/* The file has no parent directory. */
 	EXPECT_EQ(encode_at(AT_FDCWD, path, &again, &mnt_id,
 			    AT_SYMLINK_FOLLOW | AT_HANDLE_MNT_ID_UNIQUE |
 			    AT_HANDLE_CONNECTABLE), -EOPNOTSUPP);
@@ -549,7 +562,7 @@ TEST_F(fs, reopen)
 	ASSERT_EQ(write(fd, "hello", 5), 5);
 	ASSERT_EQ(encode(fd, &fh), 0);
 
-	/* While it is open: another file of the same inode. */
+	/* While it is open, decoding opens another file of the same inode. */
 	second = decode(self->anchor, &fh, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(second, 0);
 	EXPECT_EQ(fcntl(second, F_GETFD), FD_CLOEXEC);
@@ -563,7 +576,7 @@ TEST_F(fs, reopen)
 	close(second);
 	close(fd);
 
-	/* With none open. */
+	/* While it is not open. */
 	fd = decode(self->anchor, &fh, O_RDONLY);
 	ASSERT_GE(fd, 0);
 	EXPECT_TRUE(holds(fd, "Jello"));
@@ -579,7 +592,7 @@ TEST_F(fs, reopen)
 	EXPECT_EQ(write(fd, "!", 1), 1);
 	close(fd);
 
-	/* A file of an object is an anchor as well. */
+	/* The file of any object is an anchor. */
 	fd = decode(self->anchor, &fh, O_RDWR);
 	ASSERT_GE(fd, 0);
 	second = decode(fd, &fh, O_RDWR);
@@ -588,7 +601,7 @@ TEST_F(fs, reopen)
 	close(second);
 	close(fd);
 
-	/* With nothing open at all: the superblock is another one each time. */
+	/* With nothing open in between, each round has a new superblock. */
 	for (i = 0; i < 3; i++) {
 		close(self->anchor);
 		close(self->dev);
@@ -603,7 +616,7 @@ TEST_F(fs, reopen)
 	}
 }
 
-/* What is reopened through another anchor is the same file. */
+/* Files that are opened by different anchors have the same inode. */
 TEST_F(fs, one_superblock)
 {
 	struct stat before, after;
@@ -641,7 +654,7 @@ TEST_F(fs, other_processes)
 
 	EXPECT_EQ(decode_as(USER, self->anchor, &fh), FOUND);
 
-	/* A program that has nothing but the bytes, and no descriptor. */
+	/* A program that gets the bytes of the handle, but no descriptor. */
 	pid = fork();
 	if (!pid) {
 		if (!become(USER))
@@ -658,7 +671,7 @@ TEST_F(fs, other_users)
 	ASSERT_EQ(make_handle(self->dev, "object", "hello", &fh), 0);
 	EXPECT_EQ(decode_as(OTHER, self->anchor, &fh), -ESTALE);
 	EXPECT_EQ(decode_as(NOBODY, self->anchor, &fh), -ESTALE);
-	/* With all capabilities. */
+	/* Root, with all capabilities. */
 	EXPECT_EQ(decode_as(0, self->anchor, &fh), -ESTALE);
 	EXPECT_EQ(decode_as(USER, self->anchor, &fh), FOUND);
 
@@ -669,13 +682,13 @@ TEST_F(fs, other_users)
 	EXPECT_EQ(decode_as(USER, self->anchor, &fh), -ESTALE);
 }
 
-/* What counts is who the owner is, and not what they are called. */
+/* The owner is compared by kuid, not by the number in a user namespace. */
 TEST_F(fs, user_namespaces)
 {
 	struct handle fh;
 
 	if (access("/proc/self/ns/user", F_OK))
-		SKIP(return, "there are no user namespaces");
+		SKIP(return, "needs CONFIG_USER_NS");
 
 	ASSERT_EQ(make_handle(self->dev, "object", "hello", &fh), 0);
 	EXPECT_EQ(decode_in_user_ns(USER, USER, self->anchor, &fh), FOUND);
@@ -743,7 +756,7 @@ TEST_F(fs, forged_handles)
 			TH_LOG("bit %u", bit);
 		}
 	}
-	/* Of the type, the upper bits are flags of the system call. */
+	/* The upper bits of handle_type are flags of the system call. */
 	for (bit = 0; bit < 32; bit++) {
 		bad = fh;
 		bad.type ^= 1U << bit;
@@ -757,7 +770,7 @@ TEST_F(fs, forged_handles)
 		bad = fh;
 		bad.bytes = len;
 		fd = decode(self->anchor, &bad, O_RDWR);
-		/* The system call rounds the length down to words. */
+		/* The system call rounds handle_bytes down to a multiple of 4. */
 		if ((len & ~3U) == RUST_EXPORTFS_HANDLE_SIZE) {
 			EXPECT_GE(fd, 0);
 			close(fd);
@@ -770,13 +783,13 @@ TEST_F(fs, forged_handles)
 
 	for (i = 0; i < RANDOM_HANDLES; i++) {
 		bad = fh;
-		/* Half of them are of the object. */
+		/* Half of them have the number of the object. */
 		for (len = i & 1 ? 8 : 0; len < RUST_EXPORTFS_HANDLE_SIZE; len++)
 			bad.data[len] = rand_r(&seed) >> 8;
 		ASSERT_EQ(decode(self->anchor, &bad, O_RDWR), -ESTALE);
 	}
 
-	/* Two halves of different handles. */
+	/* The number of one object with the MAC of another. */
 	ASSERT_EQ(make_handle(self->dev, "another", "hello", &bad), 0);
 	memcpy(bad.data, fh.data, 8);
 	EXPECT_EQ(decode(self->anchor, &bad, O_RDWR), -ESTALE);
@@ -794,7 +807,7 @@ TEST_F(fs, removed)
 	ASSERT_EQ(remove_object(self->dev, "object"), 0);
 	EXPECT_EQ(decode(self->anchor, &fh, O_RDWR), -ESTALE);
 
-	/* Who has it open keeps it. */
+	/* An open file keeps the object. */
 	EXPECT_TRUE(holds(fd, "hello"));
 	EXPECT_EQ(pwrite(fd, "J", 1, 0), 1);
 	EXPECT_TRUE(holds(fd, "Jello"));
@@ -802,7 +815,7 @@ TEST_F(fs, removed)
 	EXPECT_TRUE(same_handle(&fh, &again));
 	EXPECT_EQ(decode(self->anchor, &again, O_RDWR), -ESTALE);
 
-	/* The name can have another object, which is not the same. */
+	/* A new object of the same name has another number. */
 	ASSERT_EQ(make_handle(self->dev, "object", "other", &again), 0);
 	EXPECT_GT(handle_number(&again), handle_number(&fh));
 	EXPECT_EQ(decode(self->anchor, &fh, O_RDWR), -ESTALE);
@@ -826,7 +839,7 @@ TEST_F(fs, numbers_are_not_reused)
 	}
 }
 
-TEST_F(fs, how_many_objects)
+TEST_F(fs, object_limit)
 {
 	char name[16];
 	int fd, i;
@@ -838,10 +851,10 @@ TEST_F(fs, how_many_objects)
 		close(fd);
 	}
 	EXPECT_EQ(make_object(self->dev, "one more", 1), -EDQUOT);
-	/* That it exists does not matter then. */
+	/* The quota is checked before the name. */
 	EXPECT_EQ(make_object(self->dev, "0", 1), -EDQUOT);
 
-	/* Others have their own limit. */
+	/* Each user has a separate limit. */
 	ASSERT_EQ(act_as(OTHER), 0);
 	EXPECT_GE(make_object(self->dev, "one more", 1), 0);
 	ASSERT_EQ(act_as(USER), 0);
@@ -850,14 +863,14 @@ TEST_F(fs, how_many_objects)
 	fd = make_object(self->dev, "one more", 1);
 	EXPECT_GE(fd, 0);
 
-	/* It counts until it is closed, too. */
+	/* A removed object counts until it is closed. */
 	EXPECT_EQ(remove_object(self->dev, "one more"), 0);
 	EXPECT_EQ(make_object(self->dev, "one more", 1), -EDQUOT);
 	close(fd);
 	EXPECT_GE(make_object(self->dev, "one more", 1), 0);
 }
 
-TEST_F(fs, how_many_bytes)
+TEST_F(fs, capacity_limit)
 {
 	__u32 left = RUST_EXPORTFS_USER_BYTES;
 	char name[16];
@@ -874,7 +887,7 @@ TEST_F(fs, how_many_bytes)
 	EXPECT_GE(fd, 0);
 	EXPECT_EQ(make_object(self->dev, "more", 1), -EDQUOT);
 
-	/* A failure costs nothing. */
+	/* A failed request is not charged. */
 	EXPECT_EQ(remove_object(self->dev, "one"), 0);
 	close(fd);
 	EXPECT_EQ(make_object(self->dev, "most", 1), -EEXIST);
@@ -899,7 +912,7 @@ TEST_F(fs, another_load)
 	ASSERT_GE(self->anchor, 0);
 	EXPECT_EQ(decode(self->anchor, &old, O_RDWR), -ESTALE);
 
-	/* The object of the same number has another handle. */
+	/* The new key signs the same number differently. */
 	ASSERT_EQ(make_handle(self->dev, "object", "hello", &fh), 0);
 	EXPECT_EQ(handle_number(&fh), handle_number(&old));
 	EXPECT_FALSE(same_handle(&fh, &old));
@@ -907,7 +920,7 @@ TEST_F(fs, another_load)
 	EXPECT_EQ(decode_as(USER, self->anchor, &fh), FOUND);
 }
 
-/* Close what the fixture has open. */
+/* Close the descriptors of the fixture. */
 #define CLOSE_ALL() \
 	do { close(self->anchor); close(self->dev); } while (0)
 
@@ -949,7 +962,7 @@ TEST_F(fs, removed_file_holds_module)
 	EXPECT_EQ(write(fd, "hello", 5), 5);
 }
 
-/* There is no open file then, and nothing of the module that is open. */
+/* An O_PATH descriptor, without an open file of the module. */
 TEST_F(fs, path_holds_module)
 {
 	char path[64], link[64] = "";
@@ -974,7 +987,7 @@ TEST_F(fs, path_holds_module)
 	EXPECT_EQ(write(object, "hello", 5), 5);
 }
 
-/* A file in flight is open nowhere. */
+/* A file in flight, without a descriptor. */
 TEST_F(fs, message_holds_module)
 {
 	char data = 'x', control[CMSG_SPACE(sizeof(int))] = {};
@@ -1006,7 +1019,7 @@ TEST_F(fs, message_holds_module)
 	EXPECT_EQ(write(fd, "hello", 5), 5);
 }
 
-/* Objects alone do not keep the module, and neither do watches of them. */
+/* Neither objects nor inotify watches of them hold the module. */
 TEST_F(fs, unload_with_objects)
 {
 	struct inotify_event event;
@@ -1020,7 +1033,7 @@ TEST_F(fs, unload_with_objects)
 	ASSERT_GE(watch, 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ASSERT_GE(inotify_add_watch(watch, path, IN_DELETE_SELF), 0);
-	/* All but the watch. */
+	/* Close all but the watch. */
 	ASSERT_EQ(dup2(watch, 3), 3);
 	ASSERT_EQ(syscall(__NR_close_range, 4, ~0U, 0), 0);
 
@@ -1032,7 +1045,7 @@ TEST_F(fs, unload_with_objects)
 
 #define FAILURES_MAX	2000
 
-/* All that there is to do, from nothing and back to nothing. */
+/* Open the device, use an object in all ways, and remove it. */
 static int use_everything(void)
 {
 	int dev, anchor, fd, ret;
@@ -1062,8 +1075,8 @@ out:
 	return ret;
 }
 
-/* Each allocation fails once, in turn. */
-TEST_F_TIMEOUT(fs, memory_runs_out, SLOW_TIMEOUT)
+/* Let each allocation fail once, in turn. */
+TEST_F_TIMEOUT(fs, allocation_failures, SLOW_TIMEOUT)
 {
 	struct failslab fail = {};
 	bool has_failed = true;
@@ -1075,14 +1088,14 @@ TEST_F_TIMEOUT(fs, memory_runs_out, SLOW_TIMEOUT)
 		SKIP(return, NEEDS_FAILSLAB);
 	CLOSE_ALL();
 
-	/* What is set has to be put back, whatever comes of it. */
+	/* No ASSERT before failslab_end(), which restores the settings. */
 	EXPECT_EQ(failslab_start(&fail), 0);
 	for (nth = 1; nth < FAILURES_MAX; nth++) {
 		EXPECT_EQ(failslab_arm(&fail, nth), 0);
 		ret = use_everything();
 		has_failed = failslab_has_failed(&fail);
 		EXPECT_EQ(failslab_arm(&fail, 0), 0);
-		/* There are not that many. */
+		/* All allocations have failed once. */
 		if (!has_failed)
 			break;
 		EXPECT_TRUE(!ret || ret == -ENOMEM) {
@@ -1096,7 +1109,7 @@ TEST_F_TIMEOUT(fs, memory_runs_out, SLOW_TIMEOUT)
 	EXPECT_LT(nth, FAILURES_MAX);
 	TH_LOG("%d allocations have failed", nth - 1);
 
-	/* Nothing is still charged for. */
+	/* No charge is left. */
 	self->dev = open_device();
 	ASSERT_GE(self->dev, 0);
 	for (i = 0; i < RUST_EXPORTFS_USER_OBJECTS; i++) {
@@ -1109,15 +1122,15 @@ struct worker {
 	pthread_t id;
 	unsigned int nr;
 	unsigned int rounds;
-	unsigned int found;	/* of others */
-	int bad;		/* the line where it came out otherwise */
-	int why;		/* the errno then */
+	unsigned int found;	/* objects of other workers */
+	int bad;		/* line of the first failure */
+	int why;		/* errno of the first failure */
 };
 
 static struct worker workers[THREADS];
 static atomic_bool stop;
 
-/* The last handle of each worker, which may be of an object that is gone. */
+/* The last handle of each worker. Its object may have been removed. */
 static struct handle shared[THREADS];
 static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -1151,7 +1164,7 @@ static void look_for_others(struct worker *worker, int anchor)
 	close(fd);
 }
 
-/* With nothing open in between, so that the superblock comes and goes. */
+/* Nothing stays open between rounds, so the superblock comes and goes. */
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
@@ -1208,20 +1221,20 @@ TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 			TH_LOG("line %d: %d", workers[i].bad, workers[i].why);
 		}
 		EXPECT_GT(workers[i].rounds, 0);
-		TH_LOG("%u rounds, %u times found another's", workers[i].rounds,
+		TH_LOG("%u rounds, opened %u objects of another", workers[i].rounds,
 		       workers[i].found);
 	}
 	EXPECT_GT(found, 0);
 }
 
-/* Unloading is tried all the time, and comes to pass or does not. */
+/* Unload and load the module again and again. It may be busy. */
 static void *try_to_unload(void *arg)
 {
 	atomic_uint *unloaded = arg;
 	int ret;
 
 	while (!atomic_load(&stop)) {
-		/* A varying part of what one round of use takes. */
+		/* Vary the point of a round of use at which this happens. */
 		usleep(atomic_load(unloaded) % 16 * 500);
 		ret = unload_module();
 		if (!ret) {
@@ -1252,7 +1265,7 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 			break;
 		dev = open_device();
 		if (dev < 0) {
-			/* Between two loads, or while it is going. */
+			/* The module is not loaded, or is being unloaded. */
 			ASSERT_TRUE(dev == -ENOENT || dev == -ENODEV || dev == -ENXIO) {
 				TH_LOG("open: %d", dev);
 			}
@@ -1270,7 +1283,7 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 		close(fd);
 		dev = open_device();
 		if (dev >= 0) {
-			/* Gone with the module, if that has been unloaded. */
+			/* Fails if the module was unloaded since. */
 			remove_object(dev, "object");
 			close(dev);
 		}
@@ -1279,7 +1292,7 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 	atomic_store(&stop, true);
 	pthread_join(id, &ret);
 	EXPECT_EQ(ret, NULL);
-	TH_LOG("%u times unloaded, %u times used", atomic_load(&unloaded), used);
+	TH_LOG("unloaded %u times, used %u times", atomic_load(&unloaded), used);
 	EXPECT_GE(atomic_load(&unloaded), UNLOADS);
 	EXPECT_GE(used, UNLOADS);
 }

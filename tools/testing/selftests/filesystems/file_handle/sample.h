@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sample of a pseudo filesystem with signed file handles.
+ * Requests to rust_exportfs, the sample of a pseudo filesystem with signed file
+ * handles.
  *
- * RUST_EXPORTFS_MODULE names the module, where it is not in /lib/modules.
+ * RUST_EXPORTFS_MODULE is the path of the module if it is not in /lib/modules.
  */
 #ifndef __SELFTEST_FILE_HANDLE_SAMPLE_H
 #define __SELFTEST_FILE_HANDLE_SAMPLE_H
@@ -29,13 +30,13 @@ static inline int load_module(void)
 	if (syscall(__NR_finit_module, fd, "", 0))
 		ret = -errno;
 	close(fd);
-	/* What an administrator would leave to udev. */
+	/* On a real system, a udev rule does this. */
 	if (!ret && chmod(DEVICE, 0666))
 		ret = -errno;
 	return ret;
 }
 
-/* -EWOULDBLOCK while somebody uses it. */
+/* Returns -EWOULDBLOCK while the module is in use. */
 static inline int unload_module(void)
 {
 	return syscall(__NR_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
@@ -53,7 +54,7 @@ static inline int make_object(int dev, const char *name, __u32 size)
 	struct rust_exportfs_make arg = { .size = size };
 	int fd;
 
-	/* The kernel is to see, too, when no NUL ends it. */
+	/* Without a NUL if @name fills the array: the kernel must check it. */
 	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
 	fd = ioctl(dev, RUST_EXPORTFS_MAKE, &arg);
 	return fd < 0 ? -errno : fd;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of pseudo filesystems.
+
+use super::{
+    FileSystem,
+    Object, //
+};
+use crate::{
+    fs::exportfs::Operations,
+    prelude::*,
+    sync::Arc,
+    task::{
+        Kuid,
+        Task, //
+    },
+    types::ScopeGuard, //
+};
+use core::ptr;
+
+struct TestObject {
+    ino: u64,
+}
+
+#[vtable]
+impl Object for TestObject {
+    fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    fn uid(&self) -> Kuid {
+        Kuid::current_euid()
+    }
+
+    fn size(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+struct TestFs;
+
+impl FileSystem for TestFs {
+    const NAME: &'static CStr = c"test_pseudo_fs";
+    const MAGIC: usize = 0x74657374;
+}
+
+#[vtable]
+impl Operations for TestFs {
+    type Private = TestObject;
+}
+
+super::file_system_type! {
+    static TEST_FS: TestFs;
+}
+
+super::file_system_type! {
+    static OTHER_FS: TestFs;
+}
+
+#[kunit_tests(rust_pseudo_fs)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn mounts_share_a_superblock() -> Result {
+        let (first, second) = (TEST_FS.mount()?, TEST_FS.mount()?);
+
+        assert!(ptr::eq(first.super_block(), second.super_block()));
+        Ok(())
+    }
+
+    #[test]
+    fn object_has_one_dentry() -> Result {
+        let (first, second) = (TEST_FS.mount()?, TEST_FS.mount()?);
+        let object = Arc::new(TestObject { ino: 2 }, GFP_KERNEL)?;
+        let dentry = TEST_FS.dentry(first.super_block(), object.clone())?;
+        let again = TEST_FS.dentry(second.super_block(), object)?;
+
+        assert!(ptr::eq(&*dentry, &*again));
+        Ok(())
+    }
+
+    #[test]
+    fn last_reference_drops_object() -> Result {
+        let mount = TEST_FS.mount()?;
+        let object = Arc::new(TestObject { ino: 2 }, GFP_KERNEL)?;
+
+        drop(TEST_FS.dentry(mount.super_block(), object.clone())?);
+        drop(mount);
+        assert!(Arc::into_unique_or_drop(object).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn dentry_on_another_filesystem() -> Result {
+        let mount = OTHER_FS.mount()?;
+        let object = Arc::new(TestObject { ino: 2 }, GFP_KERNEL)?;
+        let dentry = TEST_FS.dentry(mount.super_block(), object);
+
+        assert!(matches!(dentry, Err(err) if err == EINVAL));
+        Ok(())
+    }
+
+    // As in a `release` that do_exit() runs as task work.
+    #[test]
+    fn no_mount_without_namespaces() -> Result {
+        let task = Task::current_raw();
+        // SAFETY: Only a task itself changes its `nsproxy`, and this task does not do so meanwhile.
+        let nsproxy = unsafe { ptr::replace(&raw mut (*task).nsproxy, ptr::null_mut()) };
+        let restore = ScopeGuard::new(|| {
+            // SAFETY: This puts back the pointer from above, whose reference was kept.
+            unsafe { (*task).nsproxy = nsproxy }
+        });
+        let mount = TEST_FS.mount();
+
+        drop(restore);
+        assert!(matches!(mount, Err(err) if err == ESRCH));
+        Ok(())
+    }
+}

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * name_to_handle_at() with an empty name takes the path from the descriptor. A
+ * walk that ends at the same file, through a magic link, has the same result.
+ */
+#define _GNU_SOURCE
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+
+#include "file_handle.h"
+
+/* Where the tmpfs is mounted. */
+#define DIRECTORY	"/tmp"
+#define CGROUPS		"/sys/fs/cgroup"
+
+/* Tries to have a cached dentry dropped, and writes to drop_caches in each. */
+#define TRIES		20
+#define DROPS		10
+
+/* The flags that AT_EMPTY_PATH can be combined with. */
+static const unsigned int flags[] = {
+	AT_SYMLINK_FOLLOW, AT_HANDLE_FID, AT_HANDLE_MNT_ID_UNIQUE,
+	AT_HANDLE_CONNECTABLE,
+};
+
+#define FLAG_SETS	16	/* 2 to the power of ARRAY_SIZE(flags) */
+
+static unsigned int flag_set(unsigned int nr)
+{
+	unsigned int set = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		set |= nr & 1U << i ? flags[i] : 0;
+	return set;
+}
+
+/* The result of one call, with what it wrote and what it left alone. */
+struct result {
+	int ret;
+	struct handle fh;
+	unsigned char mnt_id[16];
+};
+
+static struct result call(int dfd, const char *name, unsigned int set,
+			  __u32 bytes)
+{
+	struct result result;
+
+	memset(&result, CANARY, sizeof(result));
+	result.fh.bytes = bytes;
+	result.ret = encode_at(dfd, name, &result.fh, result.mnt_id, set);
+	return result;
+}
+
+static bool same_result(const struct result *a, const struct result *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Both names are evaluated with AT_EMPTY_PATH, and only one is empty. */
+static struct result short_way(int fd, unsigned int set, __u32 bytes)
+{
+	return call(fd, "", set | AT_EMPTY_PATH, bytes);
+}
+
+static struct result long_way(int fd, unsigned int set, __u32 bytes)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return call(AT_FDCWD, name, set | AT_EMPTY_PATH | AT_SYMLINK_FOLLOW,
+		    bytes);
+}
+
+enum {
+	PIDFD,
+	NAMESPACE,
+	TMPFS_FILE,
+	TMPFS_DIRECTORY,
+	TMPFS_REMOVED_FILE,
+	TMPFS_REMOVED_DIRECTORY,
+	TMPFS_COVERED_DIRECTORY,
+	TMPFS_DETACHED,
+	PATH_FILE,
+	PATH_DIRECTORY,
+	PATH_SYMLINK,
+	PATH_FIFO,
+	ROOT,
+	DEVICE,
+	PROC_FILE,
+	PROC_DIRECTORY,
+	CGROUP_FILE,
+	CGROUP_DIRECTORY,
+	MEMFD,
+	PIPE,
+	SOCKET,
+	EVENTFD,
+	NR_FDS,
+};
+
+FIXTURE(name)
+{
+	int fds[NR_FDS];
+	int dirs[2];	/* whose "." is a walk */
+	int closed;
+};
+
+FIXTURE_VARIANT(name)
+{
+	bool user;	/* an ordinary one */
+	bool shared;	/* the descriptor table */
+};
+
+FIXTURE_VARIANT_ADD(name, root) { };
+
+FIXTURE_VARIANT_ADD(name, user) { .user = true };
+
+FIXTURE_VARIANT_ADD(name, shared_table) { .shared = true };
+
+static int open_at(const char *name, int how)
+{
+	return open(name, how | O_CLOEXEC, 0644);
+}
+
+FIXTURE_SETUP(name)
+{
+	int pipes[2], i;
+
+	if (!is_root())
+		SKIP(return, "needs root for a mount namespace");
+	if (access("/proc/self/fd", X_OK))
+		SKIP(return, "needs procfs");
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("name", DIRECTORY, "tmpfs", 0, NULL))
+		SKIP(return, "cannot mount a tmpfs: %s", strerror(errno));
+	ASSERT_EQ(chdir(DIRECTORY), 0);
+	ASSERT_EQ(mkdir("dir", 0755), 0);
+	ASSERT_EQ(mkdir("gone", 0755), 0);
+	ASSERT_EQ(mkdir("covered", 0755), 0);
+	ASSERT_EQ(mkdir("detached", 0755), 0);
+	ASSERT_EQ(symlink("dir", "link"), 0);
+	ASSERT_EQ(mkfifo("fifo", 0644), 0);
+	ASSERT_EQ(mount("name", "detached", "tmpfs", 0, NULL), 0);
+
+	self->fds[PIDFD] = sys_pidfd_open(getpid(), 0);
+	self->fds[NAMESPACE] = open_at("/proc/self/ns/uts", O_RDONLY);
+	self->fds[TMPFS_FILE] = open_at("file", O_CREAT | O_RDWR);
+	self->fds[TMPFS_DIRECTORY] = open_at("dir", O_RDONLY);
+	self->fds[TMPFS_REMOVED_FILE] = open_at("gone/x", O_CREAT | O_RDWR);
+	ASSERT_EQ(unlink("gone/x"), 0);
+	self->fds[TMPFS_REMOVED_DIRECTORY] = open_at("gone", O_RDONLY);
+	ASSERT_EQ(rmdir("gone"), 0);
+	self->fds[TMPFS_COVERED_DIRECTORY] = open_at("covered", O_RDONLY);
+	ASSERT_EQ(mount("name", "covered", "tmpfs", 0, NULL), 0);
+	self->fds[TMPFS_DETACHED] = open_at("detached", O_RDONLY);
+	ASSERT_EQ(umount2("detached", MNT_DETACH), 0);
+	self->fds[PATH_FILE] = open_at("file", O_PATH);
+	self->fds[PATH_DIRECTORY] = open_at("dir", O_PATH);
+	self->fds[PATH_SYMLINK] = open_at("link", O_PATH | O_NOFOLLOW);
+	self->fds[PATH_FIFO] = open_at("fifo", O_PATH);
+	self->fds[ROOT] = open_at("/", O_RDONLY);
+	self->fds[DEVICE] = open_at("/dev/null", O_RDWR);
+	self->fds[PROC_FILE] = open_at("/proc/self/status", O_RDONLY);
+	self->fds[PROC_DIRECTORY] = open_at("/proc/self", O_RDONLY);
+	/* Also where there are no cgroups: /proc is one filesystem more. */
+	self->fds[CGROUP_FILE] = open_at(CGROUPS "/cgroup.procs", O_RDONLY);
+	if (self->fds[CGROUP_FILE] < 0)
+		self->fds[CGROUP_FILE] = open_at("/proc/filesystems", O_RDONLY);
+	self->fds[CGROUP_DIRECTORY] = open_at(CGROUPS, O_RDONLY);
+	if (self->fds[CGROUP_DIRECTORY] < 0)
+		self->fds[CGROUP_DIRECTORY] = open_at("/proc", O_RDONLY);
+	self->fds[MEMFD] = syscall(__NR_memfd_create, "name", 1U);
+	ASSERT_EQ(pipe2(pipes, O_CLOEXEC), 0);
+	self->fds[PIPE] = pipes[0];
+	self->fds[SOCKET] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	self->fds[EVENTFD] = eventfd(0, EFD_CLOEXEC);
+	for (i = 0; i < NR_FDS; i++)
+		ASSERT_GE(self->fds[i], 0) TH_LOG("descriptor %d", i);
+	self->dirs[0] = self->fds[TMPFS_DIRECTORY];
+	self->dirs[1] = self->fds[PATH_DIRECTORY];
+	self->closed = fcntl(pipes[1], F_DUPFD_CLOEXEC, 100);
+	ASSERT_GE(self->closed, 0);
+	ASSERT_EQ(close(self->closed), 0);
+
+	if (variant->shared)
+		ASSERT_GT(paused_child(CLONE_FILES, NULL), 0);
+	if (variant->user) {
+		ASSERT_EQ(become_user(), 0);
+		/* The magic links of this process are root's otherwise. */
+		ASSERT_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
+	}
+}
+
+FIXTURE_TEARDOWN(name)
+{
+	kill_children();
+}
+
+TEST_F(name, empty_name_is_the_walk_to_the_descriptor)
+{
+	static const __u32 sizes[] = {
+		0, 1, 4, 7, 8, 12, 15, 16, 20, HANDLE_MAX - 1, HANDLE_MAX,
+		HANDLE_MAX + 1, UINT_MAX,
+	};
+	unsigned int nr, size, encoded = 0;
+	int i;
+
+	for (i = 0; i < NR_FDS; i++) {
+		for (nr = 0; nr < FLAG_SETS; nr++) {
+			for (size = 0; size < ARRAY_SIZE(sizes); size++) {
+				struct result a, b;
+
+				a = short_way(self->fds[i], flag_set(nr),
+					      sizes[size]);
+				b = long_way(self->fds[i], flag_set(nr),
+					     sizes[size]);
+				EXPECT_TRUE(same_result(&a, &b)) {
+					TH_LOG("descriptor %d, flags %#x, %u bytes: %d and %d",
+					       i, flag_set(nr), sizes[size],
+					       a.ret, b.ret);
+				}
+				encoded += !a.ret;
+			}
+		}
+	}
+	EXPECT_GT(encoded, 100U);
+}
+
+TEST_F(name, empty_name_of_a_directory_is_its_dot)
+{
+	unsigned int nr, i;
+
+	for (i = 0; i < ARRAY_SIZE(self->dirs); i++) {
+		for (nr = 0; nr < FLAG_SETS; nr++) {
+			unsigned int set = flag_set(nr) | AT_EMPTY_PATH;
+			struct result a, b;
+
+			a = call(self->dirs[i], "", set, HANDLE_MAX);
+			b = call(self->dirs[i], ".", set, HANDLE_MAX);
+			EXPECT_TRUE(same_result(&a, &b)) {
+				TH_LOG("flags %#x: %d and %d", set, a.ret,
+				       b.ret);
+			}
+		}
+	}
+}
+
+TEST_F(name, empty_name_of_the_working_directory_is_its_dot)
+{
+	unsigned int nr;
+
+	ASSERT_EQ(fchdir(self->fds[TMPFS_DIRECTORY]), 0);
+	for (nr = 0; nr < FLAG_SETS; nr++) {
+		unsigned int set = flag_set(nr) | AT_EMPTY_PATH;
+		struct result a, b;
+
+		a = call(AT_FDCWD, "", set, HANDLE_MAX);
+		b = call(AT_FDCWD, ".", set, HANDLE_MAX);
+		EXPECT_TRUE(same_result(&a, &b)) {
+			TH_LOG("flags %#x: %d and %d", set, a.ret, b.ret);
+		}
+		if (!(set & AT_HANDLE_CONNECTABLE))
+			EXPECT_EQ(a.ret, 0);
+	}
+}
+
+TEST_F(name, no_descriptor_is_ebadf)
+{
+	const int bad[] = {
+		self->closed, -1, -2, -EBADF, AT_FDCWD - 1, AT_FDCWD + 1,
+		FD_NSFS_ROOT, INT_MIN, INT_MAX,
+	};
+	unsigned int nr, i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		for (nr = 0; nr < FLAG_SETS; nr++) {
+			unsigned int set = flag_set(nr) | AT_EMPTY_PATH;
+			struct result a, b;
+
+			a = call(bad[i], "", set, HANDLE_MAX);
+			b = call(bad[i], "x", set, HANDLE_MAX);
+			EXPECT_EQ(a.ret, set & AT_HANDLE_CONNECTABLE ?
+					 -EINVAL : -EBADF);
+			EXPECT_TRUE(same_result(&a, &b)) {
+				TH_LOG("descriptor %d, flags %#x: %d and %d",
+				       bad[i], set, a.ret, b.ret);
+			}
+		}
+	}
+}
+
+TEST_F(name, empty_name_needs_the_flag)
+{
+	struct result a;
+	int i;
+
+	for (i = 0; i < NR_FDS; i++) {
+		a = call(self->fds[i], "", 0, HANDLE_MAX);
+		EXPECT_EQ(a.ret, -ENOENT);
+	}
+	a = call(self->closed, "", 0, HANDLE_MAX);
+	EXPECT_EQ(a.ret, -ENOENT);
+	a = call(AT_FDCWD, "", 0, HANDLE_MAX);
+	EXPECT_EQ(a.ret, -ENOENT);
+}
+
+TEST_F(name, other_name_is_looked_up_at_the_descriptor)
+{
+	struct result a, b;
+	int i;
+
+	for (i = 0; i < NR_FDS; i++) {
+		struct stat st;
+
+		ASSERT_EQ(fstat(self->fds[i], &st), 0);
+		a = call(self->fds[i], "no-such-name", AT_EMPTY_PATH,
+			 HANDLE_MAX);
+		EXPECT_EQ(a.ret, S_ISDIR(st.st_mode) ? -ENOENT : -ENOTDIR) {
+			TH_LOG("descriptor %d", i);
+		}
+	}
+	a = call(self->fds[ROOT], DIRECTORY + 1, AT_EMPTY_PATH, HANDLE_MAX);
+	b = call(AT_FDCWD, DIRECTORY, 0, HANDLE_MAX);
+	EXPECT_EQ(a.ret, 0);
+	EXPECT_TRUE(same_result(&a, &b));
+}
+
+TEST_F(name, name_that_cannot_be_read_is_efault)
+{
+	unsigned char *end = page_end();
+	const char *const bad[] = { NULL, (char *)end, (char *)-1UL };
+	unsigned int i;
+	int fd;
+
+	ASSERT_NE(end, NULL);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		const int dfds[] = { self->closed, AT_FDCWD, -1 };
+		unsigned int j;
+
+		for (fd = 0; fd < NR_FDS; fd++) {
+			EXPECT_EQ(call(self->fds[fd], bad[i], AT_EMPTY_PATH,
+				       HANDLE_MAX).ret, -EFAULT);
+		}
+		for (j = 0; j < ARRAY_SIZE(dfds); j++) {
+			EXPECT_EQ(call(dfds[j], bad[i], AT_EMPTY_PATH,
+				       HANDLE_MAX).ret, -EFAULT);
+		}
+		/* Flags are checked before it. */
+		EXPECT_EQ(call(self->fds[0], bad[i], AT_EMPTY_PATH | 0x4,
+			       HANDLE_MAX).ret, -EINVAL);
+		EXPECT_EQ(call(self->fds[0], bad[i], AT_EMPTY_PATH |
+			       AT_HANDLE_CONNECTABLE, HANDLE_MAX).ret, -EINVAL);
+	}
+
+	/* The last byte before a page that is not there. */
+	end[-1] = '\0';
+	EXPECT_EQ(call(self->fds[PIDFD], (char *)end - 1, AT_EMPTY_PATH,
+		       HANDLE_MAX).ret, 0);
+	end[-1] = '.';
+	EXPECT_EQ(call(self->fds[TMPFS_DIRECTORY], (char *)end - 1,
+		       AT_EMPTY_PATH, HANDLE_MAX).ret, -EFAULT);
+}
+
+/* The handle and the mount id come last, in the same order on both ways. */
+TEST_F(name, bad_pointers_fail_alike)
+{
+	unsigned char *end = page_end();
+	struct handle fh;
+	__u64 mnt_id;
+	int i;
+
+	ASSERT_NE(end, NULL);
+	for (i = 0; i < NR_FDS; i++) {
+		void *const handles[] = { NULL, end, end - 4, end - 8, &fh };
+		void *const ids[] = { NULL, end, end - 4, &mnt_id };
+		unsigned int j, k;
+		char name[32];
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", self->fds[i]);
+		for (j = 0; j < ARRAY_SIZE(handles); j++) {
+			for (k = 0; k < ARRAY_SIZE(ids); k++) {
+				int a, b;
+
+				memset(end - 8, 0, 8);
+				fh.bytes = HANDLE_MAX;
+				a = encode_at(self->fds[i], "", handles[j],
+					      ids[k], AT_EMPTY_PATH);
+				memset(end - 8, 0, 8);
+				fh.bytes = HANDLE_MAX;
+				b = encode_at(AT_FDCWD, name, handles[j],
+					      ids[k], AT_SYMLINK_FOLLOW);
+				EXPECT_EQ(a, b) {
+					TH_LOG("descriptor %d, handle %u, mount id %u",
+					       i, j, k);
+				}
+			}
+		}
+	}
+	EXPECT_EQ(encode_at(self->closed, "", NULL, NULL, AT_EMPTY_PATH),
+		  -EBADF);
+}
+
+TEST_F(name, descriptor_outside_of_the_root)
+{
+	struct result before[NR_FDS], after;
+	int i;
+
+	if (variant->user)
+		SKIP(return, "chroot() needs root");
+	for (i = 0; i < NR_FDS; i++)
+		before[i] = short_way(self->fds[i], 0, HANDLE_MAX);
+	ASSERT_EQ(chroot(DIRECTORY "/dir"), 0);
+	for (i = 0; i < NR_FDS; i++) {
+		after = short_way(self->fds[i], 0, HANDLE_MAX);
+		EXPECT_TRUE(same_result(&before[i], &after)) {
+			TH_LOG("descriptor %d: %d and %d", i, before[i].ret,
+			       after.ret);
+		}
+	}
+}
+
+/* A file that was opened by handle while nothing of it was cached. */
+FIXTURE(disconnected)
+{
+	char dir[64];
+	char link[32];
+	int kmsg;
+	int root;
+	int fd;
+	struct handle fh;
+};
+
+/* Whether the kernel has warned since the log was opened or read. */
+static bool warned(int kmsg)
+{
+	char record[8192];
+	bool found = false;
+	ssize_t len;
+
+	while ((len = read(kmsg, record, sizeof(record) - 1)) > 0 ||
+	       (len < 0 && errno == EPIPE)) {
+		record[len > 0 ? len : 0] = '\0';
+		found |= !!strstr(record, "WARNING:");
+	}
+	return found;
+}
+
+static int connectable(const char *link)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	__u64 mnt_id;
+
+	return encode_at(AT_FDCWD, link, &fh, &mnt_id, AT_SYMLINK_FOLLOW |
+			 AT_HANDLE_CONNECTABLE | AT_HANDLE_MNT_ID_UNIQUE);
+}
+
+/*
+ * A dentry that was used since the last scan is spared once, and each write
+ * scans half of what kernfs has cached, rounded down: one dentry alone stays.
+ */
+static int drop_dentries(const char *dir)
+{
+	static const char *const others[] = {
+		"cgroup.controllers", "cgroup.procs", "cgroup.threads",
+		"cgroup.type",
+	};
+	char name[96];
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		snprintf(name, sizeof(name), "%s/%s", dir, others[i]);
+		if (access(name, F_OK))
+			return -errno;
+	}
+
+	for (i = 0; i < DROPS && !ret; i++)
+		ret = write_string("/proc/sys/vm/drop_caches", "2");
+	return ret;
+}
+
+FIXTURE_SETUP(disconnected)
+{
+	char name[96];
+	struct statfs fs;
+	__u64 mnt_id;
+	int i;
+
+	self->dir[0] = '\0';
+	if (!is_root())
+		SKIP(return, "needs root to open files by handle");
+	if (statfs(CGROUPS, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+		SKIP(return, "needs cgroup2 at " CGROUPS);
+	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (self->kmsg < 0)
+		SKIP(return, "needs /dev/kmsg");
+	ASSERT_GE(lseek(self->kmsg, 0, SEEK_END), 0);
+	snprintf(self->dir, sizeof(self->dir), CGROUPS "/name-%d", getpid());
+	if (mkdir(self->dir, 0755)) {
+		self->dir[0] = '\0';
+		SKIP(return, "cannot make a control group: %s",
+		     strerror(errno));
+	}
+	self->root = open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->root, 0);
+
+	snprintf(name, sizeof(name), "%s/cgroup.events", self->dir);
+	self->fh.bytes = HANDLE_MAX;
+	ASSERT_EQ(encode_at(AT_FDCWD, name, &self->fh, &mnt_id,
+			    AT_HANDLE_MNT_ID_UNIQUE), 0);
+	for (i = 0; i < TRIES; i++) {
+		ASSERT_EQ(drop_dentries(self->dir), 0);
+		self->fd = decode(self->root, &self->fh, O_RDONLY | O_CLOEXEC);
+		ASSERT_GE(self->fd, 0);
+		snprintf(self->link, sizeof(self->link), "/proc/self/fd/%d",
+			 self->fd);
+		/* 0 as long as the name is known */
+		if (connectable(self->link) == -EINVAL)
+			return;
+		close(self->fd);
+	}
+	SKIP(return, "the dentry stayed in the cache");
+}
+
+FIXTURE_TEARDOWN(disconnected)
+{
+	if (self->dir[0])
+		rmdir(self->dir);
+}
+
+TEST_F(disconnected, connectable_handle_is_refused_without_a_warning)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	__u64 mnt_id;
+
+	EXPECT_EQ(connectable(self->link), -EINVAL);
+	EXPECT_FALSE(warned(self->kmsg));
+
+	/* Any other handle of it can be had. */
+	EXPECT_EQ(encode_at(AT_FDCWD, self->link, &fh, &mnt_id,
+			    AT_SYMLINK_FOLLOW | AT_HANDLE_MNT_ID_UNIQUE), 0);
+	EXPECT_TRUE(same_handle(&fh, &self->fh));
+	EXPECT_EQ(encode(self->fd, &fh), 0);
+	EXPECT_TRUE(same_handle(&fh, &self->fh));
+}
+
+/* An ordinary user who is given the descriptor cannot make the kernel warn. */
+TEST_F(disconnected, user_cannot_make_the_kernel_warn)
+{
+	int status;
+	pid_t pid;
+
+	warned(self->kmsg);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (become_user() || prctl(PR_SET_DUMPABLE, 1))
+			_exit(2);
+		_exit(connectable(self->link) != -EINVAL);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_FALSE(warned(self->kmsg));
+}
+
+TEST_HARNESS_MAIN
