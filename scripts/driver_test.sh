@@ -241,7 +241,7 @@ test_tree()
 	expect "tree after import applies" 0 '' "$tree" tree
 	expect "tree after import gives the same tree" 0 '' \
 		grep -qx "$(git -C build/linux rev-parse 'series^{tree}')" "$WORK/before"
-	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*.patch | head -n 1)
+	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*.patch | xargs grep -lx ' {' | head -n 1)
 	sed -i 's/^ {$/ {{/' "$patch"
 	expect "a hunk that no longer applies is named with its place" 1 \
 		"$(basename "$patch") no longer applies" "$tree" tree
