@@ -211,7 +211,8 @@ impl Drop for FHandle {
         // SAFETY: By the type invariants, a handle of this size is in an allocation.
         let ptr = unsafe { self.data.ptr }.as_ptr();
 
-        // SAFETY: By the type invariants, this value owns an allocation of `len` bytes by `Kmalloc`.
+        // SAFETY: By the type invariants, this value owns an allocation of `len` bytes, which was
+        // made by `Kmalloc`.
         drop(unsafe { KVec::from_raw_parts(ptr, len, len) });
     }
 }

@@ -129,8 +129,8 @@ impl Context {
         // SAFETY: By the type invariants, the root owned the reference.
         unsafe { bindings::dput(root) };
 
-        // SAFETY: The reference to the mount is that of the root. `exportfs_decode_fh_raw()` returns
-        // a reference to a positive dentry of the superblock of the mount.
+        // SAFETY: The reference to the mount is that of the root. `exportfs_decode_fh_raw()`
+        // returns a reference to a positive dentry of the superblock of the mount.
         Ok(unsafe { Path::from_owned(bindings::path { mnt, dentry }) })
     }
 }

@@ -32,7 +32,7 @@
 #define CONNECTIONS	"/sys/fs/fuse/connections"
 
 #ifndef FUSE_ALLOW_IDMAP
-#define FUSE_ALLOW_IDMAP	(1ULL << 40)
+#define FUSE_ALLOW_IDMAP	(UINT64_C(1) << 40)
 #endif
 
 /* An errno that only the server returns */
@@ -194,8 +194,6 @@ static const struct {
 	{ "getxattr of the root", do_getxattr_root, FUSE_GETXATTR },
 };
 
-#define for_each_call(i)	for (i = 0; i < ARRAY_SIZE(calls); i++)
-
 static int write_string(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -303,20 +301,22 @@ static int finish(pid_t *pid)
 }
 
 #define EXPECT_ERRNO(expected, i) do {					\
-	int status_ = finish(&self->pid);				\
+	int status_ = finish(&self->pid), expected_ = (expected);	\
 									\
 	EXPECT_TRUE(status_ >= 0 && WIFEXITED(status_) &&		\
-		    WEXITSTATUS(status_) == (expected)) {		\
+		    WEXITSTATUS(status_) == expected_) {		\
 		TH_LOG("%s: status %#x, not errno %d", calls[i].name,	\
-		       status_, expected);				\
+		       status_, expected_);				\
 	}								\
 } while (0)
 
 #define START(i) do {							\
-	self->pid = start(self->fd, i);					\
+	unsigned int i_ = (i);						\
+									\
+	self->pid = start(self->fd, i_);				\
 	ASSERT_GT(self->pid, 0);					\
 	ASSERT_TRUE(waits(self->minor)) {				\
-		TH_LOG("%s: %d requests wait", calls[i].name,		\
+		TH_LOG("%s: %d requests wait", calls[i_].name,		\
 		       nr_waiting(self->minor));			\
 	}								\
 } while (0)
@@ -360,7 +360,7 @@ TEST_F(before_init, death)
 {
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		close(self->fd);
@@ -379,7 +379,7 @@ TEST_F(before_init, abort)
 	char path[128];
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		snprintf(path, sizeof(path), CONNECTIONS "/%u/abort",
@@ -397,7 +397,7 @@ TEST_F(before_init, forced_unmount)
 {
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		/* The mount itself may still be busy. */
@@ -413,7 +413,7 @@ TEST_F(before_init, killed)
 	unsigned int i;
 	int status;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		ASSERT_EQ(0, kill(self->pid, SIGKILL));
@@ -474,31 +474,32 @@ static bool reply_init(int fd, const struct request *r, uint64_t flags)
  * The one request that waited comes as it was when it began to wait. @other is
  * an opcode that is also right.
  */
-#define EXPECT_REQUEST(i, other) do {						\
+#define EXPECT_REQUEST(i, other) do {					\
+	unsigned int i_ = (i);						\
 	struct request r_;						\
 									\
 	ASSERT_TRUE(next_request(self->fd, &r_)) {			\
-		TH_LOG("%s: no request", calls[i].name);		\
+		TH_LOG("%s: no request", calls[i_].name);		\
 	}								\
-	EXPECT_TRUE(r_.in.opcode == calls[i].opcode ||			\
+	EXPECT_TRUE(r_.in.opcode == calls[i_].opcode ||			\
 		    r_.in.opcode == (other)) {				\
-		TH_LOG("%s: opcode %u", calls[i].name, r_.in.opcode);	\
+		TH_LOG("%s: opcode %u", calls[i_].name, r_.in.opcode);	\
 	}								\
 	EXPECT_EQ(FUSE_ROOT_ID, r_.in.nodeid);				\
 	EXPECT_EQ(geteuid(), r_.in.uid) {				\
-		TH_LOG("%s", calls[i].name);				\
+		TH_LOG("%s", calls[i_].name);				\
 	}								\
 	EXPECT_EQ(getegid(), r_.in.gid);				\
 	EXPECT_EQ(self->pid, r_.in.pid);				\
 	EXPECT_EQ(0, r_.in.total_extlen);				\
 	if (r_.in.opcode == FUSE_LOOKUP) {				\
-		const char *name_ = calls[i].component ?: "name";	\
+		const char *name_ = calls[i_].component ?: "name";	\
 									\
 		EXPECT_EQ(sizeof(r_.in) + strlen(name_) + 1, r_.in.len); \
 		EXPECT_STREQ(name_, r_.args);				\
 	}								\
 	ASSERT_TRUE(reply(self->fd, &r_, -SERVER_ERRNO, NULL, 0));	\
-	EXPECT_ERRNO(SERVER_ERRNO, i);					\
+	EXPECT_ERRNO(SERVER_ERRNO, i_);					\
 } while (0)
 
 /* FUSE_INIT is answered. */
@@ -507,7 +508,7 @@ TEST_F(before_init, answer)
 	struct request init;
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		ASSERT_TRUE(next_request(self->fd, &init));
@@ -527,7 +528,7 @@ TEST_F(before_init, answer_with_idmap)
 	struct request init;
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(",default_permissions"));
 		START(i);
 		ASSERT_TRUE(next_request(self->fd, &init));
@@ -544,7 +545,7 @@ TEST_F(before_init, refusal)
 	struct request init;
 	unsigned int i;
 
-	for_each_call(i) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
 		ASSERT_TRUE(next_request(self->fd, &init));
