@@ -5,10 +5,10 @@
 //! The `kernel` crate is the same for modules and for built-in code, and most of its functions are
 //! inlined into their callers. A function that rests on a C symbol without `EXPORT_SYMBOL` can
 //! therefore be named in a module, but the module does not link. The entry points of such
-//! interfaces take a [`BuiltIn`], which [`built_in!`] creates in built-in code and refuses in a
-//! module, at the line of the call.
+//! interfaces take a [`BuiltIn`]. The macro [`built_in!`](macro@crate::built_in) creates it in
+//! built-in code, and is a compile error in a module, at the line of the call.
 
-/// A token of code that is built into the kernel. Created by [`built_in!`].
+/// A token of code that is built into the kernel. Created by [`built_in!`](macro@crate::built_in).
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@
 pub struct BuiltIn(());
 
 impl BuiltIn {
-    /// Creates a token. Only for [`built_in!`].
+    /// Creates a token. Only for [`built_in!`](macro@crate::built_in).
     ///
     /// # Safety
     ///

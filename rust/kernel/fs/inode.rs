@@ -70,9 +70,9 @@ impl<P> Inode<P> {
     /// Returns the inode number.
     #[inline]
     pub fn ino(&self) -> u64 {
-        // SAFETY: The inode is valid by the type invariants; `i_ino` does not change after the
-        // inode is set up.
-        unsafe { (*self.as_raw()).i_ino }
+        // SAFETY: The inode is valid by the type invariants. The read is volatile because some
+        // filesystems, such as FUSE, update the number of an inode that is in use.
+        unsafe { (&raw const (*self.as_raw()).i_ino).read_volatile() }
     }
 
     /// Returns the superblock.

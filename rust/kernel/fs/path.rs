@@ -172,11 +172,14 @@ impl Path {
         unsafe { NewFile::from_raw(file) }
     }
 
-    /// Opens a file that was decoded from a handle, without blocking.
+    /// Opens a file that was decoded from a handle, with `O_NONBLOCK` for the duration of the open.
+    ///
+    /// The open does not block if `->open()` of the filesystem does not, which `EXPORT_OP_NONBLOCK`
+    /// declares, and if `flags` contains none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`.
     ///
     /// # Errors
     ///
-    /// - `EAGAIN` if the open would block.
+    /// - `EAGAIN` if the open would block and the filesystem reports it.
     /// - The errors of [`Self::open_by_handle`].
     #[inline]
     pub fn try_open_by_handle(&self, flags: u32) -> Result<NewFile> {

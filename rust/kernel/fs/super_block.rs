@@ -11,8 +11,8 @@ use crate::{
 
 /// A `struct super_block`: one instance of a filesystem.
 ///
-/// References are borrowed from an owner that keeps the superblock active: an inode, a mount, or
-/// the caller of an operation.
+/// References are borrowed from an owner that keeps the superblock active: a mount, or the caller
+/// of an operation. A reference to an inode or a dentry alone does not keep it active.
 ///
 /// # Invariants
 ///

@@ -29,7 +29,7 @@ const DWORD: u32 = size_of::<u32>() as u32;
 ///
 /// # Invariants
 ///
-/// `len` is at most [`MAX_HANDLE_SZ`], and the first `len` bytes of `f_handle` are initialised.
+/// `len` is at most `MAX_HANDLE_SZ`, and the first `len` bytes of `f_handle` are initialised.
 #[repr(C, align(8))]
 pub struct FileHandle {
     /// Eight bytes on all architectures, for the alignment of `f_handle`.
