@@ -38,7 +38,7 @@ impl BuiltIn {
 
 /// Creates a [`BuiltIn`](crate::built_in::BuiltIn). Does not compile in a module.
 ///
-/// See [`kernel::built_in`](crate::built_in).
+/// See [`kernel::built_in`](mod@crate::built_in).
 #[macro_export]
 macro_rules! built_in {
     () => {{
