@@ -205,7 +205,7 @@ impl<T: FileSystem> FileSystemType<T> {
         let ctx = unsafe { &mut *ctx };
         ctx.ops = Self::super_operations();
         ctx.eops = Self::export_operations();
-        ctx.dops = &raw const inode::DENTRY_OPERATIONS;
+        ctx.dops = inode::dentry_operations();
         ctx.single = true;
         0
     }

@@ -31,10 +31,23 @@ static OPERATIONS: bindings::inode_operations = bindings::inode_operations {
     ..pin_init::zeroed()
 };
 
-pub(super) static DENTRY_OPERATIONS: bindings::dentry_operations = bindings::dentry_operations {
+static DENTRY_OPERATIONS: bindings::dentry_operations = bindings::dentry_operations {
     d_dname: Some(d_dname),
     ..pin_init::zeroed()
 };
+
+// A module is to call these functions, not to take the addresses of the statics itself: QEMU before
+// 8.1 gets such an address wrong on s390, where modules are more than 2 GiB away from the kernel.
+
+#[inline(never)]
+fn operations() -> *const bindings::inode_operations {
+    &raw const OPERATIONS
+}
+
+#[inline(never)]
+pub(super) fn dentry_operations() -> *const bindings::dentry_operations {
+    &raw const DENTRY_OPERATIONS
+}
 
 /// Returns the dentry of an object. Creates the inode and the dentry if there are none.
 ///
@@ -80,7 +93,7 @@ unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Privat
     unsafe {
         (*inode).i_mode = (bindings::S_IFREG | 0o600) as bindings::umode_t;
         (*inode).i_uid = object.uid().into_raw();
-        (*inode).i_op = &raw const OPERATIONS;
+        (*inode).i_op = operations();
         (*inode).__bindgen_anon_3.i_fop = FileOperations::<T>::build();
     }
 
