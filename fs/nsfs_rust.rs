@@ -2,10 +2,13 @@
 
 //! File handles and ioctls of nsfs.
 //!
-//! A handle of a namespace is a `struct nsfs_file_handle`: its 64-bit id, which is not reused, its
-//! type and its inode number. It has 16 bytes in native byte order; the `fileid_type` is
-//! `FILEID_NSFS`. Any process may decode it. The namespace is found if it is active, and if the
-//! process is in it or may see all namespaces.
+//! The handle of a namespace is a `struct nsfs_file_handle` (16 bytes in native byte order, type
+//! `FILEID_NSFS`): the 64-bit id of the namespace, which is never reused within one boot, its type
+//! and its inode number.
+//!
+//! Any process may decode a handle. Decoding succeeds if the namespace is active, and the process is
+//! in the namespace or may see all namespaces. A process cannot decode the handle of its own pid
+//! namespace after the init process of that namespace has been reaped.
 //!
 //! C version of this file: the `export_operations` and `ns_ioctl()` in [`fs/nsfs.c`](./nsfs.c).
 
@@ -39,7 +42,7 @@ use kernel::{
     uapi, //
 };
 
-// rustc resolves the modules of a crate root beside its file, which is among other filesystems.
+// rustc looks up the modules of a crate root in the directory of its file, which is fs/ here.
 #[path = "nsfs_rust/ioctl.rs"]
 mod ioctl;
 #[path = "nsfs_rust/request.rs"]
@@ -59,7 +62,7 @@ impl Handle for NsHandle {
     const TAIL: Tail = Tail::Zero;
 }
 
-// The layout is defined in C and used by user space.
+// `struct nsfs_file_handle` is user-space ABI and is defined in C.
 const _: () = {
     type C = uapi::nsfs_file_handle;
 
@@ -70,7 +73,9 @@ const _: () = {
 };
 
 impl NsHandle {
-    /// Looks up the namespace. A handle without type and inode number is looked up by the id alone.
+    /// Looks up the namespace.
+    ///
+    /// If both `ns_type` and `ns_inum` are zero, looks it up by `ns_id` alone.
     #[inline]
     fn lookup<'rcu>(&self, rcu: &'rcu rcu::Guard) -> Option<RcuNsCommon<'rcu>> {
         if self.ns_id == 0 || (self.ns_type == 0) != (self.ns_inum == 0) {
@@ -81,10 +86,14 @@ impl NsHandle {
     }
 }
 
-/// Checks whether the current task may open the namespace.
+/// Checks that the current task may open the namespace.
 ///
-/// A task can open its own namespaces in `/proc/self/ns`. If it may see all namespaces, it can find
-/// the others with listns(2).
+/// The check grants no additional access: a task can open its own namespaces in `/proc/self/ns`, and
+/// a task that may see all namespaces can list the others with listns(2).
+///
+/// # Errors
+///
+/// - `EPERM` if the task may not open the namespace.
 #[inline]
 fn check_permission(ns: RcuNsCommon<'_>) -> Result {
     if !ns.is_current() {
@@ -94,7 +103,7 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
         return Err(EPERM);
     }
 
-    // The pid namespace of the current task cannot be joined once its init has been reaped.
+    // A pid namespace is dead once its init process has been reaped.
     if ns.ns_type() == uapi::ns_type_PID_NS
         && !current!()
             .active_pid_ns()
@@ -107,7 +116,7 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
 
 /// The namespace filesystem.
 ///
-/// There is no `open` operation: that of C does what the VFS does without one.
+/// It does not implement `open`: `nsfs_export_open()` in C does the same as the VFS does by default.
 struct NsFs;
 
 #[vtable]
@@ -152,27 +161,28 @@ impl Operations for NsFs {
         nsfs::dentry(built_in!(), ns)
     }
 
-    /// Accepts all flags. `fh_to_dentry` checks permission for each namespace.
+    /// Accepts all flags: `fh_to_dentry` checks the permission for the namespace.
     fn permission(_oflags: u32) -> Result {
         Ok(())
     }
 }
 
-/// Stands for this file, which is built into the kernel. `nsfs_init()` in C initialises nsfs.
+/// The module metadata that `kernel` macros expect. `nsfs_init()` in C initialises nsfs.
 struct LocalModule;
 
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"nsfs";
 
-    // SAFETY: Built-in code is represented by a null pointer.
+    // SAFETY: A null pointer represents built-in code.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
-/// The table that `nsfs_init_fs_context()` in `fs/nsfs.c` installs.
+/// The export operations, which `nsfs_init_fs_context()` in `fs/nsfs.c` installs.
 //
 // SAFETY: `nsfs_init_inode()` sets `i_private` to a `struct ns_common`. The inode holds a reference
-// to it until eviction, and `i_private` does not change. It is in the namespace tree, as `NsCommon`
-// requires: files are not created for other namespaces. The root inode has no `i_private`, but it
-// cannot be encoded: user space has no file descriptor or path of it.
+// to it until eviction, and `i_private` does not change. The namespace satisfies the invariants of
+// `NsCommon`, because nsfs only creates inodes for namespaces in the namespace tree. The root inode
+// has no `i_private`. It is not passed to `encode_fh`, because user space has no file descriptor or
+// path of it.
 #[no_mangle]
 static nsfs_rust_export_operations: Table<NsFs> = unsafe { Table::new() };

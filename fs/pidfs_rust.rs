@@ -2,10 +2,11 @@
 
 //! File handles of pidfs.
 //!
-//! The handle of a pidfd is the 64-bit inode number of its `struct pid`, which is not reused. It
-//! has 8 bytes in native byte order; the `fileid_type` is `FILEID_KERNFS`. Any process may decode
-//! it. The pid is found if it was used for a pidfd before, is in the pid namespace hierarchy of the
-//! process, and has not been reaped.
+//! The handle of a pidfd is the 64-bit number of its `struct pid` (8 bytes in native byte order,
+//! type `FILEID_KERNFS`). The number is never reused within one boot.
+//!
+//! Any process may decode a handle. Decoding succeeds if a pidfd was created for the pid before, the
+//! pid is in the pid namespace hierarchy of the process, and the task has not been reaped.
 //!
 //! C version of this file: the `export_operations` in [`fs/pidfs.c`](./pidfs.c).
 
@@ -35,12 +36,16 @@ use kernel::{
     prelude::*, //
 };
 
-/// The flags that open_by_handle_at(2) accepts. `O_NONBLOCK` is `PIDFD_NONBLOCK`, and `O_EXCL` is
-/// `PIDFD_THREAD`. The system call adds `O_LARGEFILE`.
+/// The flags that open_by_handle_at(2) accepts.
+///
+/// `O_NONBLOCK` is `PIDFD_NONBLOCK`, and `O_EXCL` is `PIDFD_THREAD`. The system call adds
+/// `O_LARGEFILE`.
 const VALID_OPEN_FLAGS: u32 =
     O_RDONLY | O_WRONLY | O_RDWR | O_NONBLOCK | O_CLOEXEC | O_EXCL | O_LARGEFILE;
 
 /// The handle of a pidfd.
+///
+/// `TAIL` is `Ignored` because C also accepts longer handles.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct PidHandle {
@@ -81,9 +86,9 @@ impl Operations for PidFs {
 
     /// Rejects flags that have no meaning for pidfds.
     ///
-    /// No further permission is required: `fh_to_dentry` only finds pids in the pid namespace
-    /// hierarchy of the current task. pidfd_open(2) requires no more than that and, without
-    /// `PIDFD_THREAD`, a thread-group leader.
+    /// No other check is required: `fh_to_dentry` only finds pids in the pid namespace hierarchy of
+    /// the current task. The task can open the same pids with pidfd_open(2), which additionally
+    /// requires a thread-group leader unless `PIDFD_THREAD` is set.
     fn permission(oflags: u32) -> Result {
         if oflags & !VALID_OPEN_FLAGS != 0 {
             return Err(EINVAL);
@@ -96,22 +101,22 @@ impl Operations for PidFs {
     }
 }
 
-/// Stands for this file, which is built into the kernel. `pidfs_init()` in C initialises pidfs.
+/// The module metadata that `kernel` macros expect. `pidfs_init()` in C initialises pidfs.
 struct LocalModule;
 
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"pidfs";
 
-    // SAFETY: Built-in code is represented by a null pointer.
+    // SAFETY: A null pointer represents built-in code.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
-/// The table that `pidfs_init_fs_context()` in `fs/pidfs.c` installs.
+/// The export operations, which `pidfs_init_fs_context()` in `fs/pidfs.c` installs.
 //
 // SAFETY: `pidfs_init_inode()` sets `i_private` to a `struct pid`. The inode holds a reference to
-// it until eviction, and `i_private` does not change. As `StructPid` requires, `alloc_pid()` has
-// returned the pid: an inode is only created for a pid that a task has or had, and a task gets its
-// pid from `alloc_pid()`. The root inode has no `i_private`, but it cannot be encoded: user space
-// has no file descriptor or path of it.
+// it until eviction, and `i_private` does not change. The pid satisfies the invariant of
+// `StructPid`: pidfs only creates inodes for pids of existing or former tasks, and a task receives
+// its pid after `alloc_pid()` has returned it. The root inode has no `i_private`. It is not passed
+// to `encode_fh`, because user space has no file descriptor or path of it.
 #[no_mangle]
 static pidfs_rust_export_operations: Table<PidFs> = unsafe { Table::new() };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The declarations of fs/ that Rust code uses and modules do not. Only these
- * are in the Rust bindings, not fs/internal.h and fs/mount.h.
+ * Internal declarations of fs/ for built-in Rust code. The Rust bindings include
+ * this header instead of fs/internal.h and fs/mount.h.
  */
 #ifndef _FS_RUST_H
 #define _FS_RUST_H

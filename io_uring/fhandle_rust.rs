@@ -2,14 +2,14 @@
 
 //! io_uring operations for name_to_handle_at(2) and open_by_handle_at(2).
 //!
-//! The operations return the same errors in the same order as the system calls. The memory that a
-//! submission queue entry refers to is read by `->prep()` and may be reused after the submission,
-//! except for the handle and the mount id that `IORING_OP_NAME_TO_HANDLE_AT` writes.
+//! The operations check arguments in the same order, and return the same errors, as the system
+//! calls. `->prep()` copies all input, so user space may reuse the memory after the submission. The
+//! exceptions are the handle and the mount id that `IORING_OP_NAME_TO_HANDLE_AT` writes.
 //!
-//! A cached name is looked up inline. A handle is decoded inline if the filesystem declares
-//! `EXPORT_OP_NONBLOCK`. Everything else is done by a worker.
+//! `->issue()` completes a request inline if the path is cached, or if the filesystem of the handle
+//! sets `EXPORT_OP_NONBLOCK`. Otherwise, a worker issues the request again.
 
-// Without `#[path]`, the modules would be looked for in the directory of this file.
+// rustc looks up the modules of a crate root in the directory of its file, which is io_uring/ here.
 #[path = "fhandle_rust/name_to_handle.rs"]
 mod name_to_handle;
 #[path = "fhandle_rust/open_by_handle.rs"]
@@ -21,9 +21,11 @@ use self::{
 };
 use kernel::uaccess::UserPtr;
 
-/// Converts a field of an entry, as `u64_to_user_ptr()` does.
+/// Converts a field of a submission queue entry to a user pointer.
+///
+/// C: `u64_to_user_ptr()`.
 fn user(addr: u64) -> UserPtr {
-    // CAST: A pointer of a 32-bit architecture is in the lower half.
+    // CAST: On 32-bit architectures, the pointer is in the lower half.
     UserPtr::from_addr(addr as usize)
 }
 

@@ -50,7 +50,8 @@ unsafe extern "C" fn nsfs_rust_ioctl(
     cmd: c_uint,
     arg: c_ulong,
 ) -> c_long {
-    // SAFETY: The caller passes the namespace of a file that is open during the call.
+    // SAFETY: The caller passes the namespace of an nsfs file that is open during the call, which
+    // satisfies the invariants of `NsCommon`.
     let ns = unsafe { NsCommon::from_raw(ns) };
 
     from_result(|| ioctl(ns, Request::try_from(cmd)?, arg))
@@ -65,7 +66,7 @@ struct MntInfo {
     mnt_ns_id: u64,
 }
 
-// The layout is defined in C and used by user space.
+// `struct mnt_ns_info` is user-space ABI and is defined in C.
 const _: () = {
     type C = uapi::mnt_ns_info;
 
@@ -76,16 +77,21 @@ const _: () = {
 };
 
 impl MntInfo {
-    /// Returns the information for a caller that uses `size` bytes of the structure.
+    /// Returns the information about `ns` for a caller whose structure has `size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL` if `ns` is not a mount namespace.
     fn new(ns: &NsCommon, size: usize) -> Result<Self> {
         Ok(Self {
-            // CAST: At most the size of the structure.
+            // CAST: The value is at most the size of the structure.
             size: size.min(size_of::<Self>()) as u32,
             nr_mounts: ns.as_mnt().ok_or(EINVAL)?.nr_mounts(),
             mnt_ns_id: ns.id(),
         })
     }
 
+    /// Copies the first `size` bytes to user space.
     fn put(&self, arg: usize) -> Result {
         // CAST: A `u32` fits into a `usize`.
         let bytes = self.as_bytes().get(..self.size as usize).ok_or(EINVAL)?;
@@ -98,7 +104,7 @@ fn ioctl(ns: &NsCommon, request: Request, arg: usize) -> Result<c_long> {
     match request {
         Request::UserNs => open(ns.owner()?, || Ok(())),
         Request::Parent => open(ns.parent()?, || Ok(())),
-        // CAST: The type is a single bit below the sign bit.
+        // CAST: `CLONE_NEW*` is a single bit below the sign bit of a 32-bit `long`.
         Request::NsType => Ok(ns.ns_type() as c_long),
         Request::OwnerUid => {
             let uid = ns.owner_uid().ok_or(EINVAL)?;
@@ -123,7 +129,7 @@ fn ioctl(ns: &NsCommon, request: Request, arg: usize) -> Result<c_long> {
     }
 }
 
-/// Opens a file descriptor of a namespace, unless `report` fails.
+/// Opens a file of a namespace and installs a file descriptor, unless `report` fails.
 fn open(ns: ARef<NsCommon>, report: impl FnOnce() -> Result) -> Result<c_long> {
     let fd = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
     let file = nsfs::open(built_in!(), ns)?;
@@ -135,6 +141,7 @@ fn open(ns: ARef<NsCommon>, report: impl FnOnce() -> Result) -> Result<c_long> {
     Ok(number)
 }
 
+/// Opens the next or previous mount namespace, and copies its information to `arg`.
 fn open_neighbour(ns: &NsCommon, direction: Direction, size: usize, arg: usize) -> Result<c_long> {
     if !may_see_all_namespaces(built_in!()) {
         return Err(EPERM);
@@ -142,16 +149,22 @@ fn open_neighbour(ns: &NsCommon, direction: Direction, size: usize, arg: usize) 
     let neighbour = ns.as_mnt().ok_or(EINVAL)?.neighbour(direction)?;
     let info = MntInfo::new(&neighbour, size)?;
 
-    // The caller does not have to request the information.
+    // The information is optional.
     open(neighbour, || if arg != 0 { info.put(arg) } else { Ok(()) })
 }
 
+/// Copies `bytes` to user space.
 fn put(arg: usize, bytes: &[u8]) -> Result {
     UserSlice::new(UserPtr::from_addr(arg), bytes.len())
         .writer()
         .write_slice(bytes)
 }
 
+/// Translates a pid between `ns` and the pid namespace of the current task.
+///
+/// # Errors
+///
+/// - `ESRCH` if the task does not exist, or is not visible in the target namespace.
 fn translate(
     ns: &PidNamespace,
     translation: Translation,
@@ -159,7 +172,7 @@ fn translate(
     arg: usize,
 ) -> Result<c_long> {
     let rcu = rcu::read_lock();
-    // CAST: C also truncates the argument to a `pid_t`.
+    // CAST: The C code also truncates the argument to a `pid_t`.
     let pid = arg as Pid;
     let (task, to) = match translation {
         Translation::FromFile => (ns.find_task(built_in!(), pid, &rcu), None),
@@ -171,7 +184,7 @@ fn translate(
         Number::Tgid => task.tgid_nr_ns(to),
     };
 
-    // The task is not visible in the other pid namespace.
+    // The task is not visible in the target pid namespace.
     if pid == 0 {
         return Err(ESRCH);
     }

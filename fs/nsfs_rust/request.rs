@@ -12,16 +12,16 @@ use kernel::{
     uapi, //
 };
 
-/// The pid of a task that is requested.
+/// The number of a task to return.
 #[derive(Clone, Copy)]
 pub(super) enum Number {
-    /// The pid of the thread.
+    /// The pid of the thread itself.
     Pid,
-    /// The pid of the thread-group leader.
+    /// The pid of its thread-group leader.
     Tgid,
 }
 
-/// The pid namespaces that a pid is translated between.
+/// The direction in which a pid is translated.
 #[derive(Clone, Copy)]
 pub(super) enum Translation {
     /// From the pid namespace of the file to that of the current task.
@@ -32,7 +32,7 @@ pub(super) enum Translation {
 
 /// An ioctl of nsfs.
 ///
-/// `size` is the size of `struct mnt_ns_info` that the caller uses. It is at least
+/// `size` is the size of the caller's `struct mnt_ns_info`, which is at least
 /// `MNT_NS_INFO_SIZE_VER0`.
 #[derive(Clone, Copy)]
 pub(super) enum Request {
@@ -54,8 +54,8 @@ impl TryFrom<u32> for Request {
     ///
     /// # Errors
     ///
-    /// - `ENOIOCTLCMD` if the number is not known, including its direction, or if its size is too
-    ///   small.
+    /// - `ENOIOCTLCMD` if the type, the number or the direction is unknown.
+    /// - `ENOIOCTLCMD` if the size is less than `MNT_NS_INFO_SIZE_VER0`.
     fn try_from(cmd: u32) -> Result<Self> {
         Ok(match cmd {
             uapi::NS_GET_USERNS => Self::UserNs,
@@ -73,7 +73,7 @@ impl TryFrom<u32> for Request {
     }
 }
 
-/// Parses the number of an extensible ioctl, which contains the size of the structure.
+/// Parses the number of an extensible ioctl, which contains the size of the caller's structure.
 fn extensible(cmd: u32) -> Result<Request> {
     let size = _IOC_SIZE(cmd);
     let is = |known: u32| {

@@ -19,9 +19,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// `IORING_OP_NAME_TO_HANDLE_AT`
+/// The operation `IORING_OP_NAME_TO_HANDLE_AT`.
 ///
-/// | entry                  | argument of name_to_handle_at(2) |
+/// | field                  | argument of name_to_handle_at(2) |
 /// |------------------------|----------------------------------|
 /// | `fd`                   | `dirfd`                          |
 /// | `addr`                 | `pathname`                       |
@@ -29,12 +29,13 @@ use kernel::{
 /// | `addr3`                | `mount_id`                       |
 /// | `name_to_handle_flags` | `flags`                          |
 pub(crate) struct NameToHandle {
-    /// The descriptor whose file is encoded without a lookup.
+    /// The descriptor of the file, if no path lookup is required.
     fd: Option<u32>,
     dfd: c_int,
     name: DelayedFilename,
     request: fhandle::NameToHandle,
-    /// An error is returned after one of the lookup.
+    /// The size of the caller's buffer. `issue()` returns the error here after those of the lookup,
+    /// as the system call does.
     room: Result<u32>,
 }
 

@@ -33,12 +33,12 @@ use kernel::{
     prelude::*, //
 };
 
-/// The open flags that make opening modify the filesystem, which may block.
+/// The open flags that modify the filesystem. Opening with one of them may block.
 const FORCE_ASYNC: u32 = O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY);
 
-/// `IORING_OP_OPEN_BY_HANDLE_AT`
+/// The operation `IORING_OP_OPEN_BY_HANDLE_AT`.
 ///
-/// | entry        | argument of open_by_handle_at(2)         |
+/// | field        | argument of open_by_handle_at(2)         |
 /// |--------------|------------------------------------------|
 /// | `fd`         | `mount_fd`                               |
 /// | `addr`       | `handle`                                 |
@@ -47,13 +47,14 @@ const FORCE_ASYNC: u32 = O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY);
 pub(crate) struct OpenByHandle {
     mount_fd: c_int,
     oflags: u32,
-    /// An error is returned after one of the permission check.
+    /// The handle. `issue()` returns the error here after that of the permission check, as the system
+    /// call does.
     handle: Result<KBox<FileHandle>>,
     target: Target,
 }
 
 impl OpenByHandle {
-    /// Opens the file. If `wait` is `false`, fails with `EAGAIN` instead of blocking.
+    /// Executes the operation. If `wait` is `false`, fails with `EAGAIN` instead of blocking.
     fn run(&mut self, cx: &mut Issue<'_>, wait: bool) -> Result<c_int> {
         let oflags = self.oflags;
         let flags = if wait {

@@ -4,7 +4,7 @@
 #include "../../io_uring/filetable.h"
 #include "../../io_uring/io_uring.h"
 
-/* Sets the result of a request; returns what ->issue() returns after that. */
+/* Sets the result of a request and returns the return value for ->issue(). */
 __rust_helper int rust_helper_io_issue_complete(struct io_kiocb *req, s32 res)
 {
 	if (res < 0)

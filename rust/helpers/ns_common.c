@@ -4,7 +4,7 @@
 #include <linux/proc_ns.h>
 #include <linux/user_namespace.h>
 
-/* bindgen does not see the members of the anonymous struct ns_tree. */
+/* bindgen generates no accessor for ns_id, a member of an anonymous struct. */
 __rust_helper u64 rust_helper_ns_common_id(const struct ns_common *ns)
 {
 	return ns->ns_id;

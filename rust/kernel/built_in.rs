@@ -2,20 +2,24 @@
 
 //! Interfaces for code that is built into the kernel.
 //!
-//! The `kernel` crate is the same for modules and for built-in code, and most of its functions are
-//! inlined into their callers. A function that rests on a C symbol without `EXPORT_SYMBOL` can
-//! therefore be named in a module, but the module does not link. The entry points of such
-//! interfaces take a [`BuiltIn`]. The macro [`built_in!`](macro@crate::built_in) creates it in
-//! built-in code, and is a compile error in a module, at the line of the call.
+//! Modules and built-in code share the `kernel` crate, and most of its functions are inlined into
+//! their callers. A module can call a function that uses a C symbol without `EXPORT_SYMBOL`: the
+//! call compiles, and modpost reports an undefined symbol.
+//!
+//! The entry points of such interfaces take a [`BuiltIn`]. The macro
+//! [`built_in!`](macro@crate::built_in) creates the token in built-in code. In a module, the macro
+//! fails to compile.
 
-/// A token of code that is built into the kernel. Created by [`built_in!`](macro@crate::built_in).
+/// Proof that the caller is built into the kernel.
+///
+/// [`built_in!`](macro@crate::built_in) creates the value.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::BuiltIn;
 ///
-/// /// Rests on C symbols that are not exported.
+/// /// Uses C symbols that are not exported.
 /// fn not_for_modules(_: BuiltIn) {}
 ///
 /// not_for_modules(kernel::built_in!());
@@ -24,7 +28,7 @@
 pub struct BuiltIn(());
 
 impl BuiltIn {
-    /// Creates a token. Only for [`built_in!`](macro@crate::built_in).
+    /// Creates a token for [`built_in!`](macro@crate::built_in).
     ///
     /// # Safety
     ///
@@ -44,12 +48,12 @@ macro_rules! built_in {
     () => {{
         #[cfg(MODULE)]
         ::core::compile_error!(
-            "this interface is for code that is built into the kernel: it rests on symbols that \
-             are not exported to modules"
+            "this interface is for code that is built into the kernel: it uses symbols that are \
+             not exported to modules"
         );
 
-        // SAFETY: Kbuild sets `MODULE` for each crate that is not built in, for which the line
-        // above does not compile.
+        // SAFETY: Kbuild sets `MODULE` for each crate that is not built in, so the line above stops
+        // the compilation of a module.
         unsafe { $crate::built_in::BuiltIn::new() }
     }};
 }

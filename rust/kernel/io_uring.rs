@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations of io_uring.
+//! io_uring operations.
 //!
-//! An operation is a type that implements [`Opcode`]. A value is created from a submission queue
-//! entry and consumed when the request is issued.
+//! An operation is a type that implements [`Opcode`]. `prep()` creates a value from a submission
+//! queue entry. `issue()` consumes it.
 //!
 //! ```text
 //!             prep()               issue()

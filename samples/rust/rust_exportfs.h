@@ -5,13 +5,13 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Size of a name, with its terminating NUL. */
+/* Size of a name, including its terminating NUL. */
 #define RUST_EXPORTFS_NAME_SIZE		32
 
-/* Limit for the capacity of an object, in bytes. */
+/* Maximum capacity of an object in bytes. */
 #define RUST_EXPORTFS_SIZE_MAX		(64 * 1024)
 
-/* Limits for a user: number of objects, and their total capacity in bytes. */
+/* Limits of a user: number of objects, and their total capacity in bytes. */
 #define RUST_EXPORTFS_USER_OBJECTS	64
 #define RUST_EXPORTFS_USER_BYTES	(256 * 1024)
 
@@ -28,13 +28,13 @@ struct rust_exportfs_remove {
 	char name[RUST_EXPORTFS_NAME_SIZE];
 };
 
-/* Create an object. Returns a file descriptor of it. */
+/* Create an object and return a file descriptor of its file. */
 #define RUST_EXPORTFS_MAKE	_IOW('|', 0x90, struct rust_exportfs_make)
 
-/* Remove an object of the caller. */
+/* Remove an object that the caller owns. */
 #define RUST_EXPORTFS_REMOVE	_IOW('|', 0x91, struct rust_exportfs_remove)
 
-/* Return a file descriptor to pass to open_by_handle_at(2) as mount_fd. */
+/* Return a file descriptor for the argument mount_fd of open_by_handle_at(2). */
 #define RUST_EXPORTFS_ANCHOR	_IO('|', 0x92)
 
 #endif /* _SAMPLES_RUST_EXPORTFS_H */

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rust sample of a pseudo filesystem whose files are reopened by file handles.
+//! Rust pseudo filesystem sample, with file handles.
 //!
-//! A device creates objects. An object stores a few bytes, belongs to a user and has a file. The
-//! owner can store a file handle of it and close the file: after an exec, a restart or a crash of
-//! the program, open_by_handle_at(2) opens the object again, without privileges. Handles are
-//! signed, so they cannot be guessed. The objects and their handles are valid until the module is
-//! unloaded.
+//! The device `/dev/rust_exportfs` creates objects. An object stores a few bytes, belongs to a user
+//! and has a file. The owner can store the file handle of the object and close the file. After an
+//! exec, a restart or a crash of the program, open_by_handle_at(2) opens the file again, without
+//! privileges. Handles are signed, so they cannot be guessed. Objects and handles are valid until
+//! the module is unloaded.
 //!
-//! Only its owner can open an object by handle. Everybody else gets `ESTALE`, root included: root
-//! can become the owner, so an exception for `CAP_DAC_OVERRIDE` would only add a rule to get wrong.
+//! Only the owner can open an object by handle. All other users get `ESTALE`, including root, who
+//! can become the owner first. There is no exception for `CAP_DAC_OVERRIDE`.
 //!
-//! Only root can open the device after the module has been loaded. `chmod 666 /dev/rust_exportfs`
-//! lets all users open it.
+//! Only root can open the device after the module is loaded. `chmod 666 /dev/rust_exportfs` allows
+//! all users to open it.
 //!
 //! Below is a userspace C program that exercises this sample's functionality.
 //!
 //! ```c
-//! // store NAME: creates an object from the standard input, and prints its handle
-//! // fetch: reads a handle from the standard input, and prints the content of the object
-//! // remove NAME: removes an object
+//! // store NAME: create an object from standard input, and write its handle to standard output
+//! // fetch: read a handle from standard input, and write the content of the object
+//! // remove NAME: remove an object
 //!
 //! #define _GNU_SOURCE
 //! #include <err.h>
@@ -68,7 +68,7 @@
 //!   union handle handle;
 //!   int anchor, fd;
 //!
-//!   // The kernel reads handle_bytes bytes, so a larger value would go beyond the buffer.
+//!   // The kernel reads handle_bytes bytes: a larger value would exceed the buffer.
 //!   if (read(STDIN_FILENO, &handle, sizeof(handle)) != sizeof(handle) ||
 //!       handle.fh.handle_bytes != RUST_EXPORTFS_HANDLE_SIZE)
 //!     errx(1, "not a handle of rust_exportfs");
@@ -165,16 +165,16 @@ use kernel::{
     }, //
 };
 
-/// The size of a name, with its terminating NUL.
+/// The size of a name, including its terminating NUL.
 const NAME_SIZE: usize = 32;
 
-/// The limit for the capacity of an object, in bytes.
+/// The maximum capacity of an object in bytes.
 const SIZE_MAX: usize = 64 * 1024;
 
-/// The limit for the number of objects of a user, including removed ones that are still open.
+/// The maximum number of objects of a user, including removed objects that are still open.
 const USER_OBJECTS: usize = 64;
 
-/// The limit for the total capacity of the objects of a user, in bytes.
+/// The maximum total capacity of the objects of a user in bytes.
 const USER_BYTES: usize = 256 * 1024;
 
 /// `struct rust_exportfs_make`.
@@ -207,7 +207,8 @@ pseudo::file_system_type! {
 }
 
 kernel::sync::global_lock! {
-    // SAFETY: `RustExportfs::init` initialises it before it registers the device.
+    // SAFETY: `RustExportfs::init()` initialises the lock before it registers the device, and
+    // nothing else uses the lock before that.
     unsafe(uninit) static STORE: Mutex<Option<Arc<Store>>> = None;
 }
 
@@ -220,7 +221,7 @@ struct RustExportfs {
 
 impl kernel::InPlaceModule for RustExportfs {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // SAFETY: `init` is called once for a module.
+        // SAFETY: The kernel calls `init()` exactly once for a module.
         unsafe { STORE.init() };
 
         try_pin_init!(Self {
@@ -232,7 +233,7 @@ impl kernel::InPlaceModule for RustExportfs {
     }
 }
 
-/// Keeps the store in [`STORE`] while it exists.
+/// Keeps the store in [`STORE`] for as long as the value exists.
 struct Published;
 
 impl Published {
@@ -252,7 +253,7 @@ impl Drop for Published {
     }
 }
 
-/// All objects.
+/// The objects of all users, and the key that signs their handles.
 #[pin_data]
 struct Store {
     key: Arc<FhKey>,
@@ -299,17 +300,22 @@ impl Store {
         Object::new(self.new_id(), owner, &self.key, capacity, Some(charge))
     }
 
-    /// Returns a number that no other object has ever had.
+    /// Returns a number that was never used for another object.
     fn new_id(&self) -> u64 {
         let mut objects = self.objects.lock();
         let id = objects.next_id;
 
-        // At a billion objects a second, this wraps after five hundred years.
+        // At 10^9 objects a second, the number wraps after more than 500 years.
         objects.next_id = id.wrapping_add(1);
         id
     }
 
     /// Adds an object to the store.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST` if the owner has an object with that name.
+    /// - `ENOMEM` if memory allocation fails.
     fn insert(&self, name: Name, object: Arc<Object>) -> Result {
         let key = (uid_number(object.owner), name);
         let by_name = RBTreeNode::new(key, object.id, GFP_KERNEL_ACCOUNT)?;
@@ -324,7 +330,7 @@ impl Store {
         Ok(())
     }
 
-    /// Looks up an object of `owner`.
+    /// Looks up an object that belongs to `owner`.
     fn find(&self, id: u64, owner: Kuid) -> Option<Arc<Object>> {
         let objects = self.objects.lock();
 
@@ -335,7 +341,13 @@ impl Store {
             .cloned()
     }
 
-    /// Removes an object of `owner`. Its memory is freed when its last file is closed.
+    /// Removes an object that belongs to `owner`.
+    ///
+    /// The memory of the object is freed when its last file is closed.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT` if `owner` has no object with that name.
     fn remove(&self, name: Name, owner: Kuid) -> Result {
         let mut objects = self.objects.lock();
         let id = objects
@@ -350,18 +362,26 @@ impl Store {
     }
 }
 
-/// Returns a key for `uid` in the trees. User space must not see it, because it ignores the user
-/// namespace.
+/// Returns `uid` as a key for the trees.
+///
+/// The number must not be passed to user space, because it is not translated to the user namespace
+/// of the caller.
 fn uid_number(uid: Kuid) -> u32 {
     uid.into_raw().val
 }
 
-/// The name of an object, with one or more NULs at the end.
+/// The name of an object, padded with at least one NUL.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 struct Name([u8; NAME_SIZE]);
 
 impl Name {
-    /// Reads a name from user space. Ignores the bytes after the first NUL.
+    /// Reads a name from user space, and ignores the bytes after the first NUL.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT` if the memory is not accessible.
+    /// - `ENAMETOOLONG` if there is no NUL.
+    /// - `EINVAL` if the name is empty.
     fn read(reader: &mut UserSliceReader) -> Result<Self> {
         let mut name = [0; NAME_SIZE];
 
@@ -378,7 +398,7 @@ impl Name {
     }
 }
 
-/// The resources that each user has.
+/// The resources that each user consumes.
 #[pin_data]
 struct Quota {
     #[pin]
@@ -397,7 +417,7 @@ impl Quota {
         })
     }
 
-    /// Charges a user for an object until the result is dropped.
+    /// Charges a user for an object. Dropping the result removes the charge.
     ///
     /// # Errors
     ///
@@ -463,10 +483,10 @@ impl Drop for Charge {
     }
 }
 
-/// The number of the object whose files are anchors. The number 1 is that of the root directory.
+/// The number of the anchor object. The root directory has the number 1.
 const ANCHOR_ID: u64 = 2;
 
-/// An object: some bytes that belong to a user.
+/// An object: a few bytes that belong to a user.
 #[pin_data]
 struct Object {
     id: u64,
@@ -497,7 +517,7 @@ impl pseudo::Object for Object {
         let is_at_end = usize::try_from(*pos)? >= data.len();
         let read = iov.simple_read_from_buffer(pos, &data)?;
 
-        // There is something to read and room for it, but nothing could be copied.
+        // `iov` has room and the object has data, so the user memory is not accessible.
         if read == 0 && !is_at_end && !iov.is_empty() {
             return Err(EFAULT);
         }
@@ -535,12 +555,12 @@ impl Object {
         )
     }
 
-    /// Writes at `pos`, up to the capacity. Fills a gap before `pos` with zeros.
+    /// Writes at `pos`, up to the capacity of the object. Fills a gap before `pos` with zeros.
     ///
     /// # Errors
     ///
-    /// - `EFBIG` if `pos` is not below the capacity.
-    /// - `EFAULT` if no byte can be read from `iov`.
+    /// - `EFBIG` if `pos` is not less than the capacity.
+    /// - `EFAULT` if no byte can be copied from `iov`.
     fn write(&self, pos: usize, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let end = self.capacity.min(pos.saturating_add(iov.len()));
         if end <= pos {
@@ -565,7 +585,7 @@ impl Object {
     }
 }
 
-/// The content of a handle: it identifies an object.
+/// The payload of a handle: the number of an object, which is never reused.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct ObjectId {
@@ -584,7 +604,7 @@ impl pseudo::FileSystem for ExportFs {
     const MAGIC: usize = 0x72657866;
 }
 
-/// The flags that open_by_handle_at(2) accepts here. The system call adds `O_LARGEFILE`.
+/// The flags that open_by_handle_at(2) accepts. The system call adds `O_LARGEFILE`.
 const VALID_OPEN_FLAGS: u32 =
     O_RDONLY | O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_LARGEFILE;
 
@@ -605,7 +625,9 @@ impl Operations for ExportFs {
         encoder.store(|| Signed::new(ObjectId { id }, key))
     }
 
-    /// Looks up an object of the caller. Objects of other users do not exist for the caller.
+    /// Looks up an object that belongs to the caller.
+    ///
+    /// An object of another user is treated like one that does not exist.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let store = Store::get()?;
         let object = fid
@@ -624,7 +646,7 @@ impl Operations for ExportFs {
     }
 }
 
-/// An open file of the device, which keeps the filesystem mounted.
+/// The data of an open file of the device. It holds a mount of the filesystem.
 struct Device {
     store: Arc<Store>,
     mount: pseudo::Mount<ExportFs>,
@@ -661,7 +683,7 @@ impl Device {
         let object = self.store.make(Kuid::current_euid(), capacity as usize)?;
         let file = self.mount.open(object.clone(), O_RDWR)?;
 
-        // Nothing may fail after this.
+        // `insert()` makes the object visible, so no later step may fail.
         self.store.insert(name, object)?;
         Ok(install(fd, file))
     }
@@ -673,7 +695,7 @@ impl Device {
         Ok(0)
     }
 
-    /// Opens a file that open_by_handle_at(2) takes as its mount.
+    /// Opens a file of the anchor, for the argument `mount_fd` of open_by_handle_at(2).
     fn anchor(&self) -> Result<isize> {
         let fd = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
         let file = self.mount.open(self.store.anchor.clone(), O_RDONLY)?;

@@ -17,27 +17,27 @@ mod owned;
 
 pub use self::owned::OwnedDentry;
 
-/// A positive `struct dentry`: one that has an inode.
+/// A positive `struct dentry`: a dentry that has an inode.
 ///
-/// References are borrowed from an owner that keeps the dentry and its superblock: a
-/// [`Path`](super::Path), an [`OwnedDentry`], or the caller of an operation. A reference to the
-/// dentry alone does not keep the superblock active, so this type is not
+/// A `&Dentry` borrows from an owner that keeps the dentry referenced and its superblock active: a
+/// [`Path`](super::Path), an [`OwnedDentry`], or the caller of an export operation. A reference to
+/// the dentry does not keep the superblock active, so this type is not
 /// [`AlwaysRefCounted`](crate::sync::aref::AlwaysRefCounted).
 ///
 /// # Invariants
 ///
-/// For as long as a reference to the dentry exists,
+/// While a `&Dentry` exists:
 ///
-/// - its refcount is positive,
-/// - it is positive, and `d_inode` does not change, and
-/// - its superblock is active.
+/// - The refcount of the dentry is positive.
+/// - The dentry has an inode, and `d_inode` does not change.
+/// - The superblock is active.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::fs::Dentry;
 ///
-/// /// Returns whether two names are hard links to the same file.
+/// /// Returns `true` if both names are hard links to the same file.
 /// fn is_same_file(a: &Dentry, b: &Dentry) -> bool {
 ///     core::ptr::eq(a.inode(), b.inode())
 /// }
@@ -50,14 +50,14 @@ impl Dentry {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that
+    /// The caller must ensure that:
     ///
-    /// - `ptr` points to a valid dentry that keeps a positive refcount for the duration of `'a`,
-    /// - the dentry is positive, and the caller has learnt this from a lookup, under `d_lock`, or
-    ///   by instantiating the dentry: each of these orders the write of `d_inode` before this call
-    ///   (the dentry then stays positive, because `d_delete()` only unhashes a dentry that others
-    ///   reference), and
-    /// - the superblock of the dentry stays active for the duration of `'a`.
+    /// - `ptr` points to a valid dentry that keeps a positive refcount for the duration of `'a`.
+    /// - The dentry is positive. The caller knows this from a lookup, from a read under `d_lock`, or
+    ///   because it instantiated the dentry. Each of these orders the write of `d_inode` before this
+    ///   call. The dentry stays positive because `d_delete()` only unhashes a dentry that has other
+    ///   references.
+    /// - The superblock of the dentry stays active for the duration of `'a`.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
         // INVARIANT: The caller ensures each of the type invariants for `'a`.
@@ -74,12 +74,13 @@ impl Dentry {
     /// Returns the inode.
     #[inline]
     pub fn inode(&self) -> &Inode {
-        // SAFETY: By the type invariants, the dentry is valid and `d_inode` does not change. The
-        // contract of `from_raw` orders the write of `d_inode` before this read.
+        // SAFETY: By the type invariants, the dentry is valid and `d_inode` does not change.
+        // `from_raw()` requires that the write of `d_inode` is ordered before this read.
         let inode = unsafe { (*self.as_raw()).d_inode };
 
-        // SAFETY: By the type invariants, the dentry is positive while `self` is borrowed. A
-        // positive dentry holds a reference to its inode, which is on the same superblock.
+        // SAFETY: By the type invariants, the dentry is positive and its superblock is active while
+        // `self` is borrowed. A positive dentry holds a reference to its inode, and both are on the
+        // same superblock.
         unsafe { Inode::from_raw(inode) }
     }
 
@@ -90,8 +91,8 @@ impl Dentry {
         unsafe { bindings::d_is_dir(self.as_raw()) }
     }
 
-    /// Returns `true` if the dentry is disconnected (`DCACHE_DISCONNECTED`): its path to the root
-    /// of the filesystem is not known.
+    /// Returns `true` if `DCACHE_DISCONNECTED` is set: the path from the root of the filesystem to
+    /// the dentry is not known.
     #[inline]
     pub fn is_disconnected(&self) -> bool {
         // SAFETY: The dentry is valid by the type invariants. The read is volatile because the

@@ -2,11 +2,11 @@
 
 //! File handles.
 //!
-//! name_to_handle_at(2) encodes a few bytes that identify a file on its filesystem.
-//! open_by_handle_at(2) decodes them and opens the file. User space can present any bytes at any
-//! time.
+//! A file handle is a few bytes that identify a file on its filesystem. name_to_handle_at(2)
+//! encodes a handle. open_by_handle_at(2) decodes it and opens the file. User space can pass any
+//! bytes to open_by_handle_at(2).
 //!
-//! A filesystem implements [`Operations`]. The types stand for these C names:
+//! A filesystem that supports file handles implements [`Operations`]. The types of this module:
 //!
 //! | type                      | C name                                                         |
 //! |---------------------------|----------------------------------------------------------------|
@@ -20,7 +20,7 @@
 //! | [`Signed`], [`Payload`]   | a handle with a MAC, as from `fh_append_mac()` in nfsd         |
 //! | [`FhKey`]                 | `siphash_key_t`, such as the `fh_key` of nfsd                  |
 //!
-//! The types of [`kernel::fs`](super) that they use:
+//! The types of [`kernel::fs`](super) in their signatures:
 //!
 //! | type                      | C name                                                         |
 //! |---------------------------|----------------------------------------------------------------|
@@ -76,8 +76,8 @@ pub use self::{
     table::Table, //
 };
 
-/// The size of the units in which the length of a handle is counted, in bytes.
+/// The size in bytes of a unit. exportfs counts the length of a handle in these units.
 const UNIT: usize = size_of::<u32>();
 
-/// The maximum size of a handle, in bytes.
+/// The maximum size of a handle in bytes.
 const MAX_HANDLE_SZ: usize = crate::bindings::MAX_HANDLE_SZ as usize;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! File handles of user space: name_to_handle_at(2) and open_by_handle_at(2).
+//! The system calls name_to_handle_at(2) and open_by_handle_at(2).
 //!
-//! A `struct file_handle` has a header of eight bytes and up to 128 bytes that the filesystem
-//! defines, in native byte order:
+//! A `struct file_handle` consists of a header of eight bytes and up to 128 bytes that the
+//! filesystem defines. Integers are in native byte order.
 //!
 //! | offset | size   | field                                                           |
 //! |--------|--------|-----------------------------------------------------------------|
@@ -11,8 +11,8 @@
 //! | 4      | 4      | `handle_type`: the fileid type, and flags (`FILEID_IS_*`) in bits 16..31 |
 //! | 8      | 0..128 | `f_handle`                                                      |
 //!
-//! A handle is untrusted and may change while it is read. Each byte is therefore read once, and
-//! the header is checked before the rest is read.
+//! The handle to decode is untrusted, and user space can change it during the system call. The
+//! kernel therefore reads each byte once, and checks the header before it reads `f_handle`.
 //!
 //! | type               | C                                                               |
 //! |--------------------|-----------------------------------------------------------------|
@@ -22,7 +22,7 @@
 //! | [`decode`]         | `handle_to_path()`                                              |
 //! | [`FhFlags`]        | `EXPORT_FH_*`                                                   |
 //!
-//! The io_uring operations use the same types as the system calls. The entry points of the system
+//! The system calls and the io_uring operations use the same types. The entry points of the system
 //! calls and the permission check of open_by_handle_at(2) are in C. All functions must be called
 //! in task context and may sleep.
 //!

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of files that user space passes.
+//! File names from user space.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -23,43 +23,47 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A file name that was copied from user space: `struct filename`.
+/// A file name that was copied from user space (`struct filename`).
 ///
-/// The name may belong to the audit record of the current system call. A name that is used later,
-/// or by another thread, is a [`DelayedFilename`].
+/// The audit record of the current system call may refer to the name, so the name cannot be used
+/// after the system call or by another thread. [`delay`](Self::delay) converts it into a
+/// [`DelayedFilename`], which can.
 ///
 /// # Invariants
 ///
-/// `name` points to a valid `struct filename` and owns a reference to it.
+/// `name` points to a valid `struct filename`. The value owns a reference to it.
 pub struct Filename {
     name: NonNull<bindings::filename>,
-    /// The reference count is not atomic.
+    /// The refcount of the name is not atomic.
     _not_send: NotThreadSafe,
 }
 
 impl Filename {
-    /// Copies a name from user space, which may be empty if `at_flags` contains `AT_EMPTY_PATH`.
+    /// Copies a file name from user space.
     ///
-    /// C: `getname_uflags()`. May sleep.
+    /// The name may be empty if `at_flags` contains `AT_EMPTY_PATH`. May sleep.
+    ///
+    /// C: `getname_uflags()`.
     ///
     /// # Errors
     ///
     /// - `EFAULT` if the memory is not accessible.
-    /// - `ENOENT` if the name is empty and must not be.
-    /// - `ENAMETOOLONG` if the name is longer than `PATH_MAX`.
-    /// - `ENOMEM` if there is not enough memory.
+    /// - `ENOENT` if the name is empty and `at_flags` does not contain `AT_EMPTY_PATH`.
+    /// - `ENAMETOOLONG` if the name and its terminating NUL exceed `PATH_MAX` bytes.
+    /// - `ENOMEM` if memory allocation fails.
     #[inline]
     pub fn from_user(_: BuiltIn, name: UserPtr, at_flags: u32) -> Result<Self> {
         // SAFETY: `getname_uflags()` accepts any user pointer and any flags.
-        // CAST: A bit field of the same size.
+        // CAST: The flags are a bit field of the same width.
         let name = from_err_ptr(unsafe {
             bindings::getname_uflags(name.as_const_ptr().cast(), at_flags as c_int)
         })?;
 
-        // SAFETY: `getname_uflags()` returns a valid pointer or an error pointer.
+        // SAFETY: `getname_uflags()` returns a valid pointer or an error pointer, and `name` is not
+        // an error pointer.
         let name = unsafe { NonNull::new_unchecked(name) };
 
-        // INVARIANT: `getname_uflags()` returns a reference.
+        // INVARIANT: `getname_uflags()` returned an owned reference.
         Ok(Self {
             name,
             _not_send: NotThreadSafe,
@@ -72,25 +76,27 @@ impl Filename {
         self.name.as_ptr()
     }
 
-    /// Removes the name from the current system call, so that it can be used later.
+    /// Detaches the name from the current system call.
     ///
-    /// C: `putname_to_delayed()`, which copies a name that belongs to an audit record. May sleep.
+    /// If an audit record refers to the name, the result is a copy. May sleep.
+    ///
+    /// C: `putname_to_delayed()`.
     ///
     /// # Errors
     ///
-    /// - `ENOMEM` if there is not enough memory for a copy.
+    /// - `ENOMEM` if memory allocation fails.
     #[inline]
     pub fn delay(self) -> Result<DelayedFilename> {
         let this = ManuallyDrop::new(self);
         let mut delayed = MaybeUninit::uninit();
 
-        // SAFETY: `delayed` may be written. By the type invariants, `this` owns a reference, which
-        // `putname_to_delayed()` consumes.
+        // SAFETY: `delayed` is valid for writes. By the type invariants, `this` owns a reference to
+        // the name. `putname_to_delayed()` consumes it, also on failure.
         let ret = unsafe { bindings::putname_to_delayed(delayed.as_mut_ptr(), this.as_raw()) };
         to_result(ret)?;
 
-        // INVARIANT: On success, `delayed` owns a name.
-        // SAFETY: On success, `delayed` is initialised.
+        // INVARIANT: The call above succeeded, so `delayed` owns a name without an audit record.
+        // SAFETY: The call above succeeded, so `delayed` is initialised.
         Ok(DelayedFilename(unsafe { delayed.assume_init() }))
     }
 }
@@ -98,35 +104,39 @@ impl Filename {
 impl Drop for Filename {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, `self` owns a reference.
+        // SAFETY: By the type invariants, `self` owns a reference to the name.
         unsafe { bindings::putname(self.as_raw()) };
     }
 }
 
-/// A file name for a later operation or another thread: `struct delayed_filename`.
+/// A file name that another thread may use after the system call (`struct delayed_filename`).
 ///
 /// # Invariants
 ///
-/// Owns the only reference to a `struct filename`, which is not part of an audit record.
+/// The value owns the only reference to a `struct filename`. No audit record refers to the name.
 pub struct DelayedFilename(bindings::delayed_filename);
 
-// SAFETY: By the type invariants, nothing else refers to the name.
+// SAFETY: By the type invariants, the value owns the only reference to the name, so any thread may
+// use and drop it.
 unsafe impl Send for DelayedFilename {}
 
 impl DelayedFilename {
-    /// Copies a name from user space, which may be empty if `at_flags` contains `AT_EMPTY_PATH`.
+    /// Copies a file name from user space.
     ///
-    /// C: `delayed_getname_uflags()`. May sleep.
+    /// The name may be empty if `at_flags` contains `AT_EMPTY_PATH`. May sleep.
+    ///
+    /// C: `delayed_getname_uflags()`.
     ///
     /// # Errors
     ///
-    /// As for [`Filename::from_user`].
+    /// - The errors of [`Filename::from_user`].
     #[inline]
     pub fn from_user(_: BuiltIn, name: UserPtr, at_flags: u32) -> Result<Self> {
         let mut delayed = MaybeUninit::uninit();
 
-        // SAFETY: `delayed` may be written. Any user pointer and any flags may be passed.
-        // CAST: A bit field of the same size.
+        // SAFETY: `delayed` is valid for writes. `delayed_getname_uflags()` accepts any user pointer
+        // and any flags.
+        // CAST: The flags are a bit field of the same width.
         to_result(unsafe {
             bindings::delayed_getname_uflags(
                 delayed.as_mut_ptr(),
@@ -135,24 +145,25 @@ impl DelayedFilename {
             )
         })?;
 
-        // INVARIANT: On success, `delayed` owns a name.
-        // SAFETY: On success, `delayed` is initialised.
+        // INVARIANT: The call above succeeded, so `delayed` owns a name without an audit record.
+        // SAFETY: The call above succeeded, so `delayed` is initialised.
         Ok(Self(unsafe { delayed.assume_init() }))
     }
 
-    /// Makes the name part of the current operation.
+    /// Attaches the name to the current system call and its audit record.
     ///
     /// C: `complete_getname()`.
     #[inline]
     pub fn complete(self) -> Filename {
         let mut this = ManuallyDrop::new(self);
 
-        // SAFETY: By the type invariants, `this` owns a name. It is not dropped.
+        // SAFETY: By the type invariants, `this` owns a name. `complete_getname()` consumes it, and
+        // `ManuallyDrop` prevents that `this` drops it again.
         let name = unsafe { bindings::complete_getname(&mut this.0) };
 
-        // INVARIANT: `complete_getname()` returns the reference.
+        // INVARIANT: `complete_getname()` returned the owned reference.
         Filename {
-            // SAFETY: By the type invariants, the name is not null.
+            // SAFETY: `complete_getname()` returns the name that `this` owned, which is not null.
             name: unsafe { NonNull::new_unchecked(name) },
             _not_send: NotThreadSafe,
         }
@@ -162,7 +173,7 @@ impl DelayedFilename {
 impl Drop for DelayedFilename {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, `self` owns a name.
+        // SAFETY: By the type invariants, `self` owns a name. It is not used after this call.
         unsafe { bindings::dismiss_delayed_filename(&mut self.0) };
     }
 }

@@ -13,15 +13,14 @@ use core::marker::PhantomData;
 
 /// A `struct inode` whose `i_private` points to a `P`.
 ///
-/// References are borrowed from an owner that keeps the inode: a dentry, or the caller of an
-/// operation.
+/// An `&Inode` borrows from an owner that keeps the inode referenced: a dentry, or the caller of an
+/// export operation.
 ///
 /// # Invariants
 ///
-/// - For as long as a reference to the inode exists, its refcount is positive and its superblock
-///   active.
-/// - If `P` is not zero-sized, `i_private` points to a `P` that is valid for as long as the inode
-///   is, and `i_private` does not change.
+/// - While an `&Inode` exists, the refcount of the inode is positive and its superblock is active.
+/// - If `P` is not zero-sized, `i_private` does not change and points to a `P` that is valid for as
+///   long as the inode.
 ///
 /// # Examples
 ///
@@ -48,12 +47,12 @@ impl<P> Inode<P> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that
+    /// The caller must ensure that:
     ///
-    /// - `ptr` points to a valid inode that keeps a positive refcount for the duration of `'a`,
-    /// - the superblock of the inode stays active for the duration of `'a`, and
-    /// - if `P` is not zero-sized, `i_private` points to a `P` that is valid for as long as the
-    ///   inode is, and `i_private` does not change.
+    /// - `ptr` points to a valid inode that keeps a positive refcount for the duration of `'a`.
+    /// - The superblock of the inode stays active for the duration of `'a`.
+    /// - If `P` is not zero-sized, `i_private` does not change and points to a `P` that is valid for
+    ///   as long as the inode.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
         // INVARIANT: The caller ensures each of the type invariants for `'a`.
@@ -71,7 +70,7 @@ impl<P> Inode<P> {
     #[inline]
     pub fn ino(&self) -> u64 {
         // SAFETY: The inode is valid by the type invariants. The read is volatile because some
-        // filesystems, such as FUSE, update the number of an inode that is in use.
+        // filesystems, such as FUSE, update `i_ino` of an inode that is in use.
         unsafe { (&raw const (*self.as_raw()).i_ino).read_volatile() }
     }
 
@@ -85,9 +84,9 @@ impl<P> Inode<P> {
         unsafe { SuperBlock::from_raw(sb) }
     }
 
-    /// Returns the private data of the filesystem (`i_private`).
+    /// Returns the private data (`i_private`).
     ///
-    /// A call on an inode type without private data is a build error.
+    /// A call on an `Inode<P>` with a zero-sized `P` is a build error.
     #[inline]
     pub fn private(&self) -> &P {
         const { assert!(size_of::<P>() != 0, "this inode type has no private data") };
@@ -96,7 +95,7 @@ impl<P> Inode<P> {
         let private = unsafe { (*self.as_raw()).i_private };
 
         // SAFETY: By the type invariants, `i_private` points to a `P` that is valid for as long as
-        // the inode is.
+        // the inode.
         unsafe { &*private.cast() }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files that have just been opened.
+//! Open files that no file descriptor refers to yet.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -16,24 +16,23 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-/// A file that has just been opened, before a file descriptor refers to it.
+/// An open file that no file descriptor refers to yet.
 ///
-/// Only functions that open a file return this type, such as [`Path::dentry_open`]. Until the file
-/// is published, its owner can still adjust `f_flags`. Converting the value into an
-/// [`ARef<File>`](ARef) publishes the file.
+/// Functions that open a file return this type, for example [`Path::dentry_open`]. The owner may
+/// change `f_flags` until it converts the value into an [`ARef<File>`](ARef), which it can install
+/// in a file descriptor.
 ///
-/// There is no way to borrow the [`File`]: a second reference could be used to install a file
-/// descriptor while the owner changes the flags.
+/// The type has no method that borrows the [`File`]: a borrower could take a second reference and
+/// install a file descriptor while the owner changes `f_flags`.
 ///
 /// # Invariants
 ///
-/// No file descriptor refers to the file, so fcntl(2) cannot change `f_flags` concurrently. The
-/// `open` operation of the file must not publish it, because `do_dentry_open()` itself still writes
-/// `f_flags` afterwards.
+/// No file descriptor refers to the file, so fcntl(2) does not change `f_flags` concurrently.
+/// `do_dentry_open()` relies on the same rule: it writes `f_flags` after the `->open()` of the file.
 ///
 /// # Examples
 ///
-/// A file that is already published does not become new again:
+/// An [`ARef<File>`](ARef) cannot be converted back:
 ///
 /// ```ignore
 /// fn reopen(file: ARef<File>) -> NewFile {
@@ -46,28 +45,32 @@ use core::ptr::NonNull;
 pub struct NewFile(ARef<File>);
 
 impl NewFile {
-    /// Takes ownership of the return value of a C function that opens a file.
+    /// Converts the return value of a C function that opens a file.
+    ///
+    /// # Errors
+    ///
+    /// - The error that `file` encodes.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `file` is an error pointer, or that
+    /// The caller must ensure that `file` is an error pointer, or a valid file for which:
     ///
-    /// - it points to a valid file, and the caller passes on ownership of one reference to it, and
-    /// - no file descriptor refers to the file.
+    /// - The caller owns one reference to the file and does not use it after this call.
+    /// - No file descriptor refers to the file.
     #[inline]
     pub(super) unsafe fn from_raw(file: *mut bindings::file) -> Result<Self> {
         let file = from_err_ptr(file)?;
 
-        // SAFETY: The caller ensures that `file`, which is no error pointer, is valid.
+        // SAFETY: `file` is not an error pointer, so the caller ensures that it is valid.
         let file = unsafe { NonNull::new_unchecked(file) };
 
         // INVARIANT: The caller ensures that no file descriptor refers to the file.
-        // SAFETY: The caller passes on a reference. Without a file descriptor, there is no call to
-        // `fdget_pos()` on the file.
+        // SAFETY: The caller passes ownership of a reference. No file descriptor refers to the file,
+        // so there is no active call to `fdget_pos()` on it.
         Ok(Self(unsafe { ARef::from_raw(file.cast()) }))
     }
 
-    /// Passes the reference on to C.
+    /// Consumes the value and returns its reference as a raw pointer.
     #[inline]
     pub(super) fn into_raw(self) -> *mut bindings::file {
         ARef::into_raw(self.0).as_ptr().cast()
@@ -83,13 +86,13 @@ impl NewFile {
     fn update_flags(&mut self, update: impl FnOnce(u32) -> u32) {
         let file = self.0.as_ptr();
 
-        // SAFETY: The reference keeps the file valid. By the type invariants, nothing writes
-        // `f_flags` concurrently.
+        // SAFETY: `self` owns a reference to the file. By the type invariants, `f_flags` is not
+        // written concurrently.
         let flags = update(unsafe { (*file).f_flags });
 
-        // SAFETY: The reference keeps the file valid. By the type invariants, nothing else writes
-        // `f_flags`. The write is volatile because an `open` operation that kept a reference to the
-        // file can read the flags.
+        // SAFETY: `self` owns a reference to the file. By the type invariants, `f_flags` is not
+        // written concurrently. The write is volatile because the `->open()` of the file may have
+        // kept a reference, whose holder reads `f_flags`.
         unsafe { (&raw mut (*file).f_flags).write_volatile(flags) };
     }
 }

@@ -16,42 +16,44 @@ use crate::{
     BuiltIn, //
 };
 
-/// Returns the dentry of a namespace, which is never [`None`].
+/// Returns the dentry of a namespace.
 ///
-/// If the namespace is inactive, this makes it active again. May sleep.
+/// The result is never [`None`]. An inactive namespace becomes active again. May sleep.
 ///
 /// C: `nsfs_get_dentry()`.
 ///
 /// # Errors
 ///
-/// - `ENOMEM` if the dentry cannot be allocated.
+/// - `ENOMEM` if memory allocation fails.
 #[inline]
 pub fn dentry(_: BuiltIn, ns: ARef<NsCommon>) -> Result<Option<OwnedDentry<'static>>> {
     let ns = ARef::into_raw(ns).cast().as_ptr();
 
-    // SAFETY: `ns` points to a namespace, whose reference the function consumes.
+    // SAFETY: `ns` points to a valid namespace. The function consumes the reference, also on
+    // failure.
     let dentry = unsafe { bindings::nsfs_get_dentry(ns) };
 
-    // SAFETY: `nsfs_get_dentry()` returns an owned reference to a dentry with an inode, or an error
-    // pointer. `nsfs_init()` mounts nsfs, and it is never unmounted.
+    // SAFETY: `nsfs_get_dentry()` returns an owned reference to a positive dentry, or an error
+    // pointer. `nsfs_init()` mounts nsfs, which is never unmounted.
     unsafe { OwnedDentry::from_kern_mount(dentry) }
 }
 
-/// Opens a file of a namespace with the credentials of the current task.
+/// Opens the nsfs file of a namespace with the credentials of the current task.
 ///
-/// If the namespace is inactive, this makes it active again. May sleep.
+/// An inactive namespace becomes active again. May sleep.
 ///
 /// C: `open_namespace_file()`.
 ///
 /// # Errors
 ///
-/// - `ENOMEM` if the dentry cannot be allocated.
+/// - `ENOMEM` if memory allocation fails.
 /// - The errors of `dentry_open()`.
 #[inline]
 pub fn open(_: BuiltIn, ns: ARef<NsCommon>) -> Result<NewFile> {
     let ns = ARef::into_raw(ns).cast().as_ptr();
 
-    // SAFETY: `ns` points to a namespace, whose reference the function consumes.
+    // SAFETY: `ns` points to a valid namespace. The function consumes the reference, also on
+    // failure.
     let file = unsafe { bindings::open_namespace_file(ns) };
 
     // SAFETY: `open_namespace_file()` returns an owned reference to a file that it allocated, or an

@@ -25,12 +25,13 @@ use core::{
 
 /// A `struct path`.
 ///
-/// A value owns a reference to the mount and one to the dentry. A `&Path` borrows both.
+/// A `Path` owns a reference to the mount and a reference to the dentry. A `&Path` borrows both.
 ///
 /// # Invariants
 ///
-/// `mnt` points to a valid mount and `dentry` to a positive dentry of the superblock of that mount.
-/// Both are referenced for as long as the path exists. The mount keeps the superblock active.
+/// - `mnt` points to a valid mount, which keeps the superblock active.
+/// - `dentry` points to a positive dentry on the superblock of the mount.
+/// - Both are referenced for as long as the path exists.
 ///
 /// # Examples
 ///
@@ -49,18 +50,19 @@ impl Path {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that
+    /// The caller must ensure that:
     ///
-    /// - `path` satisfies the type invariants, where the dentry is positive as
-    ///   [`Dentry::from_raw`] requires, and
-    /// - it passes on ownership of one reference to the mount and one to the dentry.
+    /// - `path` satisfies the type invariants, and the dentry is positive as [`Dentry::from_raw`]
+    ///   requires.
+    /// - The caller owns one reference to the mount and one to the dentry, and uses neither after
+    ///   this call.
     #[inline]
     pub unsafe fn from_owned(path: bindings::path) -> Self {
-        // INVARIANT: The caller ensures the type invariants, and passes on the references.
+        // INVARIANT: The caller ensures the type invariants and passes ownership of the references.
         Self(Opaque::new(path))
     }
 
-    /// Looks up a name, relative to the directory `dfd`.
+    /// Looks up a name relative to the directory `dfd`.
     ///
     /// May sleep.
     ///
@@ -69,7 +71,7 @@ impl Path {
     /// # Errors
     ///
     /// - `ESRCH` if the current task is exiting.
-    /// - The errors of the lookup.
+    /// - The errors of `filename_lookup()`, such as `ENOENT` and `EACCES`.
     #[inline]
     pub fn lookup(dfd: c_int, name: &Filename, lookup: LookupFlags) -> Result<Self> {
         check_fs()?;
@@ -77,15 +79,15 @@ impl Path {
         let mut path = MaybeUninit::<Self>::uninit();
         let raw = path.as_mut_ptr().cast();
 
-        // SAFETY: `name` is valid and `raw` may be written. The task has the `fs` that the lookup
-        // starts from, and descriptors. A null pointer stands for the root directory of the task.
+        // SAFETY: `name` is valid and `raw` is valid for writes. `check_fs()` succeeded, so the task
+        // has a `fs_struct` and a descriptor table. A null `root` selects the root of the task.
         to_result(unsafe {
             bindings::filename_lookup(dfd, name.as_raw(), lookup.into(), raw, ptr::null())
         })?;
 
-        // INVARIANT: `filename_lookup()` returns owned references. `LookupFlags` contains neither
-        // `LOOKUP_PARENT` nor `LOOKUP_CREATE`, so the dentry is positive.
-        // SAFETY: `filename_lookup()` succeeded, so it initialised the path.
+        // INVARIANT: On success, `filename_lookup()` returns owned references. `LookupFlags`
+        // contains neither `LOOKUP_PARENT` nor `LOOKUP_CREATE`, so the dentry is positive.
+        // SAFETY: `filename_lookup()` succeeded, so it initialised `path`.
         Ok(unsafe { path.assume_init() })
     }
 
@@ -94,7 +96,7 @@ impl Path {
     /// # Safety
     ///
     /// The caller must ensure that `ptr` points to a path that satisfies the type invariants for
-    /// the duration of `'a`, where the dentry is positive as [`Dentry::from_raw`] requires.
+    /// the duration of `'a`, and that the dentry is positive as [`Dentry::from_raw`] requires.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::path) -> &'a Self {
         // INVARIANT: The caller ensures each of the type invariants for `'a`.
@@ -115,24 +117,28 @@ impl Path {
         let dentry = unsafe { (*self.as_raw()).dentry };
 
         // SAFETY: By the type invariants, the dentry is positive and referenced, and its superblock
-        // active, for as long as the path exists.
+        // is active, for as long as the path exists.
         unsafe { Dentry::from_raw(dentry) }
     }
 
     /// Opens the file with the credentials of the current task, without a permission check.
     ///
-    /// The caller decides who may open the file. As in C, neither the mode of the file, nor its
-    /// ACLs, nor the directories of the path are checked. Security modules, fanotify and leases
-    /// apply, and a file on a read-only mount is not opened for writing. May sleep.
+    /// The caller must check that the task may open the file: `dentry_open()` checks neither the
+    /// mode and the ACLs of the file nor the directories of the path. Security modules, fanotify and
+    /// leases still apply. Opening a file on a read-only mount for writing fails. May sleep.
     ///
     /// C: `dentry_open()`.
+    ///
+    /// # Errors
+    ///
+    /// - The errors of `dentry_open()`.
     #[inline]
     pub fn dentry_open(&self, flags: u32) -> Result<NewFile> {
         // SAFETY: A task may always read its own credentials.
         let cred = unsafe { bindings::current_cred() };
 
-        // SAFETY: By the type invariants, the path is valid and its dentry positive. The task keeps
-        // `cred` for as long as it runs this function.
+        // SAFETY: By the type invariants, the path is valid and its dentry is positive. The current
+        // task holds `cred` during the call.
         // CAST: The flags are a bit field of the same width.
         let file = unsafe { bindings::dentry_open(self.as_raw(), flags as c_int, cred) };
 
@@ -143,43 +149,48 @@ impl Path {
 
     /// Opens a file that was decoded from a handle.
     ///
-    /// Calls the [`open`](super::exportfs::Operations::open) operation of the filesystem, or opens
-    /// the path if there is none. May sleep.
+    /// Calls [`Operations::open`](super::exportfs::Operations::open) of the filesystem, or
+    /// `file_open_root()` if the filesystem does not implement it. May sleep.
     ///
     /// C: `file_open_handle()`.
+    ///
+    /// # Errors
+    ///
+    /// - The errors of the function that opens the file.
     #[inline]
     pub fn open_by_handle(&self, flags: u32) -> Result<NewFile> {
-        // SAFETY: The superblock is active, and so valid, while the path is borrowed.
+        // SAFETY: The superblock is active while the path is borrowed.
         let ops = unsafe { (*self.dentry().super_block().as_raw()).s_export_op };
 
-        // SAFETY: `s_export_op` is null or points to a table that is valid for as long as the
-        // superblock is active, and is not written.
+        // SAFETY: `s_export_op` is null, or points to a table that is constant and valid while the
+        // superblock is active.
         let ops = unsafe { ops.as_ref() };
         let path = self.as_raw();
 
         let file = match ops.and_then(|ops| ops.open) {
-            // SAFETY: By the type invariants, the path is valid and its dentry positive.
+            // SAFETY: By the type invariants, the path is valid and its dentry is positive.
             Some(open) => unsafe { open(path, flags) },
-            // SAFETY: By the type invariants, the path is valid and its dentry positive. The name
+            // SAFETY: By the type invariants, the path is valid and its dentry is positive. The name
             // is a C string.
             // CAST: The flags are a bit field of the same width.
             None => unsafe { bindings::file_open_root(path, c"".as_char_ptr(), flags as c_int, 0) },
         };
 
         // SAFETY: `file_open_root()` returns an owned reference to a file that it allocated, or an
-        // error pointer, and installs no file descriptor. `struct export_operations` requires the
-        // same of `open`.
+        // error pointer. It installs no file descriptor. The documentation of `struct
+        // export_operations` requires the same of `->open()`.
         unsafe { NewFile::from_raw(file) }
     }
 
-    /// Opens a file that was decoded from a handle, with `O_NONBLOCK` for the duration of the open.
+    /// Opens a file that was decoded from a handle, and sets `O_NONBLOCK` during the open.
     ///
-    /// The open does not block if `->open()` of the filesystem does not, which `EXPORT_OP_NONBLOCK`
-    /// declares, and if `flags` contains none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`.
+    /// The call does not block if the filesystem sets `EXPORT_OP_NONBLOCK` and `flags` contains none
+    /// of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`. `O_NONBLOCK` remains set in `f_flags` only if `flags`
+    /// contains it.
     ///
     /// # Errors
     ///
-    /// - `EAGAIN` if the open would block and the filesystem reports it.
+    /// - `EAGAIN` if the `->open()` of the file respects `O_NONBLOCK` and would block.
     /// - The errors of [`Self::open_by_handle`].
     #[inline]
     pub fn try_open_by_handle(&self, flags: u32) -> Result<NewFile> {
@@ -195,7 +206,7 @@ impl Path {
 impl Drop for Path {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: Only a value is dropped, and a value owns its two references.
+        // SAFETY: A `Path` that is dropped is a value, not a `&Path`, so it owns both references.
         unsafe { bindings::path_put(self.as_raw()) };
     }
 }

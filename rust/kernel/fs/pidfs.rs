@@ -15,14 +15,13 @@ use crate::{
     BuiltIn, //
 };
 
-/// Returns the dentry of the pid with the inode number `ino`.
+/// Returns the dentry of the pid for which [`StructPid::ino`](crate::pid::StructPid::ino) is `ino`.
 ///
-/// The inode number is that of [`StructPid::ino`](crate::pid::StructPid::ino). Returns [`None`] if
-/// the pid
+/// Returns [`None`] if:
 ///
-/// - was never used for a pidfd,
-/// - has been reaped (a zombie has not), or
-/// - is outside the pid namespace hierarchy of the current task.
+/// - No pidfd was ever created for the pid.
+/// - The task has been reaped. A zombie has not been reaped.
+/// - The pid is outside of the pid namespace hierarchy of the current task.
 ///
 /// May sleep.
 ///
@@ -30,47 +29,48 @@ use crate::{
 ///
 /// # Errors
 ///
-/// - `ENOMEM` if the dentry cannot be allocated.
+/// - `ENOMEM` if memory allocation fails.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::fs::pidfs;
 ///
-/// // No pid has the inode number zero.
+/// // No pid has the number zero.
 /// assert!(pidfs::lookup(kernel::built_in!(), 0)?.is_none());
 /// # Ok::<(), Error>(())
 /// ```
 #[inline]
 pub fn lookup(_: BuiltIn, ino: u64) -> Result<Option<OwnedDentry<'static>>> {
-    // SAFETY: The function accepts any number and may be called in task context.
+    // SAFETY: `pidfs_ino_get_dentry()` accepts any number.
     let dentry = unsafe { bindings::pidfs_ino_get_dentry(ino) };
 
-    // SAFETY: `pidfs_ino_get_dentry()` returns an owned reference to a dentry with an inode, NULL
-    // or an error pointer. `pidfs_init()` mounts pidfs, and it is never unmounted.
+    // SAFETY: `pidfs_ino_get_dentry()` returns an owned reference to a positive dentry, NULL or an
+    // error pointer. `pidfs_init()` mounts pidfs, which is never unmounted.
     unsafe { OwnedDentry::from_kern_mount(dentry) }
 }
 
-/// Opens a decoded file of pidfs.
+/// Opens a pidfd for a decoded path.
 ///
-/// `O_RDWR` is added to `oflags`. `O_EXCL` is `PIDFD_THREAD` and is kept. May sleep.
+/// The file is always opened with `O_RDWR` and without `O_LARGEFILE`. `O_EXCL` is `PIDFD_THREAD` and
+/// remains set in `f_flags`. May sleep.
 ///
 /// C: `pidfs_export_open()`.
 ///
 /// # Errors
 ///
-/// - `EINVAL` if `path` is not on pidfs, or if `oflags` contains `PIDFD_AUTOKILL`, which is only
-///   for the creator of a task.
+/// - `EINVAL` if `path` is not on pidfs.
+/// - `EINVAL` if `oflags` contains `PIDFD_AUTOKILL`, which only the creator of a task may set.
 /// - The errors of `dentry_open()`.
 #[inline]
 pub fn open(_: BuiltIn, path: &Path, oflags: u32) -> Result<NewFile> {
-    // SAFETY: The superblock is valid while the path is borrowed, and `s_magic` does not change.
+    // SAFETY: The superblock is active while the path is borrowed, and `s_magic` does not change.
     let magic = unsafe { (*path.dentry().super_block().as_raw()).s_magic };
     if magic != bindings::PID_FS_MAGIC as usize {
         return Err(EINVAL);
     }
 
-    // SAFETY: `path` is valid and its dentry positive.
+    // SAFETY: By its type invariants, `path` is valid and its dentry is positive.
     let file = unsafe { bindings::pidfs_export_open(path.as_raw(), oflags) };
 
     // SAFETY: `pidfs_export_open()` returns an owned reference to a file that it allocated, or an

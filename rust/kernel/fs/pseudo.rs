@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pseudo filesystems: files of kernel objects, without a mount point.
+//! Pseudo filesystems: files that represent kernel objects.
 //!
-//! User space does not mount such a filesystem, and it has no directories. A process gets its files
-//! as file descriptors from the code that owns the object, or reopens them by file handles.
+//! User space cannot mount a pseudo filesystem, and the filesystem has no directories. A process
+//! receives a file descriptor from the code that owns the object, or opens the file by its handle.
 //!
 //! | Rust               | C                                                            |
 //! |--------------------|--------------------------------------------------------------|
@@ -19,23 +19,26 @@
 //!          \-> dentry -> inode -> Object
 //! ```
 //!
-//! All mounts share one superblock (`pseudo_fs_context::single`), which exists as long as there is
-//! a mount. Every open file holds a mount, and so does an `O_PATH` descriptor. An inotify watch
-//! holds the inode only, but shutting down the superblock removes it.
+//! All mounts share one superblock (`pseudo_fs_context::single`), which is active while a mount
+//! exists. Every open file and every `O_PATH` descriptor holds a mount. An inotify watch only holds
+//! the inode; shutting down the superblock removes the watch.
 //!
-//! The superblock holds a reference to the module (`file_system_type::owner`), which the VFS drops
-//! last. Unloading the module fails with `EWOULDBLOCK` until then, so no callback runs in a module
-//! that is gone. For the same reason, a module must not keep a [`Mount`] from its initialisation to
-//! its exit: it could never be unloaded. Mount when a user opens a device, for example.
+//! The superblock holds a reference to the module (`file_system_type::owner`). The VFS drops this
+//! reference after its last use of the filesystem type. Unloading the module fails with
+//! `EWOULDBLOCK` until then, so no callback runs in an unloaded module.
 //!
-//! An inode is not cached: it exists while the object has an open file or another reference to its
-//! dentry. A filesystem whose files are reopened by handle must keep its objects elsewhere. The
-//! superblock has no data (`s_fs_info`) for the same reason.
+//! A module must therefore not hold a [`Mount`] from its initialisation to its exit: it could not be
+//! unloaded. Instead it can, for example, mount when a user opens its device.
+//!
+//! The VFS does not cache unused inodes: an inode exists while its object has an open file or
+//! another reference to its dentry. A filesystem that supports file handles must therefore store
+//! its objects outside of the inodes. It cannot store them in the superblock either (`s_fs_info`),
+//! because the superblock is shut down with the last open file.
 //!
 //! # Limitations
 //!
-//! Not supported: mounts by user space, directories, memory mappings, changes of attributes
-//! (`EOPNOTSUPP`), `IOCB_NOWAIT`.
+//! Not supported: mounts by user space, directories, memory mappings, `IOCB_NOWAIT`, and changing
+//! attributes (`EOPNOTSUPP`).
 //!
 //! # Examples
 //!
@@ -88,7 +91,7 @@
 //!     const MAGIC: usize = 0x74657874;
 //! }
 //!
-//! // This filesystem implements no export operation, so its files have no handles.
+//! // This filesystem implements no export operations, so its files have no handles.
 //! #[vtable]
 //! impl exportfs::Operations for TextFs {
 //!     type Private = Text;
@@ -102,13 +105,13 @@
 //! let text = Arc::new(Text { id: 2, text: b"hello" }, GFP_KERNEL)?;
 //! let file = mount.open(text, flags::O_RDONLY)?;
 //!
-//! // The file keeps the mount, and the mount keeps the superblock.
+//! // The file holds the mount, and the mount keeps the superblock active.
 //! drop(mount);
 //! assert_eq!(file.flags() & flags::O_ACCMODE, flags::O_RDONLY);
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! A type that is not a static does not compile:
+//! A [`FileSystemType`] that is not a `static` requires `unsafe`:
 //!
 //! ```ignore,compile_fail
 //! // error[E0133]: call to unsafe function

@@ -11,12 +11,12 @@ use crate::{
 
 /// A `struct super_block`: one instance of a filesystem.
 ///
-/// References are borrowed from an owner that keeps the superblock active: a mount, or the caller
-/// of an operation. A reference to an inode or a dentry alone does not keep it active.
+/// A `&SuperBlock` borrows from an owner that keeps the superblock active: a mount, or the caller
+/// of an export operation. A reference to an inode or a dentry does not keep the superblock active.
 ///
 /// # Invariants
 ///
-/// The superblock is active for as long as a reference to it exists.
+/// The superblock is active while a `&SuperBlock` exists.
 #[repr(transparent)]
 pub struct SuperBlock(Opaque<bindings::super_block>);
 

@@ -15,7 +15,7 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// The data of a request for its operation: `struct io_cmd_data`.
+/// The data of an operation in its request (`struct io_cmd_data`).
 ///
 /// `operation` is initialised if and only if `REQ_F_NEED_CLEANUP` is set.
 #[repr(C)]
@@ -38,10 +38,10 @@ unsafe fn operation<T>(req: *mut bindings::io_kiocb) -> *mut T {
         assert!(size_of::<Cmd<T>>() <= size_of::<bindings::io_cmd_data>());
         assert!(align_of::<Cmd<T>>() <= align_of::<bindings::io_cmd_data>());
     }
-    // SAFETY: By the safety requirements, the request is valid.
+    // SAFETY: The caller ensures that the request is valid.
     let cmd = unsafe { &raw mut (*req).__bindgen_anon_1.cmd }.cast::<Cmd<T>>();
 
-    // SAFETY: The assertions ensure that a `Cmd<T>` is in bounds of the request.
+    // SAFETY: The assertions above ensure that a `Cmd<T>` fits into `struct io_cmd_data`.
     unsafe { &raw mut (*cmd).operation }.cast()
 }
 
@@ -51,21 +51,21 @@ unsafe fn operation<T>(req: *mut bindings::io_kiocb) -> *mut T {
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and not used by anything else.
+/// - `req` is valid and is not accessed through another pointer.
 /// - `sqe` is valid for volatile reads.
 #[inline]
 pub unsafe fn prep<T: Opcode>(
     req: *mut bindings::io_kiocb,
     sqe: *const bindings::io_uring_sqe,
 ) -> c_int {
-    // SAFETY: By the safety requirements, the entry is valid for volatile reads.
+    // SAFETY: The caller ensures that `sqe` is valid for volatile reads.
     let sqe = unsafe { Sqe::fetch(sqe) };
-    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
+    // SAFETY: The caller ensures that `req` is valid and exclusive.
     let mut prep = unsafe { Prep::from_raw(req) };
 
     match T::prep(&mut prep, &sqe) {
         Ok(operation) => {
-            // SAFETY: The request is valid and not used by anything else. It holds no operation
+            // SAFETY: The caller ensures that `req` is valid and exclusive. It holds no operation
             // before `->prep()` succeeds.
             unsafe { put(req, operation) };
             0
@@ -80,27 +80,28 @@ pub unsafe fn prep<T: Opcode>(
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and not used by anything else.
-/// - [`prep`] of the same `T` has succeeded for `req`, and `req` has not been completed.
+/// - `req` is valid and is not accessed through another pointer.
+/// - [`prep`] of the same `T` has succeeded for `req`, and `req` is not complete.
 #[inline]
 pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint) -> c_int {
-    // SAFETY: By the safety requirements, the request holds a `T`.
+    // SAFETY: The caller ensures that `prep()` has succeeded and that `req` is not complete, so it
+    // holds a `T`.
     let operation: T = unsafe { take(req) };
-    // SAFETY: By the safety requirements, the request is valid; it is issued with these flags.
+    // SAFETY: The caller ensures that `req` is valid, and issues it with `issue_flags`.
     let mut cx = unsafe { Issue::from_raw(req, issue_flags) };
 
     match operation.issue(&mut cx) {
         Outcome::Retry(operation, _) => {
-            // SAFETY: The request is valid and not used by anything else. Its operation has been
-            // taken.
+            // SAFETY: The caller ensures that `req` is valid and exclusive. `take()` above removed
+            // its operation.
             unsafe { put(req, operation) };
-            // SAFETY: `io_issue_retry()` returns a constant.
+            // SAFETY: `io_issue_retry()` has no requirements: it returns a constant.
             unsafe { bindings::io_issue_retry() }
         }
         Outcome::Complete(result) => {
             let res = result.unwrap_or_else(|err| err.to_errno());
 
-            // SAFETY: By the safety requirements, the request is valid and not complete.
+            // SAFETY: The caller ensures that `req` is valid and not complete.
             unsafe { bindings::io_issue_complete(req, res) }
         }
     }
@@ -112,11 +113,11 @@ pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and not used by anything else.
+/// - `req` is valid and is not accessed through another pointer.
 /// - [`prep`] of the same `T` has succeeded for `req`, and `REQ_F_NEED_CLEANUP` is set.
 #[inline]
 pub unsafe fn cleanup<T: Opcode>(req: *mut bindings::io_kiocb) {
-    // SAFETY: By the safety requirements, the request holds a `T`.
+    // SAFETY: The caller ensures that `REQ_F_NEED_CLEANUP` is set, so `req` holds a `T`.
     drop(unsafe { take::<T>(req) });
 }
 
@@ -133,12 +134,13 @@ pub unsafe fn populate_open<T: Opcode>(
     bctx: *mut bindings::io_uring_bpf_ctx,
     req: *mut bindings::io_kiocb,
 ) {
-    // SAFETY: By the safety requirements, the request is valid.
+    // SAFETY: The caller ensures that `req` is valid.
     let operation = unsafe { operation::<T>(req) };
-    // SAFETY: By the safety requirements, the request holds a `T`.
+    // SAFETY: The caller ensures that `prep()` has succeeded and that `req` has not been issued, so
+    // it holds a `T`.
     let how = unsafe { &*operation }.open_how();
 
-    // SAFETY: By the safety requirements, the context is valid.
+    // SAFETY: The caller ensures that `bctx` is valid.
     let open = unsafe { &mut (*bctx).__bindgen_anon_1.open };
 
     open.flags = how.flags;
@@ -150,40 +152,43 @@ pub unsafe fn populate_open<T: Opcode>(
 ///
 /// # Safety
 ///
-/// The caller must ensure that `req` is valid, not used by anything else, and holds no operation.
+/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds no
+/// operation.
 #[inline]
 unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, value: T) {
-    // SAFETY: By the safety requirements, the request is valid.
+    // SAFETY: The caller ensures that `req` is valid.
     let operation = unsafe { operation::<T>(req) };
 
-    // SAFETY: The pointer is valid for writes, and the request holds no operation.
+    // SAFETY: `operation` points into `req` and is valid for writes. `req` holds no operation that
+    // the write would leak.
     unsafe { operation.write(value) };
 
-    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
+    // SAFETY: The caller ensures that `req` is valid and exclusive.
     unsafe { (*req).flags |= NEED_CLEANUP };
 }
 
-/// Takes the operation out of a request.
+/// Removes the operation from a request and returns it.
 ///
 /// # Safety
 ///
-/// The caller must ensure that `req` is valid, not used by anything else, and holds a `T`.
+/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds a
+/// `T`.
 #[inline]
 unsafe fn take<T: Opcode>(req: *mut bindings::io_kiocb) -> T {
-    // SAFETY: By the safety requirements, the request is valid.
+    // SAFETY: The caller ensures that `req` is valid.
     let operation = unsafe { operation::<T>(req) };
 
-    // SAFETY: By the safety requirements, the request is valid and not used by anything else.
+    // SAFETY: The caller ensures that `req` is valid and exclusive.
     unsafe { (*req).flags &= !NEED_CLEANUP };
 
-    // SAFETY: By the safety requirements, the request holds a `T`. With `REQ_F_NEED_CLEANUP`
-    // cleared, it is not read again.
+    // SAFETY: The caller ensures that `req` holds a `T`. `REQ_F_NEED_CLEANUP` is clear, so the value
+    // is not read a second time.
     unsafe { operation.read() }
 }
 
 /// Defines the C functions of an [`Opcode`](crate::io_uring::Opcode) for `io_uring/opdef.c`.
 ///
-/// Does not compile in a module.
+/// The macro does not compile in a module.
 ///
 /// # Examples
 ///
@@ -212,43 +217,45 @@ macro_rules! io_uring_opcode {
 
         /// # Safety
         ///
-        /// The requirements of `->prep()` of `struct io_issue_def`.
+        /// The caller must ensure the requirements of `->prep()` of `struct io_issue_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $prep(
             req: *mut $crate::bindings::io_kiocb,
             sqe: *const $crate::bindings::io_uring_sqe,
         ) -> $crate::ffi::c_int {
-            // SAFETY: io_uring passes a new request and an entry that it has mapped or copied.
+            // SAFETY: io_uring passes a request that only this call uses, and an entry that is
+            // mapped or copied.
             unsafe { $crate::io_uring::handlers::prep::<$type>(req, sqe) }
         }
 
         /// # Safety
         ///
-        /// The requirements of `->issue()` of `struct io_issue_def`.
+        /// The caller must ensure the requirements of `->issue()` of `struct io_issue_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $issue(
             req: *mut $crate::bindings::io_kiocb,
             issue_flags: $crate::ffi::c_uint,
         ) -> $crate::ffi::c_int {
-            // SAFETY: io_uring issues a request after `->prep()` has succeeded, and again only
-            // after `IOU_RETRY`. It does not use the request in the meantime.
+            // SAFETY: io_uring issues a request after `->prep()` has succeeded, and issues it again
+            // only after `IOU_RETRY`. It does not access the request during the call.
             unsafe { $crate::io_uring::handlers::issue::<$type>(req, issue_flags) }
         }
 
         /// # Safety
         ///
-        /// The requirements of `->cleanup()` of `struct io_cold_def`.
+        /// The caller must ensure the requirements of `->cleanup()` of `struct io_cold_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $cleanup(req: *mut $crate::bindings::io_kiocb) {
-            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set, and does
-            // not use the request in the meantime.
+            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set. It does not
+            // access the request during the call.
             unsafe { $crate::io_uring::handlers::cleanup::<$type>(req) }
         }
 
         $(
             /// # Safety
             ///
-            /// The requirements of `->filter_populate()` of `struct io_issue_def`.
+            /// The caller must ensure the requirements of `->filter_populate()` of
+            /// `struct io_issue_def`.
             #[$crate::prelude::export]
             unsafe extern "C" fn $populate_open(
                 bctx: *mut $crate::bindings::io_uring_bpf_ctx,

@@ -16,14 +16,14 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `req` is valid for `'a` and is being issued with `flags`.
+/// `req` is valid for `'a` and is issued with `flags`.
 pub struct Issue<'a> {
     req: *mut bindings::io_kiocb,
     flags: c_uint,
     _request: PhantomData<&'a mut bindings::io_kiocb>,
 }
 
-/// A token of an operation that was issued with `IO_URING_F_NONBLOCK`.
+/// Proof that an operation is issued with `IO_URING_F_NONBLOCK`.
 pub struct NonBlock(());
 
 impl<'a> Issue<'a> {
@@ -31,10 +31,10 @@ impl<'a> Issue<'a> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `req` is valid for `'a` and is being issued with `flags`.
+    /// The caller must ensure that `req` is valid for `'a` and is issued with `flags`.
     #[inline]
     pub(super) unsafe fn from_raw(req: *mut bindings::io_kiocb, flags: c_uint) -> Self {
-        // INVARIANT: The safety requirements are the invariants.
+        // INVARIANT: The caller ensures the type invariants.
         Self {
             req,
             flags,
@@ -42,7 +42,7 @@ impl<'a> Issue<'a> {
         }
     }
 
-    /// Returns a token if the operation must not block.
+    /// Returns [`Some`] if the operation must not block.
     #[inline]
     pub fn nonblock(&self) -> Option<NonBlock> {
         // CAST: The flag is the sign bit of the enum.
@@ -51,24 +51,26 @@ impl<'a> Issue<'a> {
         (self.flags & NONBLOCK != 0).then_some(NonBlock(()))
     }
 
-    /// Installs a file in the file table of the ring and returns the result of the operation: the
-    /// slot for `IORING_FILE_INDEX_ALLOC`, and 0 otherwise.
+    /// Installs a file in the file table of the ring.
     ///
-    /// C: `io_fixed_fd_install()`, which consumes the file in every case. May sleep.
+    /// Returns the result of the operation: the slot if `slot` is `IORING_FILE_INDEX_ALLOC`, and 0
+    /// otherwise. May sleep.
+    ///
+    /// C: `io_fixed_fd_install()`.
     ///
     /// # Errors
     ///
-    /// - `ENXIO` if the ring has no file table.
-    /// - `EINVAL` if the slot is out of range.
-    /// - `ENFILE` if no slot is free.
     /// - `EBADF` if the file is an io_uring instance.
-    /// - `ENOMEM` if there is not enough memory.
+    /// - `ENXIO` if the ring has no file table and `slot` is not `IORING_FILE_INDEX_ALLOC`.
+    /// - `EINVAL` if the slot is out of range.
+    /// - `ENFILE` if `slot` is `IORING_FILE_INDEX_ALLOC` and no slot is free.
+    /// - `ENOMEM` if memory allocation fails.
     #[inline]
     pub(super) fn install(&mut self, file: ARef<File>, slot: NonZeroU32) -> Result<c_int> {
         let file = ARef::into_raw(file).as_ptr().cast();
 
-        // SAFETY: By the type invariants, the request is valid and is being issued with
-        // `self.flags`. The reference to the file is consumed.
+        // SAFETY: By the type invariants, the request is valid and is issued with `self.flags`.
+        // `io_fixed_fd_install()` consumes the reference to the file, also on failure.
         let ret = unsafe { bindings::io_fixed_fd_install(self.req, self.flags, file, slot.get()) };
 
         to_result(ret)?;

@@ -16,22 +16,21 @@ pub type OpenHow = bindings::open_how;
 
 /// The outcome of [`Opcode::issue`].
 pub enum Outcome<T> {
-    /// The request is complete and has this result.
+    /// Complete the request with this result.
     Complete(Result<c_int>),
 
-    /// The operation would block. A worker issues it again.
+    /// The operation would block. io_uring issues it again, from a worker.
     Retry(T, NonBlock),
 }
 
-/// An operation of io_uring.
+/// An io_uring operation.
 ///
-/// The value is stored in the request, which has 56 bytes for it on 64-bit architectures. A larger
-/// type does not compile. If the request is cancelled or the ring is closed, the value is dropped,
-/// on any thread.
+/// The request stores the value, and has 56 bytes for it on 64-bit architectures. A larger type does
+/// not compile. If the request is cancelled or the ring is closed, any thread may drop the value.
 ///
 /// # Examples
 ///
-/// An operation that returns its `fd` field, from a worker.
+/// An operation that completes in a worker, with the value of its `fd` field:
 ///
 /// ```
 /// use kernel::{
@@ -68,28 +67,28 @@ pub enum Outcome<T> {
 pub trait Opcode: Sized + Send {
     /// Creates the operation from a submission queue entry.
     ///
-    /// An implementation reads and checks everything that user space passes, because the memory may
-    /// be reused after the submission. It checks no permission, because the request may be issued
-    /// with other credentials.
+    /// An implementation copies and checks all input here, because user space may reuse the memory
+    /// after the submission. It checks permissions in [`issue`](Self::issue), because the request may
+    /// be issued with other credentials.
     ///
-    /// Called by the submitting task with `uring_lock` held, or by the SQPOLL thread. May sleep,
-    /// but should not wait.
+    /// Called by the submitting task or the SQPOLL thread, with `uring_lock` held. May sleep, but
+    /// should not wait for other tasks.
     ///
     /// # Errors
     ///
-    /// An error completes the request.
+    /// - Any error. It completes the request.
     fn prep(prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self>;
 
     /// Executes the operation.
     ///
-    /// Called with the credentials of the submitting task or of the personality of the request, by
-    /// that task or by a worker. A retry may run on another thread. May sleep, but must not wait if
-    /// [`Issue::nonblock`] is [`Some`].
+    /// Called by the submitting task, the SQPOLL thread or a worker, with the credentials of the
+    /// submitting task or of the personality of the request. A retry may run on another thread. May
+    /// sleep, but must not wait for other tasks or I/O if [`Issue::nonblock`] returns [`Some`].
     fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self>;
 
     /// Returns the open flags for BPF filters.
     ///
-    /// Only called if `struct io_issue_def` has a `filter_pdu_size`.
+    /// Only called if `filter_pdu_size` is set in `struct io_issue_def`.
     fn open_how(&self) -> OpenHow {
         OpenHow::default()
     }

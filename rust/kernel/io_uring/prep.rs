@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// `req` is valid for `'a` and is not used by anything else.
+/// `req` is valid for `'a` and is not accessed through another pointer.
 pub struct Prep<'a> {
     req: *mut bindings::io_kiocb,
     _request: PhantomData<&'a mut bindings::io_kiocb>,
@@ -21,21 +21,22 @@ impl<'a> Prep<'a> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `req` is valid for `'a` and is not used by anything else.
+    /// The caller must ensure that `req` is valid for `'a` and is not accessed through another
+    /// pointer.
     #[inline]
     pub(super) unsafe fn from_raw(req: *mut bindings::io_kiocb) -> Self {
-        // INVARIANT: The safety requirements are the invariants.
+        // INVARIANT: The caller ensures the type invariants.
         Self {
             req,
             _request: PhantomData,
         }
     }
 
-    /// Fails if `IOSQE_FIXED_FILE` is set, for operations that do not support it.
+    /// Rejects `IOSQE_FIXED_FILE`, for operations that do not support it.
     ///
     /// # Errors
     ///
-    /// - `EBADF` if the flag is set.
+    /// - `EBADF` if `IOSQE_FIXED_FILE` is set.
     #[inline]
     pub fn refuse_fixed_file(&self) -> Result {
         // SAFETY: By the type invariants, the request is valid.
@@ -47,10 +48,10 @@ impl<'a> Prep<'a> {
         Ok(())
     }
 
-    /// Lets a worker issue the request, without an inline attempt.
+    /// Forces a worker to issue the request, without an inline attempt (`REQ_F_FORCE_ASYNC`).
     #[inline]
     pub fn force_async(&mut self) {
-        // SAFETY: By the type invariants, the request is valid and not used by anything else.
+        // SAFETY: By the type invariants, the request is valid and exclusive.
         unsafe { (*self.req).flags |= bindings::REQ_F_FORCE_ASYNC as bindings::io_req_flags_t };
     }
 }

@@ -4,9 +4,10 @@ use crate::bindings;
 
 /// The opcode-specific fields of a submission queue entry.
 ///
-/// User space may change the entry at any time. This is a copy, for which each field was read once.
-/// An operation must fail if a field that it does not use is not zero, so that the field can get a
-/// meaning later.
+/// User space may change the entry at any time, so this is a copy that reads each field once.
+///
+/// An operation must return an error if a field that it does not use is not zero, so that a later
+/// version can use the field.
 #[derive(Clone, Copy, Debug)]
 pub struct Sqe {
     /// `fd`
@@ -17,7 +18,7 @@ pub struct Sqe {
     pub addr: u64,
     /// `len`
     pub len: u32,
-    /// The flags of the operation: `rw_flags`, `open_flags` and others
+    /// The flags of the operation: `rw_flags`, `open_flags` and the other members of that union
     pub op_flags: u32,
     /// `buf_index` or `buf_group`
     pub buf_index: u16,
@@ -33,13 +34,13 @@ pub struct Sqe {
 macro_rules! fetch {
     ($sqe:ident, $($field:tt)+) => {
         // SAFETY: The caller of `Sqe::fetch()` ensures that the entry is valid for volatile reads.
-        // `buf_index` is part of a packed union; all fields are aligned in the entry.
+        // All fields are aligned in the entry, including `buf_index` in its packed union.
         unsafe { (&raw const (*$sqe).$($field)+).read_volatile() }
     };
 }
 
 impl Sqe {
-    /// Copies an entry.
+    /// Copies the opcode-specific fields of an entry.
     ///
     /// # Safety
     ///

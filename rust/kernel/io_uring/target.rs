@@ -14,7 +14,7 @@ use crate::{
 };
 use core::num::NonZeroU32;
 
-/// The destination of the file that an operation opens.
+/// The table in which an operation installs the file that it opens.
 #[derive(Clone, Copy)]
 pub enum Target {
     /// The descriptor table of the issuing task.
@@ -23,7 +23,7 @@ pub enum Target {
         nofile: usize,
     },
 
-    /// A slot of the file table of the ring, counted from one, or `IORING_FILE_INDEX_ALLOC`.
+    /// A slot in the file table of the ring plus one, or `IORING_FILE_INDEX_ALLOC`.
     Ring(NonZeroU32),
 }
 
@@ -32,7 +32,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if `O_CLOEXEC` is set for a file in the table of the ring.
+    /// - `EINVAL` if `file_index` is not zero and `oflags` contains `O_CLOEXEC`.
     #[inline]
     pub fn new(sqe: &Sqe, oflags: u32) -> Result<Self> {
         match NonZeroU32::new(sqe.file_index) {
@@ -47,12 +47,12 @@ impl Target {
 
     /// Opens a file, installs it and returns the result of the operation.
     ///
-    /// A descriptor is reserved before the file is opened, as in open(2).
+    /// Reserves a file descriptor before it opens the file, as open(2) does.
     ///
     /// # Errors
     ///
-    /// - `EMFILE` if no descriptor is free.
-    /// - Any error of `open` or of `io_fixed_fd_install()`.
+    /// - `EMFILE` if no file descriptor below the limit is free.
+    /// - The errors of `open` and of `io_fixed_fd_install()`.
     #[inline]
     pub fn open(
         self,
@@ -64,7 +64,7 @@ impl Target {
             Self::Task { nofile } => {
                 let fd = FileDescriptorReservation::with_limit(oflags, nofile)?;
                 let file = open()?;
-                // CAST: A descriptor is not negative as an `int`.
+                // CAST: A file descriptor is a non-negative `int`.
                 let number = fd.reserved_fd() as c_int;
 
                 fd.fd_install(file.into());

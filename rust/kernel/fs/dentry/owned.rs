@@ -13,19 +13,20 @@ use core::{
     ptr::NonNull, //
 };
 
-/// An owned reference to a [`Dentry`] of the superblock that `'sb` borrows.
+/// An owned reference to a [`Dentry`] on a superblock that is borrowed for `'sb`.
 ///
-/// This is the result of decoding a file handle.
+/// Decoding a file handle returns this type.
 ///
-/// A reference to a dentry does not keep its superblock: the superblock is shut down together with
-/// the last mount, whether or not its dentries are referenced. The lifetime ties the reference to
-/// a borrow of the superblock instead. To keep a file for longer, keep a [`Path`].
+/// A reference to a dentry does not keep its superblock active: the VFS shuts a superblock down
+/// with its last mount, even if its dentries are referenced. The lifetime `'sb` therefore bounds
+/// the reference. A caller that needs the file for longer must hold a [`Path`].
 ///
-/// Dropping the value may sleep, because `dput()` may sleep.
+/// Dropping the value calls `dput()`, which may sleep.
 ///
 /// # Invariants
 ///
-/// `dentry` points to a positive dentry of the superblock `sb`. This value owns a reference to it.
+/// `dentry` points to a positive dentry on the superblock `sb`. The value owns a reference to the
+/// dentry.
 ///
 /// # Examples
 ///
@@ -51,19 +52,21 @@ impl<'sb> OwnedDentry<'sb> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that
+    /// The caller must ensure that:
     ///
-    /// - `dentry` points to a valid dentry of the superblock `sb`, which is positive as
-    ///   [`Dentry::from_raw`] requires, and
-    /// - it passes on ownership of one reference to the dentry.
+    /// - `dentry` points to a valid dentry on the superblock `sb`.
+    /// - The dentry is positive as [`Dentry::from_raw`] requires.
+    /// - The caller owns one reference to the dentry and does not use it after this call.
     #[inline]
     pub unsafe fn from_raw(dentry: NonNull<bindings::dentry>, sb: &'sb SuperBlock) -> Self {
-        // INVARIANT: The caller ensures that the dentry is a positive one of `sb`, and passes on a
-        // reference to it.
+        // INVARIANT: The caller ensures that the dentry is positive and on `sb`, and passes
+        // ownership of a reference.
         Self { dentry, sb }
     }
 
-    /// Passes the reference on to C.
+    /// Consumes the value and returns its reference as a raw pointer.
+    ///
+    /// The caller must drop the reference with `dput()`, or pass it to C.
     #[inline]
     pub fn into_raw(self) -> *mut bindings::dentry {
         ManuallyDrop::new(self).dentry.as_ptr()
@@ -77,18 +80,21 @@ impl<'sb> OwnedDentry<'sb> {
 }
 
 impl OwnedDentry<'static> {
-    /// Takes ownership of the return value of a C function that looks up a dentry on a superblock
-    /// that is never unmounted.
+    /// Converts the return value of a C function that looks up a dentry of an internal mount.
     ///
-    /// Returns [`None`] for a null pointer.
+    /// Returns [`None`] if `ptr` is null.
+    ///
+    /// # Errors
+    ///
+    /// - The error that `ptr` encodes.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `ptr` is null or an error pointer, or that
+    /// The caller must ensure that `ptr` is null, an error pointer, or a dentry for which:
     ///
-    /// - it points to a valid dentry, which is positive as [`Dentry::from_raw`] requires,
-    /// - the superblock of the dentry is never unmounted, and
-    /// - the caller passes on ownership of one reference to the dentry.
+    /// - The dentry is valid, and positive as [`Dentry::from_raw`] requires.
+    /// - The superblock of the dentry is never unmounted.
+    /// - The caller owns one reference to the dentry and does not use it after this call.
     #[inline]
     pub(in crate::fs) unsafe fn from_kern_mount(
         ptr: *mut bindings::dentry,
@@ -100,10 +106,11 @@ impl OwnedDentry<'static> {
         // SAFETY: The caller ensures that the dentry is valid. `d_sb` does not change.
         let sb = unsafe { (*dentry.as_ptr()).d_sb };
 
-        // SAFETY: The superblock stays active, because it is never unmounted.
+        // SAFETY: The caller ensures that the superblock is never unmounted, so it stays active.
         let sb = unsafe { SuperBlock::from_raw(sb) };
 
-        // SAFETY: The caller ensures that the dentry is positive, and passes on a reference.
+        // SAFETY: The caller ensures that the dentry is positive and passes ownership of a
+        // reference. `sb` is the superblock of the dentry.
         Ok(Some(unsafe { Self::from_raw(dentry, sb) }))
     }
 }
@@ -113,8 +120,8 @@ impl Deref for OwnedDentry<'_> {
 
     #[inline]
     fn deref(&self) -> &Dentry {
-        // SAFETY: By the type invariants, the dentry is positive and referenced. It is on the
-        // superblock `sb`, which is active while it is borrowed.
+        // SAFETY: By the type invariants, the dentry is positive, referenced and on the superblock
+        // `sb`. `sb` is borrowed for longer than `self`, so the superblock is active.
         unsafe { Dentry::from_raw(self.dentry.as_ptr()) }
     }
 }

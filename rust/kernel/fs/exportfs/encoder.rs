@@ -16,24 +16,22 @@ use core::{
     slice, //
 };
 
-/// The buffer that a file handle is encoded into.
+/// The buffer that a file handle is encoded into: the arguments `fh` and `max_len` of `->encode_fh()`.
 ///
-/// Stands for the arguments `fh` and `max_len` of the C operation.
-///
-/// Storing one handle, or refusing to, consumes the encoder. Storing also reports the length of the
-/// handle, whether or not the buffer is large enough, so that the caller can retry with a larger
+/// An operation calls [`store`](Self::store), [`store_bytes`](Self::store_bytes) or
+/// [`refuse`](Self::refuse), each of which consumes the encoder. The first two set `*max_len` to the
+/// length of the handle even if the buffer is too small, so that the caller can retry with a larger
 /// buffer.
 pub struct Encoder<'a> {
     buffer: &'a mut [MaybeUninit<[u8; UNIT]>],
     len: &'a mut c_int,
-    /// Makes the type invariant in `'a`, which identifies the buffer.
+    /// Makes the type invariant over `'a`, which identifies the buffer.
     _buffer: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-/// Proof that the [`Encoder`] with the same lifetime was used.
+/// The result of `->encode_fh()`: proof that the [`Encoder`] with the same lifetime was consumed.
 ///
-/// The type is invariant in `'a`, so that a handle in one buffer cannot be reported for another
-/// one.
+/// The type is invariant over `'a`, so the result of one call cannot be returned from another call.
 ///
 /// # Invariants
 ///
@@ -53,7 +51,7 @@ impl Encoded<'_> {
         }
     }
 
-    /// Returns the return value of the C operation.
+    /// Returns the return value of `->encode_fh()`.
     #[inline]
     pub(super) fn as_raw(&self) -> c_int {
         self.fileid_type
@@ -61,22 +59,23 @@ impl Encoded<'_> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Wraps two arguments of a C `encode_fh` operation.
+    /// Wraps two arguments of `->encode_fh()`.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that for the duration of `'a`
+    /// The caller must ensure that, for the duration of `'a`:
     ///
-    /// - `len` is valid for reads and writes, and nothing else accesses it, and
-    /// - if `*len` is positive, `fid` is valid for writes of that many `u32`, and nothing else
-    ///   accesses them. Otherwise `fid` may be null: fanotify queries the length this way.
+    /// - `len` is valid for reads and writes, and is not accessed through another pointer.
+    /// - If `*len` is positive, `fid` is valid for writes of that many `u32`, and they are not
+    ///   accessed through another pointer. Otherwise `fid` may be null: fanotify passes NULL to query
+    ///   the length.
     #[inline]
     pub(super) unsafe fn from_raw(fid: *mut u32, len: *mut c_int) -> Self {
-        // SAFETY: The caller ensures that `len` is valid and not accessed otherwise for `'a`.
+        // SAFETY: The caller ensures that `len` is valid, and exclusive, for `'a`.
         let len = unsafe { &mut *len };
         let buffer = match usize::try_from(*len) {
-            // SAFETY: The caller ensures that `fid` may be written for `*len` units and is not
-            // accessed otherwise for `'a`. Bytes need no alignment.
+            // SAFETY: The caller ensures that `fid` is valid for writes of `*len` units, and
+            // exclusive, for `'a`. An array of bytes has an alignment of one.
             Ok(units @ 1..) => unsafe { slice::from_raw_parts_mut(fid.cast(), units) },
             _ => &mut [],
         };
@@ -88,17 +87,18 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Stores nothing: the file has no handle, whatever the size of the buffer.
+    /// Stores no handle (`FILEID_INVALID`) and leaves `*max_len` unchanged.
     ///
-    /// name_to_handle_at(2) then fails with `EOVERFLOW`. `encode_fh` has no other way to report an
-    /// error.
+    /// name_to_handle_at(2) then fails with `EOVERFLOW`. `->encode_fh()` cannot report another error.
     #[inline]
     pub fn refuse(self) -> Encoded<'a> {
         // INVARIANT: Nothing was stored.
         Encoded::new(FileidType::INVALID)
     }
 
-    /// Stores the handle that `handle` returns, which is only called if the buffer is large enough.
+    /// Stores the handle that `handle` returns.
+    ///
+    /// Calls `handle` only if the buffer is large enough.
     #[inline]
     pub fn store<H: Handle>(self, handle: impl FnOnce() -> H) -> Encoded<'a> {
         let Some(buffer) = self.reserve(units::<H>()) else {
@@ -106,18 +106,19 @@ impl<'a> Encoder<'a> {
             return Encoded::new(FileidType::INVALID);
         };
 
-        // SAFETY: `buffer` has the size of an `H`. The write needs no alignment.
+        // SAFETY: `buffer` has the size of an `H`. `write_unaligned()` requires no alignment.
         unsafe { buffer.as_mut_ptr().cast::<H>().write_unaligned(handle()) };
 
-        // INVARIANT: The handle was stored. It has no padding, because it is `IntoBytes`.
+        // INVARIANT: A handle of this type was stored. `IntoBytes` ensures that it has no padding,
+        // so every byte of the buffer is initialised.
         Encoded::new(H::TYPE.as_raw())
     }
 
-    /// Stores a handle of `len` bytes, which `fill` writes if the buffer is large enough.
+    /// Stores a handle of `len` bytes that `fill` writes.
     ///
-    /// The bytes are zero before `fill` is called. Zeros pad the handle to a multiple of four
-    /// bytes. If `len` is zero or greater than `MAX_HANDLE_SZ` (128), the file has no handle: the
-    /// call is refused and `fill` is not called.
+    /// Calls `fill` only if the buffer is large enough. The bytes are zero before the call. Zeros pad
+    /// the handle to a multiple of four bytes. If `len` is zero or greater than `MAX_HANDLE_SZ`
+    /// (128), the function behaves like [`refuse`](Self::refuse).
     #[inline]
     pub fn store_bytes(
         self,
@@ -134,20 +135,21 @@ impl<'a> Encoder<'a> {
         };
         buffer.fill(MaybeUninit::new([0; UNIT]));
 
-        // SAFETY: All of `buffer` was initialised above. `MaybeUninit` does not change the layout.
+        // SAFETY: `fill()` above initialised all of `buffer`. `MaybeUninit<T>` has the layout of
+        // `T`.
         let bytes = unsafe { &mut *(&raw mut *buffer as *mut [[u8; UNIT]]) }.as_flattened_mut();
         bytes.get_mut(..len).map(fill);
 
-        // INVARIANT: The handle was stored.
+        // INVARIANT: A handle of this type was stored.
         Encoded::new(fileid_type.as_raw())
     }
 
-    /// Reports the length of a handle, and returns the buffer for it if that is large enough.
+    /// Sets `*max_len` and returns the first `units` of the buffer, or [`None`] if it is too small.
     #[inline]
     fn reserve(self, units: usize) -> Option<&'a mut [MaybeUninit<[u8; UNIT]>]> {
         let buffer = self.buffer.get_mut(..units);
 
-        // CAST: At most `MAX_HANDLE_SZ / UNIT`.
+        // CAST: `units` is at most `MAX_HANDLE_SZ / UNIT`.
         *self.len = units as c_int;
         buffer
     }

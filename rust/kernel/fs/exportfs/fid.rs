@@ -14,25 +14,22 @@ use crate::{
 };
 use core::slice;
 
-/// A file handle to decode: a type and untrusted bytes.
+/// A file handle to decode: the arguments `fid`, `fh_len` and `fh_type` of `->fh_to_dentry()`.
 ///
-/// Stands for the arguments `fid`, `fh_len` and `fh_type` of the C operations.
-///
-/// User space chooses the type and the bytes. exportfs counts in units of four bytes: if the
-/// `handle_bytes` of open_by_handle_at(2) is not a multiple of four, the last one to three bytes
-/// do not reach the filesystem, and any value is accepted there.
+/// User space chooses the type and the bytes. exportfs counts in units of four bytes and rounds
+/// `handle_bytes` of open_by_handle_at(2) down, so the last one to three bytes are not checked.
 pub struct Fid<'a> {
     bytes: &'a [u8],
     fileid_type: c_int,
 }
 
 impl<'a> Fid<'a> {
-    /// Wraps the arguments of a C `fh_to_dentry` or `fh_to_parent` operation.
+    /// Wraps the arguments of `->fh_to_dentry()` or `->fh_to_parent()`.
     ///
     /// # Safety
     ///
-    /// If `len` is positive, the caller must ensure that `fid` is valid for reads of `len` units
-    /// of four bytes for the duration of `'a`, and that they are not written during `'a`.
+    /// The caller must ensure that, if `len` is positive, `fid` is valid for reads of `len` units of
+    /// four bytes for the duration of `'a`, and that they are not written during `'a`.
     #[inline]
     pub(super) unsafe fn from_raw(
         fid: *const bindings::fid,
@@ -40,8 +37,8 @@ impl<'a> Fid<'a> {
         fileid_type: c_int,
     ) -> Self {
         let units: &[[u8; UNIT]] = match usize::try_from(len) {
-            // SAFETY: The caller ensures that `len` units may be read for `'a`, and that they are
-            // not written. Bytes need no alignment.
+            // SAFETY: The caller ensures that `fid` is valid for reads of `len` units, which are not
+            // written, for `'a`. An array of bytes has an alignment of one.
             Ok(len @ 1..) => unsafe { slice::from_raw_parts(fid.cast(), len) },
             _ => &[],
         };
@@ -54,22 +51,25 @@ impl<'a> Fid<'a> {
 
     /// Returns the file handle type.
     ///
-    /// This is any `int`, and not necessarily a [`FileidType`](super::FileidType).
+    /// User space may pass a value that is not a valid [`FileidType`](super::FileidType).
     #[inline]
     pub fn fileid_type(&self) -> c_int {
         self.fileid_type
     }
 
-    /// Returns the bytes of the handle: a whole number of units of four bytes.
+    /// Returns the bytes of the handle, whose length is a multiple of four.
     #[inline]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Returns a copy of the handle if it is an `H`.
+    /// Returns a copy of the handle as an `H`.
     ///
-    /// Returns [`None`] if the handle has another type, is too short, or has a tail that
-    /// [`Handle::TAIL`] rejects.
+    /// Returns [`None`] if:
+    ///
+    /// - The type is not [`Handle::TYPE`].
+    /// - The handle is shorter than `H`.
+    /// - The handle is longer than `H`, and [`Handle::TAIL`] rejects the tail.
     #[inline]
     pub fn load<H: Handle>(&self) -> Option<H> {
         const { units::<H>() };

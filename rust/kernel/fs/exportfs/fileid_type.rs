@@ -7,8 +7,8 @@ use crate::{
 
 /// The type of a file handle (`enum fid_type`).
 ///
-/// The type defines the layout of the bytes. User space stores it together with the handle, so the
-/// meaning of a value must never change.
+/// The type defines the layout of the bytes. User space stores the type with the handle, so a
+/// filesystem must not change the layout of a type.
 ///
 /// # Invariants
 ///
@@ -26,18 +26,18 @@ use crate::{
 pub struct FileidType(u8);
 
 impl FileidType {
-    /// A 64-bit number that is unique on the filesystem (kernfs, pidfs).
+    /// `FILEID_KERNFS`: a 64-bit number that is unique on the filesystem (kernfs, pidfs).
     pub const KERNFS: Self = Self::new(bindings::fid_type_FILEID_KERNFS as u8);
 
-    /// The id, the type and the inode number of a namespace (nsfs).
+    /// `FILEID_NSFS`: the id, the type and the inode number of a namespace.
     pub const NSFS: Self = Self::new(bindings::fid_type_FILEID_NSFS as u8);
 
-    /// The return value of `encode_fh` if no handle was stored.
+    /// The return value of `->encode_fh()` if no handle was stored.
     pub(super) const INVALID: c_int = bindings::fid_type_FILEID_INVALID as c_int;
 
     /// Creates a file handle type.
     ///
-    /// In a constant that is used, the values 0 and 255 are a build error.
+    /// The values 0 and 255 are a build error in each constant that the code uses.
     #[inline]
     pub const fn new(value: u8) -> Self {
         build_assert!(
@@ -45,11 +45,11 @@ impl FileidType {
             "filesystems must not use this file handle type"
         );
 
-        // INVARIANT: The two reserved values were excluded above.
+        // INVARIANT: The assertion above excludes the two reserved values.
         Self(value)
     }
 
-    /// Returns the number.
+    /// Returns the value as C passes it.
     #[inline]
     pub const fn as_raw(self) -> c_int {
         self.0 as c_int

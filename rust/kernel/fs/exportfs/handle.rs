@@ -11,14 +11,15 @@ use zerocopy::Immutable;
 /// The layout of a file handle of fixed length.
 ///
 /// A handle consists of plain bytes without padding, in native byte order. Its size is a multiple
-/// of four bytes, and at most `MAX_HANDLE_SZ` (128). Storing or loading a type of another size is a
+/// of four bytes and at most `MAX_HANDLE_SZ` (128). Storing or loading a type of another size is a
 /// build error.
 ///
-/// The alignment of the type is not relevant: handles are copied byte by byte, because callers such
-/// as fanotify align their buffers to four bytes only.
+/// The type may have any alignment. [`Encoder`](super::Encoder) and [`Fid`](super::Fid) copy handles
+/// without an assumption about alignment, because some callers, such as fanotify, align their
+/// buffers to four bytes only.
 ///
-/// Handles of variable length use [`Encoder::store_bytes`](super::Encoder::store_bytes) and
-/// [`Fid::as_bytes`](super::Fid::as_bytes) instead.
+/// For handles of variable length, use [`Encoder::store_bytes`](super::Encoder::store_bytes) and
+/// [`Fid::as_bytes`](super::Fid::as_bytes).
 ///
 /// # Examples
 ///
@@ -43,28 +44,28 @@ pub trait Handle: FromBytes + IntoBytes + Immutable {
     /// The type of a file handle with this layout.
     const TYPE: FileidType;
 
-    /// The policy for units that follow the handle.
+    /// The policy for a handle that is longer than this layout.
     const TAIL: Tail = Tail::Absent;
 }
 
-/// The policy for units of four bytes that follow a [`Handle`] when it is decoded.
+/// The policy for the tail of a handle to decode: the units of four bytes after the [`Handle`].
 ///
-/// The policy does not apply to one to three trailing bytes that are no whole unit: exportfs does
+/// The policy does not apply to one to three bytes after the last whole unit, because exportfs does
 /// not pass them to the filesystem.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tail {
-    /// A tail is rejected. New handle types should use this policy.
+    /// Reject a handle with a tail. New handle types should use this policy.
     Absent,
 
-    /// A tail of zeros is accepted, for a layout that can grow: zeros mean that the handle does not
-    /// use the additional fields.
+    /// Accept a tail of zeros. A later version of the layout can then add fields in which zero means
+    /// that the field is not used.
     Zero,
 
-    /// A tail is ignored.
+    /// Accept any tail.
     Ignored,
 }
 
-/// Returns the number of units in an `H`, whose size is checked at build time.
+/// Returns the size of an `H` in units, and checks the size at build time.
 pub(super) const fn units<H: Handle>() -> usize {
     const {
         assert!(size_of::<H>() != 0, "a handle has at least one unit");

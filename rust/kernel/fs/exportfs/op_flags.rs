@@ -15,13 +15,14 @@ impl_flags!(
     /// One property of a filesystem.
     #[derive(Clone, Copy)]
     pub enum OpFlag {
-        /// Decoding and opening never block.
+        /// Decoding and opening do not block.
         NonBlock = bindings::EXPORT_OP_NONBLOCK as usize,
     }
 );
 
 impl OpFlags {
-    /// Decoding and opening never block: no I/O, no contended sleeping lock.
+    /// Decoding and opening do not block: no I/O, no request to a server, no sleeping lock that is
+    /// held during I/O or other long waits, no wait for an inode that is new or being freed.
     pub const NONBLOCK: Self = Self(OpFlag::NonBlock as usize);
 
     /// Returns the flags for `struct export_operations`.

@@ -21,16 +21,16 @@ use crate::{
 
 /// The export operations of a filesystem (`struct export_operations`).
 ///
-/// [`Table`](super::Table) creates the C table. The names and the division of work are those of C.
-/// `get_name`, `commit_metadata` and `block_ops` are not supported.
+/// Each operation has the name and the purpose of the C operation. [`Table`](super::Table) creates
+/// the C table. `get_name`, `commit_metadata` and `block_ops` are not supported.
 ///
-/// All operations run in task context. Except for `encode_fh`, they may sleep. `encode_fh` is also
-/// called by fanotify and overlayfs, and must not wait for other tasks.
+/// All operations run in task context. All except `encode_fh` may sleep. `encode_fh` must not wait
+/// for other tasks, because fanotify and overlayfs also call it.
 ///
 /// # NFS
 ///
-/// nfsd calls neither [`permission`](Self::permission) nor [`open`](Self::open). A filesystem that
-/// implements one of them cannot be exported.
+/// nfsd calls neither [`permission`](Self::permission) nor [`open`](Self::open). nfsd therefore does
+/// not export a filesystem that implements one of them (`exportfs_may_export()`).
 ///
 /// # Examples
 ///
@@ -84,7 +84,7 @@ use crate::{
 ///         let Some(_handle) = fid.load::<InoHandle>() else {
 ///             return Ok(None);
 ///         };
-///         // A filesystem looks the inode number up here.
+///         // A real filesystem looks up the inode here.
 ///         Ok(None)
 ///     }
 /// }
@@ -92,7 +92,7 @@ use crate::{
 /// // SAFETY: The inodes of this filesystem have no private data.
 /// static MYFS_EXPORT_OPERATIONS: Table<MyFs> = unsafe { Table::new() };
 ///
-/// // An operation that is not implemented is NULL.
+/// // An operation that the filesystem does not implement is NULL.
 /// assert!(MYFS_EXPORT_OPERATIONS.as_raw().permission.is_none());
 /// assert!(MYFS_EXPORT_OPERATIONS.as_raw().fh_to_dentry.is_some());
 /// ```
@@ -106,7 +106,7 @@ pub trait Operations: Sized {
 
     /// Encodes a file handle for `inode`.
     ///
-    /// With `parent`, the handle also identifies that directory, for
+    /// If `parent` is [`Some`], the handle must also identify that directory, for
     /// [`fh_to_parent`](Self::fh_to_parent).
     fn encode_fh<'a>(
         inode: &Inode<Self::Private>,
@@ -119,11 +119,11 @@ pub trait Operations: Sized {
 
     /// Looks up the file that a handle identifies.
     ///
-    /// Returns [`None`] if the file does not exist, or is not visible to the caller.
+    /// Returns [`None`] if the file does not exist or is not visible to the caller.
     /// open_by_handle_at(2) reports [`None`] and every error except `ENOMEM` as `ESTALE`.
     ///
-    /// The dentry must be on `sb`. A dentry of another superblock is dropped and reported as
-    /// `ESTALE`.
+    /// The dentry must be on `sb`. [`Table`](super::Table) drops a dentry on another superblock and
+    /// returns `ESTALE`.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -131,7 +131,7 @@ pub trait Operations: Sized {
 
     /// Looks up the parent directory that a handle identifies.
     ///
-    /// The return value is that of [`fh_to_dentry`](Self::fh_to_dentry).
+    /// The rules for the return value are those of [`fh_to_dentry`](Self::fh_to_dentry).
     fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -139,8 +139,8 @@ pub trait Operations: Sized {
 
     /// Looks up the parent of the directory `child`.
     ///
-    /// The caller holds no lock. The dentry must be on the superblock of `child`. A dentry of
-    /// another superblock is dropped and reported as `ESTALE`.
+    /// The caller holds no lock. The dentry must be on the superblock of `child`.
+    /// [`Table`](super::Table) drops a dentry on another superblock and returns `ESTALE`.
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         let _ = child;
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -148,22 +148,25 @@ pub trait Operations: Sized {
 
     /// Checks whether the current task may open files by handle with the flags `oflags`.
     ///
-    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`: the VFS checks no other
-    /// permission, and every process may present any handle. The implementer must ensure that
+    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`. The VFS checks no other permission
+    /// to decode, so every process can decode any handle. An implementation must ensure that:
     ///
-    /// - `fh_to_dentry` only finds files that the caller could also reach in another way: handles
-    ///   can be guessed, and can be kept after access was revoked,
-    /// - all flags that this operation accepts are safe: user space chooses them, including unknown
-    ///   bits, and 64-bit kernels add `O_LARGEFILE`, and
-    /// - no check of the directories above the file is necessary.
+    /// - `fh_to_dentry` only finds files that the caller can also open in another way. A process can
+    ///   guess a handle, or keep it after its access was revoked.
+    /// - The operation rejects every flag that is not safe. User space chooses the flags, including
+    ///   unknown bits. 64-bit kernels add `O_LARGEFILE`.
+    /// - The permissions of the directories above the file do not matter.
     ///
-    /// The VFS calls this operation before it reads the handle.
+    /// The VFS calls this operation after it has checked the header of the handle, and before it
+    /// reads the bytes that the filesystem defines.
     fn permission(oflags: u32) -> Result {
         let _ = oflags;
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Opens a decoded file. If this operation is not implemented, the VFS opens the path.
+    /// Opens a decoded file.
+    ///
+    /// If the filesystem does not implement this operation, the VFS calls `file_open_root()`.
     fn open(path: &Path, oflags: u32) -> Result<NewFile> {
         let _ = (path, oflags);
         build_error!(VTABLE_DEFAULT_ERROR)

@@ -8,15 +8,18 @@ use super::{
 use crate::prelude::*;
 use zerocopy::Immutable;
 
-/// The maximum size of a signed handle, in bytes. User space NFS servers embed handles in their
-/// own, which leaves little room.
+/// The maximum size of a signed handle in bytes.
+///
+/// User-space NFS servers embed the handle in an NFS file handle, which has 64 bytes in NFSv3.
 const MAX_SIZE: usize = 24;
 
-/// The content of a [`Signed`] handle: plain bytes without padding, 4, 8, 12 or 16 of them.
+/// The payload of a [`Signed`] handle: 4, 8, 12 or 16 plain bytes without padding.
 ///
-/// This is not a [`Handle`], so it cannot be stored without a MAC, or loaded without verifying one.
+/// A payload should not also implement [`Handle`]. [`Signed::verify`] is then the only function that
+/// returns the payload of a handle.
 ///
-/// The types of pidfs, nsfs and kernfs are a build error: their layout is ABI.
+/// Signing a payload with `FILEID_KERNFS` or `FILEID_NSFS` is a build error: the layout of these
+/// types is ABI and has no MAC.
 pub trait Payload: FromBytes + IntoBytes + Immutable {
     /// The type of the signed handle.
     const TYPE: FileidType;
@@ -24,12 +27,12 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 
 /// A file handle with a Message Authentication Code (MAC).
 ///
-/// Signed handles protect against handle guessing attacks. A filesystem that implements
-/// [`Operations::permission`] lets every process decode handles. If its handles are predictable, a
-/// process can guess the handle of an object that it has no access to. A MAC prevents this: only
-/// the holder of the signing key, which is the kernel, can create a handle that decodes.
+/// Signed handles protect against handle guessing attacks. If a filesystem implements
+/// [`Operations::permission`] and its handles are predictable, a process can guess the handle of an
+/// object that it has no access to. A signed handle cannot be guessed: creating a valid MAC requires
+/// the signing key, which does not leave the kernel.
 ///
-/// `nfsd` signs its handles in the same way, see "Signed Filehandles" in
+/// `nfsd` signs its handles in the same way: see "Signed Filehandles" in
 /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst). The Kconfig entry of a
 /// user of this type must select `CRYPTO_LIB_UTILS`.
 ///
@@ -41,25 +44,25 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// | `size_of::<P>()` | 8                | the MAC: a `u64` in native byte order          |
 ///
 /// The MAC is the 64-bit SipHash-2-4 of the [`FileidType`], as a `u32` in native byte order,
-/// followed by the payload. The native byte order is sufficient because a handle is only valid for
-/// the key that signed it.
+/// followed by the payload. The byte order can be native because the key, and so the handle, never
+/// leaves the machine.
 ///
 /// # Limitations
 ///
-/// - The MAC provides integrity and authenticity but not confidentiality. The payload remains
-///   visible.
-/// - A handle is valid for every process that presents it. If that matters, `fh_to_dentry` must
-///   check the caller as well.
+/// - The MAC provides integrity and authenticity but not confidentiality: user space can read the
+///   payload.
+/// - A handle is valid for every process. If only some processes may open the object,
+///   `fh_to_dentry` must also check the caller.
 /// - A guess succeeds with a probability of 2^-64. The number of guesses is not limited.
-/// - A single handle cannot be revoked. A payload must never identify a second object.
-/// - One to three bytes after the MAC are not verified: exportfs does not pass them to the
+/// - A single handle cannot be revoked. A payload must therefore never identify a second object.
+/// - One to three bytes after the MAC are not checked: exportfs does not pass them to the
 ///   filesystem. Longer tails are rejected.
 ///
 /// # Key management and rotation
 ///
-/// Each superblock generates its key when it is set up. Handles do not survive an unmount or a
-/// reboot. There is no key rotation: replacing the key immediately invalidates all previous
-/// handles, which then fail to decode with `ESTALE`.
+/// The filesystem creates the key and decides how long it exists, for example as long as the
+/// superblock or the module. A new key invalidates all handles that the previous key signed: they
+/// fail to decode with `ESTALE`. There is no key rotation. No handle remains valid after a reboot.
 ///
 /// # Examples
 ///
@@ -104,7 +107,7 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// assert_eq!(size_of_val(&handle), 16);
 /// assert_eq!(handle.verify(&key).map(|object| object.id), Some(7));
 ///
-/// // A handle of another superblock, or from before a reboot.
+/// // Another key, such as that of another superblock or of a previous boot.
 /// let other = KBox::pin_init(FhKey::new(), GFP_KERNEL)?;
 /// assert!(Signed::new(ObjectId { id: 7 }, &other).verify(&key).is_none());
 /// # Ok::<(), Error>(())
@@ -141,7 +144,7 @@ impl<P: Payload> Signed<P> {
 
     /// Returns the payload if `key` signed it.
     ///
-    /// The time does not depend on the MAC. Does not sleep.
+    /// The time does not depend on the content of the handle. Does not sleep.
     ///
     /// C: `fh_verify_mac()` in nfsd.
     #[inline]
@@ -154,8 +157,10 @@ impl<P: Payload> Signed<P> {
     }
 }
 
-/// The message that is signed. It includes the type, so that a handle of one type is not valid as a
-/// handle of another type with the same payload.
+/// The message that [`FhKey`] signs.
+///
+/// It includes the type, so a handle of one type is not valid as a handle of another type with the
+/// same payload.
 #[repr(C, packed)]
 #[derive(IntoBytes, zerocopy_derive::Immutable)]
 struct Message<P: Payload> {

@@ -22,21 +22,22 @@ use core::{
     ptr, //
 };
 
-/// The C table of the [`Operations`] `T` (`struct export_operations`).
+/// The C table (`struct export_operations`) of an implementation of [`Operations`].
 ///
-/// Operations that are not implemented are NULL, which functions such as `exportfs_may_export()`
-/// rely on. The table is a constant, and can be a `static` that C refers to.
+/// An operation that `T` does not implement is NULL in the table. `exportfs_may_export()` and other
+/// functions rely on this. A filesystem stores the table in a `static`, to which `s_export_op`
+/// points.
 ///
 /// # Invariants
 ///
-/// The table is only used for superblocks that [`Table::new`] allows.
+/// Each superblock with this table as `s_export_op` satisfies the requirements of [`Table::new`].
 #[repr(transparent)]
 pub struct Table<T: Operations> {
     ops: bindings::export_operations,
     _operations: PhantomData<T>,
 }
 
-// SAFETY: The table is never written.
+// SAFETY: A table is never written.
 unsafe impl<T: Operations> Sync for Table<T> {}
 
 impl<T: Operations> Table<T> {
@@ -44,19 +45,20 @@ impl<T: Operations> Table<T> {
     ///
     /// # Safety
     ///
-    /// If [`Operations::Private`] is not zero-sized, the caller must ensure that on each superblock
-    /// with this table as `s_export_op`, the `i_private` of every inode that is passed to
-    /// `encode_fh` points to such a value, which is valid for as long as the inode is, and that
-    /// `i_private` does not change.
+    /// If [`Operations::Private`] is not zero-sized, the caller must ensure the following for each
+    /// inode that is passed to `encode_fh` and whose superblock has this table as `s_export_op`:
+    ///
+    /// - `i_private` points to an [`Operations::Private`] that is valid for as long as the inode.
+    /// - `i_private` does not change.
     pub const unsafe fn new() -> Self {
-        // INVARIANT: The caller ensures the requirement on superblocks.
+        // INVARIANT: The caller ensures the requirements for each superblock.
         Self {
             ops: Self::OPS,
             _operations: PhantomData,
         }
     }
 
-    /// Returns the C table, which C can refer to at any time.
+    /// Returns the C table, to which C may refer for any time.
     #[inline]
     pub const fn as_raw(&'static self) -> &'static bindings::export_operations {
         &self.ops
@@ -95,26 +97,29 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// The caller must ensure that `inode`, and `parent` unless it is null, are valid inodes of an
-    /// active superblock with this table, and that `fid` and `len` satisfy the requirements of
-    /// [`Encoder::from_raw`].
+    /// The caller must ensure that:
+    ///
+    /// - `inode` is a valid inode of an active superblock with this table.
+    /// - `parent` is null or a valid inode of the same superblock.
+    /// - `fid` and `len` satisfy the requirements of [`Encoder::from_raw`].
     unsafe extern "C" fn encode_fh(
         inode: *mut bindings::inode,
         fid: *mut u32,
         len: *mut c_int,
         parent: *mut bindings::inode,
     ) -> c_int {
-        // SAFETY: The caller passes a valid inode of an active superblock. By the type invariants,
-        // its `i_private` is as `Inode::from_raw` requires.
+        // SAFETY: The caller passes a valid inode of an active superblock with this table. By the
+        // type invariants, its `i_private` satisfies the requirements of `Inode::from_raw()`.
         let inode = unsafe { Inode::from_raw(inode) };
         let parent = if parent.is_null() {
             None
         } else {
-            // SAFETY: `parent` is not null, so it is a valid inode of the same superblock. By the
-            // type invariants, its `i_private` is as `Inode::from_raw` requires.
+            // SAFETY: `parent` is not null, so the caller passes a valid inode of the same
+            // superblock. By the type invariants, its `i_private` satisfies the requirements of
+            // `Inode::from_raw()`.
             Some(unsafe { Inode::from_raw(parent) })
         };
-        // SAFETY: The caller passes `fid` and `len` as required.
+        // SAFETY: The caller ensures the requirements of `Encoder::from_raw()`.
         let encoder = unsafe { Encoder::from_raw(fid, len) };
 
         T::encode_fh(inode, encoder, parent).as_raw()
@@ -132,7 +137,7 @@ impl<T: Operations> Table<T> {
     ) -> *mut bindings::dentry {
         // SAFETY: The caller passes an active superblock.
         let sb = unsafe { SuperBlock::from_raw(sb) };
-        // SAFETY: The caller passes `fid` and `len` as required.
+        // SAFETY: The caller ensures the requirements of `Fid::from_raw()`.
         let fid = unsafe { Fid::from_raw(fid, len, fileid_type) };
 
         into_raw(sb, T::fh_to_dentry(sb, &fid))
@@ -140,7 +145,7 @@ impl<T: Operations> Table<T> {
 
     /// # Safety
     ///
-    /// The requirements are those of [`Self::fh_to_dentry`].
+    /// The caller must ensure the requirements of [`Self::fh_to_dentry`].
     unsafe extern "C" fn fh_to_parent(
         sb: *mut bindings::super_block,
         fid: *mut bindings::fid,
@@ -149,7 +154,7 @@ impl<T: Operations> Table<T> {
     ) -> *mut bindings::dentry {
         // SAFETY: The caller passes an active superblock.
         let sb = unsafe { SuperBlock::from_raw(sb) };
-        // SAFETY: The caller passes `fid` and `len` as required.
+        // SAFETY: The caller ensures the requirements of `Fid::from_raw()`.
         let fid = unsafe { Fid::from_raw(fid, len, fileid_type) };
 
         into_raw(sb, T::fh_to_parent(sb, &fid))
@@ -174,7 +179,7 @@ impl<T: Operations> Table<T> {
     ///
     /// The caller must ensure that `path` satisfies the requirements of [`Path::from_raw`].
     unsafe extern "C" fn open(path: *const bindings::path, oflags: c_uint) -> *mut bindings::file {
-        // SAFETY: The caller passes `path` as required.
+        // SAFETY: The caller ensures the requirements of `Path::from_raw()`.
         let path = unsafe { Path::from_raw(path) };
 
         match T::open(path, oflags) {
@@ -184,11 +189,11 @@ impl<T: Operations> Table<T> {
     }
 }
 
-/// Passes a reference to a dentry on `sb`, NULL, or an error pointer to C.
+/// Converts the result of an operation to an owned dentry on `sb`, NULL or an error pointer.
 ///
-/// C relies on the dentry being on that superblock. The lifetime of the dentry does not prove it,
-/// because two superblocks can be borrowed for the same lifetime. Where the filesystem created the
-/// [`OwnedDentry`] from `sb` itself, the comparison is optimised out.
+/// C requires a dentry on `sb`. The lifetime `'sb` does not prove that, because two superblocks can
+/// be borrowed for the same lifetime, so this function compares the superblocks. The compiler
+/// removes the comparison if the operation created the [`OwnedDentry`] with `sb`.
 #[inline]
 fn into_raw(sb: &SuperBlock, result: Result<Option<OwnedDentry<'_>>>) -> *mut bindings::dentry {
     match result {

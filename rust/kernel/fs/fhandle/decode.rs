@@ -19,22 +19,25 @@ use crate::{
     BuiltIn, //
 };
 
-/// Decodes a handle if the caller may open files by handle.
+/// Checks that the current task may open files by handle, and decodes a handle.
 ///
-/// `mount_fd` is a descriptor of any file on the mount, `AT_FDCWD`, `FD_PIDFS_ROOT` or
-/// `FD_NSFS_ROOT`. `->permission()` of the filesystem, or `may_decode_fh()` if there is none, gets
-/// `oflags` as user space passed them, plus `O_LARGEFILE` where that is implied. `handle` is called
-/// after the permission check.
+/// `mount_fd` is the descriptor of any file on the mount that was not opened with `O_PATH`,
+/// `AT_FDCWD`, `FD_PIDFS_ROOT` or `FD_NSFS_ROOT`.
+///
+/// `oflags` is passed to `->permission()` of the filesystem, or to `may_decode_fh()` if the
+/// filesystem does not implement it. The caller adds `O_LARGEFILE` where open(2) does.
+///
+/// Calls `handle` after the permission check.
 ///
 /// # Errors
 ///
-/// In this order:
+/// Checked in this order:
 ///
-/// - `EBADF` if `mount_fd` is not one of the above.
 /// - `ESRCH` if the current task is exiting.
-/// - `EPERM`, or the error of `->permission()`, if the caller may not decode handles.
+/// - `EBADF` if `mount_fd` is not one of the above.
+/// - `EPERM`, or the error of `->permission()`, if the current task may not decode handles.
 /// - The error of `handle`.
-/// - `ENOMEM` if there is not enough memory.
+/// - `ENOMEM` if memory allocation fails.
 /// - `EAGAIN` if `flags` contains [`FhFlag::Nonblock`] and decoding may block.
 /// - `ESTALE` if decoding fails for another reason.
 #[inline]
@@ -45,13 +48,13 @@ pub fn decode<'a>(
     flags: FhFlags,
     handle: impl FnOnce() -> Result<&'a mut FileHandle>,
 ) -> Result<Path> {
-    // INVARIANT: The root is NULL.
+    // INVARIANT: `root` is NULL.
     let mut cx = Context(bindings::handle_to_path_ctx::default());
 
     cx.init(mount_fd, oflags)?;
     let handle = handle()?;
 
-    // SAFETY: `init()` has set the root, and this is the first call.
+    // SAFETY: `init()` succeeded, so `root` is not NULL.
     unsafe { cx.decode(handle, flags) }.map_err(|err| {
         if err == ENOMEM || (err == EAGAIN && flags.contains(FhFlag::Nonblock)) {
             err
@@ -61,21 +64,22 @@ pub fn decode<'a>(
     })
 }
 
-/// The mount of a handle, and the permission to decode it.
+/// The mount of a handle and the permission to decode it.
 ///
 /// # Invariants
 ///
-/// `root` owns a reference to its mount and one to its dentry, or is NULL.
+/// `root` is NULL, or owns a reference to its mount and a reference to its dentry.
 struct Context(bindings::handle_to_path_ctx);
 
 impl Context {
-    /// Sets the root to what `mount_fd` stands for, and checks the permission.
+    /// Sets `root` to the path of `mount_fd`, and checks the permission.
     #[inline]
     fn init(&mut self, mount_fd: c_int, oflags: u32) -> Result {
         check_fs()?;
-        // INVARIANT: `fhandle_get_decode_ctx()` sets the root to references if it succeeds. It
-        // drops them if it fails.
-        // SAFETY: The current task has a `fs_struct` and descriptors. The context is zero.
+        // INVARIANT: On success, `fhandle_get_decode_ctx()` stores owned references in `root`. On
+        // failure it has dropped them, and `root` is set to NULL below.
+        // SAFETY: `check_fs()` succeeded, so the current task has a `fs_struct` and a descriptor
+        // table. The context is zero.
         let ret = unsafe { bindings::fhandle_get_decode_ctx(mount_fd, oflags, &mut self.0) };
         if ret != 0 {
             self.0.root = bindings::path::default();
@@ -83,11 +87,11 @@ impl Context {
         to_result(ret)
     }
 
-    /// Decodes a handle and passes the reference to the mount to the result.
+    /// Decodes a handle. On success, moves the reference to the mount into the result.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the root is not NULL.
+    /// The caller must ensure that `root` is not NULL.
     #[inline]
     unsafe fn decode(&mut self, handle: &mut FileHandle, flags: FhFlags) -> Result<Path> {
         let mut flags = flags | FhFlags::from_raw(self.0.fh_flags);
@@ -105,9 +109,9 @@ impl Context {
         let (fid, dwords) = handle.as_fid();
         let bindings::path { mnt, dentry: root } = self.0.root;
 
-        // SAFETY: The root is not NULL and by the type invariants valid, and `ctx` is what
-        // `fhandle_acceptable()` takes. `fid` points to `dwords` dwords that are aligned to eight
-        // bytes, initialised and borrowed mutably.
+        // SAFETY: The caller ensures that `root` is not NULL, so `mnt` is valid by the type
+        // invariants. `fhandle_acceptable()` expects a `struct handle_to_path_ctx`. `fid` points to
+        // `dwords` dwords that are aligned to eight bytes, initialised and borrowed mutably.
         let dentry = from_err_ptr(unsafe {
             bindings::exportfs_decode_fh_raw(
                 mnt,
@@ -123,14 +127,14 @@ impl Context {
             return Err(ESTALE);
         }
 
-        // INVARIANT: The root is NULL. The references were those in `mnt` and `root`.
+        // INVARIANT: `root` is NULL. The local variables `mnt` and `root` now own the references.
         self.0.root = bindings::path::default();
 
-        // SAFETY: By the type invariants, the root owned the reference.
+        // SAFETY: The local variable `root` owns the reference to the dentry, and is not used again.
         unsafe { bindings::dput(root) };
 
-        // SAFETY: The reference to the mount is that of the root. `exportfs_decode_fh_raw()`
-        // returns a reference to a positive dentry of the superblock of the mount.
+        // SAFETY: `mnt` owns the reference to the mount. `exportfs_decode_fh_raw()` returned an
+        // owned reference to a positive dentry on the superblock of the mount.
         Ok(unsafe { Path::from_owned(bindings::path { mnt, dentry }) })
     }
 }
@@ -139,7 +143,7 @@ impl Drop for Context {
     #[inline]
     fn drop(&mut self) {
         if !self.0.root.mnt.is_null() {
-            // SAFETY: By the type invariants, the root owns its references.
+            // SAFETY: `root` is not NULL, so it owns its references by the type invariants.
             unsafe { bindings::path_put(&self.0.root) };
         }
     }

@@ -19,28 +19,28 @@ use core::mem::{
     MaybeUninit, //
 };
 
-/// The maximum size of `f_handle`.
+/// The maximum size of `f_handle` in bytes.
 const MAX_HANDLE_SZ: usize = bindings::MAX_HANDLE_SZ as usize;
 
-/// The unit in which filesystems count the size of a handle, in bytes.
+/// The size in bytes of the unit in which filesystems count the size of a handle.
 const DWORD: u32 = size_of::<u32>() as u32;
 
-/// A file handle in kernel memory: `struct file_handle` with room for the largest handle.
+/// A file handle in kernel memory: a `struct file_handle` with `MAX_HANDLE_SZ` bytes of `f_handle`.
 ///
 /// # Invariants
 ///
 /// `len` is at most `MAX_HANDLE_SZ`, and the first `len` bytes of `f_handle` are initialised.
 #[repr(C, align(8))]
 pub struct FileHandle {
-    /// Eight bytes on all architectures, for the alignment of `f_handle`.
+    /// The number of initialised bytes. A `u64`, so that `f_handle` is aligned to eight bytes.
     len: u64,
-    /// The size of the handle, or the required size if there is not enough room.
+    /// The size of the handle, or the required size if the buffer of user space is too small.
     handle_bytes: u32,
     handle_type: u32,
     f_handle: [MaybeUninit<u8>; MAX_HANDLE_SZ],
 }
 
-// `as_bytes()` returns a `struct file_handle`.
+// `as_bytes()` returns the fields after `len` as a `struct file_handle`.
 const _: () = {
     type C = bindings::file_handle;
     const HEADER: usize = offset_of!(FileHandle, handle_bytes);
@@ -52,7 +52,7 @@ const _: () = {
 };
 
 impl FileHandle {
-    /// Creates a handle without bytes.
+    /// Creates an empty handle.
     #[inline]
     pub fn empty() -> Self {
         // INVARIANT: No byte is initialised.
@@ -64,7 +64,7 @@ impl FileHandle {
         }
     }
 
-    /// Reads a handle from user space.
+    /// Reads the bytes of a handle from user space.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl FileHandle {
         let len = from.handle_bytes as usize;
         let bytes = self.f_handle.get_mut(..len).ok_or(EINVAL)?;
 
-        // INVARIANT: While the bytes are written, none of them counts.
+        // INVARIANT: An empty handle needs no initialised bytes.
         self.len = 0;
         UserSlice::new(
             from.ptr
@@ -87,36 +87,38 @@ impl FileHandle {
 
         self.handle_bytes = from.handle_bytes;
         self.handle_type = from.handle_type;
-        // INVARIANT: `read_raw()` initialised that many bytes.
+        // INVARIANT: `read_raw()` succeeded, so it initialised `handle_bytes` bytes.
         self.len = u64::from(from.handle_bytes);
         Ok(())
     }
 
-    /// Encodes a handle for `dentry` of at most `room` bytes.
+    /// Encodes a handle of at most `room` bytes for `dentry`.
     ///
     /// # Errors
     ///
-    /// In each case, [`Self::as_bytes`] returns a header.
+    /// [`Self::as_bytes`] returns the header alone after an error.
     ///
-    /// - `EOVERFLOW` if the handle is larger than `room`. The header contains its size.
-    /// - Any error that the filesystem returns.
+    /// - `EOVERFLOW` if the handle is larger than `room`. The header contains the required size.
+    /// - `EOVERFLOW` if the filesystem has no handle for the file. The size in the header does not
+    ///   exceed `room`.
+    /// - Any other error that the filesystem returns.
     #[inline]
     pub(super) fn encode(&mut self, dentry: &Dentry, room: u32, flags: FhFlags) -> Result {
         const INVALID: c_int = bindings::fid_type_FILEID_INVALID as c_int;
         // CAST: Error numbers are small.
         const NO_SPACE: c_int = -(bindings::ENOSPC as c_int);
 
-        // Some filesystems do not write all bytes of a handle, and all of them are copied to user
-        // space.
+        // A filesystem may leave bytes of its handle unwritten. Do not copy uninitialised memory to
+        // user space.
         self.f_handle = [MaybeUninit::new(0); MAX_HANDLE_SZ];
-        // INVARIANT: Nothing is encoded yet.
+        // INVARIANT: An empty handle needs no initialised bytes.
         self.len = 0;
 
         // CAST: The number is at most `MAX_HANDLE_SZ / DWORD`.
         let mut dwords = (room.min(bindings::MAX_HANDLE_SZ) / DWORD) as c_int;
 
-        // SAFETY: By its type invariants, the dentry is valid and positive. There is room for
-        // `dwords` dwords, which are aligned to eight bytes.
+        // SAFETY: By its type invariants, the dentry is valid and positive. `f_handle` has room for
+        // `dwords` dwords and is aligned to eight bytes.
         let fileid_type = unsafe {
             bindings::exportfs_encode_fh(
                 dentry.as_raw(),
@@ -125,9 +127,10 @@ impl FileHandle {
                 u32::from(flags) as c_int,
             )
         };
-        // CAST: Filesystems return a small positive number. Any other number exceeds `room`.
+        // CAST: Filesystems return a small positive number. A negative number becomes a size that
+        // exceeds `room`.
         self.handle_bytes = (dwords as u32).wrapping_mul(DWORD);
-        // CAST: Bit fields of the same size.
+        // CAST: The type is a bit field of the same width.
         self.handle_type = fileid_type as u32;
 
         match fileid_type {
@@ -136,7 +139,7 @@ impl FileHandle {
             _ if self.handle_bytes > room => return Err(EOVERFLOW),
             _ => {}
         }
-        // INVARIANT: All bytes are initialised. `room` bounds the size.
+        // INVARIANT: All of `f_handle` was set to zero above. `len` is at most `MAX_HANDLE_SZ`.
         self.len = u64::from(self.handle_bytes.min(bindings::MAX_HANDLE_SZ));
 
         if flags.contains(FhFlag::Connectable) {
@@ -148,18 +151,18 @@ impl FileHandle {
         Ok(())
     }
 
-    /// Returns the header and the initialised bytes, as a `struct file_handle`.
+    /// Returns the header and the initialised bytes: a `struct file_handle`.
     #[inline]
     pub(super) fn as_bytes(&self) -> &[u8] {
         const HEADER: usize = offset_of!(FileHandle, handle_bytes);
         // CAST: `len` is at most `MAX_HANDLE_SZ`.
         let len = offset_of!(Self, f_handle) - HEADER + self.len as usize;
 
-        // SAFETY: The offset is that of a field.
+        // SAFETY: `HEADER` is the offset of a field of `Self`, so the pointer stays in bounds.
         let bytes = unsafe { core::ptr::from_ref(self).cast::<u8>().add(HEADER) };
 
-        // SAFETY: The header has no padding. By the type invariants, `self.len` bytes after it are
-        // part of `self` and initialised.
+        // SAFETY: `bytes` points to the header, which has no padding. By the type invariants, the
+        // `self.len` bytes after it are initialised and part of `self`.
         unsafe { core::slice::from_raw_parts(bytes, len) }
     }
 
@@ -169,7 +172,7 @@ impl FileHandle {
         self.handle_type & bindings::FILEID_IS_CONNECTABLE != 0
     }
 
-    /// Returns `true` if the handle is a connectable one of a directory.
+    /// Returns `true` if the handle is connectable and identifies a directory.
     #[inline]
     pub(super) fn is_dir(&self) -> bool {
         self.handle_type & bindings::FILEID_IS_DIR != 0
@@ -177,16 +180,16 @@ impl FileHandle {
 
     /// Returns the type that the filesystem defines.
     ///
-    /// Filesystems use eight bits; user space may pass sixteen.
+    /// Filesystems use the lower 8 bits. User space may pass 16 bits.
     #[inline]
     pub(super) fn fileid_type(&self) -> c_int {
-        // CAST: The value has sixteen bits.
+        // CAST: The value has 16 bits.
         (self.handle_type & !bindings::FILEID_USER_FLAGS_MASK) as c_int
     }
 
-    /// Returns a pointer to the bytes, aligned to eight bytes, and their number in whole dwords.
+    /// Returns a pointer to `f_handle` and its length in whole dwords.
     ///
-    /// The pointer may be written to.
+    /// The pointer is aligned to eight bytes and valid for writes.
     #[inline]
     pub(super) fn as_fid(&mut self) -> (*mut bindings::fid, c_int) {
         // CAST: The number is at most `MAX_HANDLE_SZ / DWORD`.
@@ -196,7 +199,7 @@ impl FileHandle {
     }
 }
 
-/// A file handle in user space, of which the header has been read and checked.
+/// A file handle in user space whose header has been read and checked.
 ///
 /// # Examples
 ///
@@ -217,16 +220,16 @@ pub struct UserFileHandle {
 }
 
 impl UserFileHandle {
-    /// Reads the header of a handle that is to be decoded.
+    /// Reads and checks the header of a handle to decode.
     ///
     /// # Errors
     ///
     /// - `EFAULT` if the memory is not accessible.
-    /// - `EINVAL` if `handle_bytes` is 0 or more than 128.
+    /// - `EINVAL` if `handle_bytes` is 0 or greater than `MAX_HANDLE_SZ` (128).
     /// - `EINVAL` if `handle_type` is negative or contains unknown flags.
     #[inline]
     pub fn new(_: BuiltIn, ptr: UserPtr) -> Result<Self> {
-        // Contains the sign bit.
+        // Unknown flags include the sign bit.
         const UNKNOWN: u32 = bindings::FILEID_USER_FLAGS_MASK & !bindings::FILEID_VALID_USER_FLAGS;
 
         let [handle_bytes, handle_type] = read_header(ptr)?;

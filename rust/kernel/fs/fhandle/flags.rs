@@ -14,13 +14,13 @@ impl_flags!(
     /// A flag of exportfs functions.
     #[derive(Clone, Copy)]
     pub enum FhFlag {
-        /// Encode the parent directory, or decode a handle that has it.
+        /// Encode a handle that identifies the parent, or decode such a handle.
         Connectable = bindings::EXPORT_FH_CONNECTABLE,
 
-        /// Encode a handle that need not be decodable.
+        /// Encode a handle that may not be decodable.
         Fid = bindings::EXPORT_FH_FID,
 
-        /// Decode only a directory.
+        /// Fail to decode if the file is not a directory.
         DirOnly = bindings::EXPORT_FH_DIR_ONLY,
 
         /// Fail with `EAGAIN` instead of blocking.
@@ -29,7 +29,7 @@ impl_flags!(
 );
 
 impl FhFlags {
-    /// Wraps flags that C code has set.
+    /// Wraps flags that C code set.
     #[inline]
     pub(super) fn from_raw(flags: c_uint) -> Self {
         Self(flags)

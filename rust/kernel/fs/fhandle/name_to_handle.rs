@@ -26,9 +26,10 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// `flags` contains no bits other than `AT_SYMLINK_FOLLOW`, `AT_EMPTY_PATH`, `AT_HANDLE_FID`,
-/// `AT_HANDLE_MNT_ID_UNIQUE` and `AT_HANDLE_CONNECTABLE`, and the last one neither with
-/// `AT_HANDLE_FID` nor with `AT_EMPTY_PATH`.
+/// - `flags` contains no bits other than `AT_SYMLINK_FOLLOW`, `AT_EMPTY_PATH`, `AT_HANDLE_FID`,
+///   `AT_HANDLE_MNT_ID_UNIQUE` and `AT_HANDLE_CONNECTABLE`.
+/// - If `flags` contains `AT_HANDLE_CONNECTABLE`, it contains neither `AT_HANDLE_FID` nor
+///   `AT_EMPTY_PATH`.
 ///
 /// # Examples
 ///
@@ -56,18 +57,19 @@ pub struct NameToHandle {
     flags: u32,
 }
 
-// SAFETY: The pointers are addresses in user space. They are not dereferenced, but passed to
-// functions that copy from or to the address space of the current task.
+// SAFETY: The pointers are user-space addresses. Rust code does not dereference them, but passes
+// them to functions that copy from or to the address space of the current task.
 unsafe impl Send for NameToHandle {}
 
 impl NameToHandle {
-    /// Checks the flags.
+    /// Checks the flags and stores the arguments.
     ///
     /// `mount_id` points to a `u64` if `AT_HANDLE_MNT_ID_UNIQUE` is set, and to an `int` otherwise.
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if a flag is unknown or excludes another one.
+    /// - `EINVAL` if a flag is unknown, or if `AT_HANDLE_CONNECTABLE` is combined with
+    ///   `AT_HANDLE_FID` or `AT_EMPTY_PATH`.
     #[inline]
     pub fn new(_: BuiltIn, handle: UserPtr, mount_id: UserPtr, flags: u32) -> Result<Self> {
         const VALID: u32 = bindings::AT_SYMLINK_FOLLOW
@@ -75,7 +77,7 @@ impl NameToHandle {
             | bindings::AT_HANDLE_FID
             | bindings::AT_HANDLE_MNT_ID_UNIQUE
             | bindings::AT_HANDLE_CONNECTABLE;
-        // The file of a descriptor may be disconnected, so that its parent is not known.
+        // The dentry of a descriptor may be disconnected. Its parent is then not known.
         const NOT_CONNECTABLE: u32 = bindings::AT_HANDLE_FID | bindings::AT_EMPTY_PATH;
 
         if flags & !VALID != 0
@@ -83,7 +85,7 @@ impl NameToHandle {
         {
             return Err(EINVAL);
         }
-        // INVARIANT: The flags have been checked.
+        // INVARIANT: The flags were checked above.
         Ok(Self {
             handle,
             mount_id,
@@ -101,8 +103,9 @@ impl NameToHandle {
         }
     }
 
-    /// Returns the descriptor if the file is that of a descriptor: `AT_EMPTY_PATH` is set, `name`
-    /// is empty and `dfd` is not negative.
+    /// Returns `dfd` if the request names the file of that descriptor.
+    ///
+    /// This is so if `AT_EMPTY_PATH` is set, `name` is empty and `dfd` is not negative.
     #[inline]
     pub fn fd(&self, dfd: c_int, name: UserPtr) -> Option<u32> {
         if self.flags & bindings::AT_EMPTY_PATH == 0 {
@@ -116,12 +119,12 @@ impl NameToHandle {
         }
     }
 
-    /// Reads the size of the caller's buffer.
+    /// Reads the size of the caller's buffer (`handle_bytes`).
     ///
     /// # Errors
     ///
     /// - `EFAULT` if the header is not accessible.
-    /// - `EINVAL` if the size is more than 128.
+    /// - `EINVAL` if `handle_bytes` is greater than `MAX_HANDLE_SZ` (128).
     #[inline]
     pub fn room(&self) -> Result<u32> {
         let [handle_bytes, _] = read_header(self.handle)?;
@@ -132,66 +135,69 @@ impl NameToHandle {
         Ok(handle_bytes)
     }
 
-    /// Writes a handle of the file of a descriptor and its mount id to user space.
+    /// Encodes the file of a descriptor without a path lookup.
     ///
-    /// Returns `false` if the path must be looked up: a walk ends with `->d_weak_revalidate()`, if
-    /// there is one, and may fail.
+    /// Returns `false` if the dentry has a `->d_weak_revalidate()`, which a path lookup calls and
+    /// which may fail. The caller must then look up the path.
     ///
     /// # Errors
     ///
     /// - `EBADF` if the descriptor is not open.
     /// - `ESRCH` if the current task is exiting.
-    /// - Any error of [`Self::encode`].
+    /// - The errors of [`Self::encode`].
     #[inline]
     pub fn encode_fd(&self, fd: u32, room: impl FnOnce() -> Result<u32>) -> Result<bool> {
         const REVALIDATE: u32 = bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE;
 
         let encode = |file: &LocalFile| {
             let path = file.path();
-            // SAFETY: By its type invariants, the dentry is valid. Its operations do not change.
+            // SAFETY: The dentry is valid by its type invariants. The read is volatile because the
+            // flags can change concurrently; `DCACHE_OP_WEAK_REVALIDATE` does not.
             let flags = unsafe { (&raw const (*path.dentry().as_raw()).d_flags).read_volatile() };
 
             if flags & REVALIDATE != 0 {
                 return Ok(false);
             }
-            // SAFETY: The reference to the file is valid.
+            // SAFETY: `file` is a reference to a valid file.
             unsafe { bindings::audit_file(file.as_ptr()) };
             self.encode(path, room)?;
             Ok(true)
         };
 
-        // SAFETY: `encode` does not close descriptors.
+        // SAFETY: `encode` does not close file descriptors.
         unsafe { LocalFile::with_fd_raw(fd, encode) }
     }
 
-    /// Writes a handle of the file at `path` and its mount id to user space.
+    /// Encodes the file at `path`, and writes the mount id and the handle to user space.
     ///
-    /// `room` returns the result of [`Self::room`]. It is called if the filesystem supports such
-    /// handles.
+    /// `room` returns the result of [`Self::room`]. It is called after the checks of `EOPNOTSUPP` and
+    /// `EINVAL`.
     ///
     /// # Errors
     ///
-    /// - `EOPNOTSUPP` if the filesystem does not support such handles.
+    /// - `EOPNOTSUPP` if the filesystem does not support the requested type of handle.
     /// - `EINVAL` if a connectable handle is requested and the dentry is disconnected.
     /// - The error of `room`.
-    /// - `EOVERFLOW` if `room` is too small. The mount id and the header with the required size are
-    ///   written.
-    /// - Any error of the filesystem. The mount id and the header are written.
-    /// - `EFAULT` if the memory is not accessible.
+    /// - `EFAULT` if the memory for the mount id or the handle is not accessible.
+    /// - `EOVERFLOW` if `room` is too small, or if the filesystem has no handle for the file. The
+    ///   mount id and the header are written. In the first case, the header contains the required
+    ///   size.
+    /// - Any other error that the filesystem returns. The mount id and the header are written.
     #[inline]
     pub fn encode(&self, path: &Path, room: impl FnOnce() -> Result<u32>) -> Result {
         let dentry = path.dentry();
         let flags = self.fh_flags();
 
-        // SAFETY: By its type invariants, the superblock may be read.
+        // SAFETY: The superblock is active while the path is borrowed.
         let ops = unsafe { (*dentry.super_block().as_raw()).s_export_op };
 
-        // SAFETY: The operations are NULL or valid while the superblock is active.
-        // CAST: A bit field of the same size.
+        // SAFETY: `s_export_op` is NULL, or points to a table that is valid while the superblock is
+        // active.
+        // CAST: The flags are a bit field of the same width.
         if !unsafe { bindings::exportfs_can_encode_fh(ops, u32::from(flags) as c_int) } {
             return Err(EOPNOTSUPP);
         }
-        // A magic link of a file that was opened by handle leads to such a dentry.
+        // /proc/self/fd/N of a file that was opened by handle leads to a disconnected dentry.
         if flags.contains(FhFlag::Connectable) && dentry.is_disconnected() {
             return Err(EINVAL);
         }
@@ -220,21 +226,21 @@ impl NameToHandle {
         }
     }
 
-    /// Writes the mount id.
+    /// Writes the mount id to user space.
     #[inline]
     fn put_mount_id(&self, path: &Path) -> Result {
-        // SAFETY: By its type invariants, a path may be read.
+        // SAFETY: The path is valid by its type invariants.
         let mnt = unsafe { (*path.as_raw()).mnt };
 
         if self.flags & bindings::AT_HANDLE_MNT_ID_UNIQUE != 0 {
-            // SAFETY: By the invariants of the path, the mount is valid.
+            // SAFETY: The mount is valid by the type invariants of the path.
             let id = unsafe { bindings::mnt_id_unique(mnt) };
 
             UserSlice::new(self.mount_id, size_of_val(&id))
                 .writer()
                 .write(&id)
         } else {
-            // SAFETY: By the invariants of the path, the mount is valid.
+            // SAFETY: The mount is valid by the type invariants of the path.
             let id = unsafe { bindings::mnt_id(mnt) };
 
             UserSlice::new(self.mount_id, size_of_val(&id))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bodies of the system calls, which `fs/fhandle.c` calls.
+//! The bodies of the system calls, called by `fs/fhandle.c`.
 
 use super::{
     decode,
@@ -67,7 +67,8 @@ fn user<T>(ptr: *const T) -> UserPtr {
 ///
 /// # Safety
 ///
-/// There are no requirements. `#[export]` demands an unsafe function.
+/// There are no requirements. `#[export]` compares the type with that of the bindings, which is an
+/// unsafe function.
 #[export]
 unsafe extern "C" fn fhandle_rust_name(
     dfd: c_int,
@@ -76,7 +77,7 @@ unsafe extern "C" fn fhandle_rust_name(
     mnt_id: *mut c_void,
     flag: c_int,
 ) -> c_long {
-    // CAST: The flags are a bit field of the same size.
+    // CAST: The flags are a bit field of the same width.
     match name_to_handle_at(dfd, user(name), user(handle), user(mnt_id), flag as u32) {
         Ok(()) => 0,
         Err(err) => err.to_errno() as c_long,
@@ -87,16 +88,17 @@ unsafe extern "C" fn fhandle_rust_name(
 ///
 /// # Safety
 ///
-/// There are no requirements. `#[export]` demands an unsafe function.
+/// There are no requirements. `#[export]` compares the type with that of the bindings, which is an
+/// unsafe function.
 #[export]
 unsafe extern "C" fn fhandle_rust_open(
     mountdirfd: c_int,
     handle: *mut bindings::file_handle,
     flags: c_int,
 ) -> c_long {
-    // CAST: The flags are a bit field of the same size.
+    // CAST: The flags are a bit field of the same width.
     match open_by_handle_at(mountdirfd, user(handle), flags as u32) {
-        // CAST: A descriptor is not negative as an `int`.
+        // CAST: A file descriptor is a non-negative `int`.
         Ok(fd) => fd as c_long,
         Err(err) => err.to_errno() as c_long,
     }

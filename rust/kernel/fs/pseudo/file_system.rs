@@ -8,11 +8,11 @@ use crate::{
 
 /// A pseudo filesystem.
 ///
-/// Each of its inodes has an [`Object`], which is the [`Operations::Private`] of its export
-/// operations. The inode of the root directory has none. No path leads to the root directory, so it
-/// is not passed to an operation.
+/// Each inode has an [`Object`], which is the [`Operations::Private`] of the export operations. The
+/// inode of the root directory has no object. No path leads to the root directory, so the VFS never
+/// passes its inode to an operation.
 pub trait FileSystem: Operations<Private: Object> + 'static {
-    /// The name, which is part of the name of its files in `/proc/PID/fd`.
+    /// The name of the filesystem. A link in `/proc/PID/fd` reads `NAME:[INO]`.
     const NAME: &'static CStr;
 
     /// The magic number (`s_magic`), as in

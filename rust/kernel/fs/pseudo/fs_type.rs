@@ -24,36 +24,36 @@ use core::{
     ptr, //
 };
 
-/// The type of a pseudo filesystem: `struct file_system_type`.
+/// The type of a pseudo filesystem (`struct file_system_type`).
 ///
-/// A value is a static that [`file_system_type!`](super::file_system_type) declares. It is not
-/// registered, because user space does not mount it by name. The superblock is created with the
-/// first [`Mount`] and shut down with the last one.
+/// [`file_system_type!`](super::file_system_type) declares a `static` of this type. The type is not
+/// registered, because user space does not mount the filesystem by name. The VFS creates the
+/// superblock with the first [`Mount`] and shuts it down with the last one.
 ///
 /// # Invariants
 ///
-/// - The value is a static. Lockdep requires this of the lock class keys in it.
-/// - `owner` is the module that contains the static, or null if it is built in. Every superblock of
-///   this type holds a reference to it until the VFS no longer uses the type.
-/// - Every superblock of this type is set up by `init_fs_context`. `i_private` of its inodes owns
-///   an [`Arc`] of a `T::Private`, except for the root directory, where it is null. No path leads
-///   to the root directory: it is nobody's parent, and no function opens it.
+/// - The value is a `static`. Lockdep requires this for the lock class keys in it.
+/// - `owner` is the module that contains the `static`, or null if the `static` is built in. Every
+///   superblock of this type holds a reference to the module until the VFS no longer uses the type.
+/// - `init_fs_context` sets up every superblock of this type. `i_private` of each inode owns an
+///   [`Arc<T::Private>`](Arc). `i_private` of the root directory is null.
+/// - No path leads to the root directory: no dentry has it as its parent, and no function opens it.
 #[repr(transparent)]
 pub struct FileSystemType<T: FileSystem> {
     inner: Opaque<bindings::file_system_type>,
     _file_system: PhantomData<fn() -> T>,
 }
 
-// SAFETY: C changes two fields only: the list of superblocks, which `sb_lock` protects, and the
-// lock class keys, which lockdep protects.
+// SAFETY: C code modifies two kinds of fields: the list of superblocks, which `sb_lock` protects,
+// and the lock class keys, which lockdep protects.
 unsafe impl<T: FileSystem> Sync for FileSystemType<T> {}
 
-/// Declares a static [`FileSystemType`].
+/// Declares a `static` of the type [`FileSystemType`].
 ///
-/// A static is the only safe way to have one: its lock class keys have to be in the data of the
-/// kernel or of a module (`static_obj()` in
-/// [`kernel/locking/lockdep.c`](srctree/kernel/locking/lockdep.c)), and `&'static self` alone does
-/// not ensure that, because a leaked allocation is `'static` as well.
+/// There is no other safe constructor. Lockdep requires lock class keys in the data of the kernel or
+/// of a module (`static_obj()` in
+/// [`kernel/locking/lockdep.c`](srctree/kernel/locking/lockdep.c)). A `&'static self` does not ensure
+/// that, because a reference to a leaked allocation is also `'static`.
 ///
 /// See the [module documentation](crate::fs::pseudo) for an example.
 ///
@@ -65,7 +65,7 @@ macro_rules! pseudo_file_system_type {
     ($(#[$attr:meta])* $vis:vis static $name:ident: $file_system:ty;) => {
         $(#[$attr])*
         $vis static $name: $crate::fs::pseudo::FileSystemType<$file_system> =
-            // SAFETY: This is the value of a static of the crate that `LocalModule` belongs to.
+            // SAFETY: The result is the value of a `static` in the crate that defines `LocalModule`.
             unsafe {
                 $crate::fs::pseudo::FileSystemType::new(
                     $crate::module::this_module::<crate::LocalModule>(),
@@ -75,17 +75,19 @@ macro_rules! pseudo_file_system_type {
 }
 
 impl<T: FileSystem> FileSystemType<T> {
-    /// Creates the value of a static. Use [`file_system_type!`](super::file_system_type) instead.
+    /// Creates the value of a `static`.
+    ///
+    /// Use [`file_system_type!`](super::file_system_type) instead.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the result is the value of a `static` of the module `owner`.
+    /// The caller must ensure that the result is the value of a `static` in the module `owner`.
     #[doc(hidden)]
     pub const unsafe fn new(owner: &'static ThisModule) -> Self {
-        // INVARIANT: By the contract of this function, this is a static of `owner`.
-        // `alloc_fs_context()` and `sget_fc()` take a reference to it by `get_filesystem()`;
-        // `put_filesystem()` is the last use of the type. If another module contains the code of
-        // `T`, then `owner` depends on its symbols and holds it.
+        // INVARIANT: The caller ensures that the value is a `static` in `owner`.
+        // `alloc_fs_context()` and `sget_fc()` take a reference to `owner` with `get_filesystem()`.
+        // `put_filesystem()` drops it after the last use of the type. If another module contains
+        // the code of `T`, `owner` uses its symbols and so holds a reference to that module.
         Self {
             inner: Opaque::new(bindings::file_system_type {
                 name: as_char_ptr_in_const_context(T::NAME),
@@ -98,34 +100,37 @@ impl<T: FileSystem> FileSystemType<T> {
         }
     }
 
-    /// Creates an internal mount, and the superblock if there is none.
+    /// Creates an internal mount, and the superblock if it does not exist.
     ///
-    /// May sleep. C: `vfs_kern_mount()`.
+    /// May sleep.
+    ///
+    /// C: `vfs_kern_mount()`.
     ///
     /// # Errors
     ///
     /// - `ENODEV` if the module is being unloaded.
     /// - `ENOMEM` if memory allocation fails.
-    /// - `ESRCH` if the caller is exiting and has no namespaces any more. This is so when a file
-    ///   that is open at exit is released.
+    /// - `ESRCH` if the current task is exiting and has dropped its namespaces. This happens in the
+    ///   `->release()` of a file that is open at exit.
     pub fn mount(&'static self) -> Result<Mount<T>> {
-        // `alloc_fs_context()` takes the network namespace from `current->nsproxy`. do_exit()
-        // clears that before it runs the task work that releases files.
-        // SAFETY: The current task is valid, and only a task itself changes its `nsproxy`.
+        // `alloc_fs_context()` dereferences `current->nsproxy`. `do_exit()` clears it before it runs
+        // the task work that releases files.
+        // SAFETY: The current task is valid, and only the task itself changes its `nsproxy`.
         if unsafe { (*Task::current_raw()).nsproxy }.is_null() {
             return Err(ESRCH);
         }
 
-        // The caller of `get_filesystem()` has to hold the module.
-        // SAFETY: `owner` does not change.
+        // `vfs_kern_mount()` calls `get_filesystem()`, whose caller must hold the module.
+        // SAFETY: `self` is valid, and `owner` does not change.
         let owner = unsafe { (*self.inner.get()).owner };
-        // SAFETY: By the type invariants, `owner` contains the static `self`, or is null.
+        // SAFETY: By the type invariants, `owner` is null or the module that contains `self`.
         if !unsafe { bindings::try_module_get(owner) } {
             return Err(ENODEV);
         }
 
-        // SAFETY: By the type invariants, the type is a static, so it is valid and does not move.
-        // The task has an `nsproxy`. The name and the data of the mount are optional.
+        // SAFETY: By the type invariants, the type is a `static`, so it stays valid and does not
+        // move. The current task has an `nsproxy`. `vfs_kern_mount()` accepts a null name and null
+        // data.
         let mnt = from_err_ptr(unsafe {
             bindings::vfs_kern_mount(
                 self.inner.get(),
@@ -135,22 +140,23 @@ impl<T: FileSystem> FileSystemType<T> {
             )
         });
 
-        // SAFETY: `try_module_get()` succeeded above. The superblock has its own reference.
+        // SAFETY: `try_module_get()` succeeded above. The superblock holds its own reference.
         unsafe { bindings::module_put(owner) };
 
-        // SAFETY: `vfs_kern_mount()` returned a reference to a mount of this type.
+        // SAFETY: `vfs_kern_mount()` returned an owned reference to a mount of this type.
         mnt.map(|mnt| unsafe { Mount::from_raw(mnt) })
     }
 
-    /// Returns the dentry of an object on `sb`. Creates the inode and the dentry if there are none.
+    /// Returns the dentry of an object on `sb`, for
+    /// [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry).
     ///
-    /// If there is an inode with the number of `object`, returns the dentry of that inode.
+    /// Creates the inode and the dentry if they do not exist. If an inode with the number of `object`
+    /// exists, returns the dentry of that inode and drops `object`.
     ///
-    /// This is for [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry). It waits for an
-    /// inode with that number that is being freed, so a filesystem with `EXPORT_OP_NONBLOCK` cannot
-    /// use it.
+    /// May sleep. If the inode is being freed, the function waits for that, so a filesystem that sets
+    /// `EXPORT_OP_NONBLOCK` must not call it.
     ///
-    /// May sleep. C: `iget_locked()`, `d_obtain_alias()`.
+    /// C: `iget_locked()`, `d_obtain_alias()`.
     ///
     /// # Errors
     ///
@@ -166,21 +172,21 @@ impl<T: FileSystem> FileSystemType<T> {
             return Err(EINVAL);
         }
 
-        // SAFETY: This is a superblock of a `FileSystemType<T>`.
+        // SAFETY: `s_type` was checked above, so `sb` is a superblock of a `FileSystemType<T>`.
         unsafe { inode::dentry::<T>(sb, object) }
     }
 
     const SUPER_OPERATIONS: bindings::super_operations = bindings::super_operations {
-        // Do not cache inodes that have no references.
+        // Do not cache inodes without references.
         drop_inode: Some(bindings::inode_just_drop),
         evict_inode: Some(inode::evict::<T>),
         statfs: Some(bindings::simple_statfs),
         ..pin_init::zeroed()
     };
 
-    // SAFETY: Only superblocks of this type use this table. By the type invariants, `i_private` of
-    // their inodes points to a `T::Private`. The exception is the root directory, of which nobody
-    // can ask for a handle, because no path leads to it.
+    // SAFETY: Only superblocks of this type have this table. By the type invariants, `i_private` of
+    // each inode except the root directory owns a `T::Private`. No path leads to the root directory,
+    // so its inode is not passed to `encode_fh`.
     const EXPORT_OPERATIONS: Table<T> = unsafe { Table::new() };
 
     const fn super_operations() -> &'static bindings::super_operations {
@@ -195,13 +201,14 @@ impl<T: FileSystem> FileSystemType<T> {
     ///
     /// The caller must ensure that `fc` is a new context of this type.
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: By the contract of this function, `fc` is a new context.
+        // SAFETY: The caller ensures that `fc` is a new context.
         let ctx = unsafe { bindings::init_pseudo(fc, T::MAGIC) };
         if ctx.is_null() {
             return ENOMEM.to_errno();
         }
 
-        // SAFETY: `init_pseudo()` allocated `ctx`, and only `fc` refers to it.
+        // SAFETY: `init_pseudo()` allocated `ctx`. Only `fc` refers to it, and `fc` is not used
+        // concurrently.
         let ctx = unsafe { &mut *ctx };
         ctx.ops = Self::super_operations();
         ctx.eops = Self::export_operations();

@@ -23,8 +23,8 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-// These two are statics and not constants, so that they are part of the kernel: the C functions
-// that they lead to are not exported to modules.
+// The two tables are `static` rather than `const`, so that they are part of the kernel image. They
+// refer to C functions that are not exported to modules.
 
 static OPERATIONS: bindings::inode_operations = bindings::inode_operations {
     setattr: Some(bindings::anon_inode_setattr),
@@ -36,8 +36,9 @@ static DENTRY_OPERATIONS: bindings::dentry_operations = bindings::dentry_operati
     ..pin_init::zeroed()
 };
 
-// A module is to call these functions, not to take the addresses of the statics itself: QEMU before
-// 8.1 gets such an address wrong on s390, where modules are more than 2 GiB away from the kernel.
+// Modules call the following functions instead of taking the addresses of the tables. On s390,
+// modules are more than 2 GiB away from the kernel, and QEMU before 8.1 computes such an address
+// incorrectly.
 
 #[inline(never)]
 fn operations() -> *const bindings::inode_operations {
@@ -49,7 +50,7 @@ pub(super) fn dentry_operations() -> *const bindings::dentry_operations {
     &raw const DENTRY_OPERATIONS
 }
 
-/// Returns the dentry of an object. Creates the inode and the dentry if there are none.
+/// Returns the dentry of an object. Creates the inode and the dentry if they do not exist.
 ///
 /// # Safety
 ///
@@ -65,31 +66,35 @@ pub(super) unsafe fn dentry<T: FileSystem>(
         return Err(ENOMEM);
     }
 
-    // SAFETY: `iget_locked()` returned a reference to the inode.
+    // SAFETY: `iget_locked()` returned an owned reference, so the inode is valid.
     let state = unsafe { bindings::inode_state_read_once(inode) };
     if state & bindings::inode_state_flags_enum_I_NEW != 0 {
         // SAFETY: `iget_locked()` returned an inode of this superblock, with `I_NEW`.
         unsafe { init::<T>(inode, object) };
     }
 
-    // SAFETY: `d_obtain_alias()` consumes the reference to the inode.
+    // SAFETY: This function owns a reference to the inode, which `d_obtain_alias()` consumes, also
+    // on failure.
     let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
 
-    // SAFETY: `d_obtain_alias()` does not return null.
+    // SAFETY: `d_obtain_alias()` returns a valid pointer or an error pointer, and `dentry` is not an
+    // error pointer.
     let dentry = unsafe { NonNull::new_unchecked(dentry) };
 
-    // SAFETY: `d_obtain_alias()` returned a reference to a positive dentry of this superblock.
+    // SAFETY: `d_obtain_alias()` returned an owned reference to a positive dentry of the inode,
+    // which is on `sb`.
     Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
 }
 
-/// Sets up a new inode for `object`, and unlocks it.
+/// Initialises a new inode for `object` and clears `I_NEW`.
 ///
 /// # Safety
 ///
 /// The caller must ensure that `inode` is an inode of a superblock of a
 /// [`FileSystemType<T>`](super::FileSystemType), and that `iget_locked()` returned it with `I_NEW`.
 unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Private>) {
-    // SAFETY: `I_NEW` keeps everybody else from using the inode.
+    // SAFETY: The caller ensures that the inode is valid. Other tasks do not access an inode with
+    // `I_NEW` set.
     unsafe {
         (*inode).i_mode = (bindings::S_IFREG | 0o600) as bindings::umode_t;
         (*inode).i_uid = object.uid().into_raw();
@@ -97,17 +102,17 @@ unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Privat
         (*inode).__bindgen_anon_3.i_fop = FileOperations::<T>::build();
     }
 
-    // SAFETY: `I_NEW` keeps others from writing the size.
+    // SAFETY: The inode is valid. `I_NEW` is set, so no other task writes `i_size`.
     unsafe { bindings::i_size_write(inode, file::size(&*object)) };
 
-    // SAFETY: The inode is valid, and nobody else uses its timestamps.
+    // SAFETY: The inode is valid. `I_NEW` is set, so no other task accesses its timestamps.
     unsafe { bindings::simple_inode_init_ts(inode) };
 
-    // INVARIANT: The inode takes over the reference to the object.
-    // SAFETY: `I_NEW` keeps everybody else from using the inode.
+    // INVARIANT: `i_private` takes ownership of the reference to the object.
+    // SAFETY: The inode is valid. `I_NEW` is set, so no other task accesses it.
     unsafe { (*inode).i_private = Arc::into_raw(object).cast_mut().cast() };
 
-    // SAFETY: By the contract of this function, the inode is `I_NEW`.
+    // SAFETY: The caller ensures that `I_NEW` is set.
     unsafe { bindings::unlock_new_inode(inode) };
 }
 
@@ -116,41 +121,45 @@ unsafe fn init<T: FileSystem>(inode: *mut bindings::inode, object: Arc<T::Privat
 /// # Safety
 ///
 /// The caller must ensure that `inode` is an inode of a superblock of a
-/// [`FileSystemType<T>`](super::FileSystemType) that nobody uses any more.
+/// [`FileSystemType<T>`](super::FileSystemType), and that the inode has no references.
 pub(super) unsafe extern "C" fn evict<T: FileSystem>(inode: *mut bindings::inode) {
-    // SAFETY: By the contract of this function, nobody uses the inode. It never has pages.
+    // SAFETY: The caller ensures that the inode has no references. It has no pages, because its
+    // files do not use the page cache.
     unsafe { bindings::clear_inode(inode) };
 
-    // SAFETY: By the contract of this function, the inode is valid.
+    // SAFETY: The caller ensures that the inode is valid.
     let object: *const T::Private = unsafe { (*inode).i_private }.cast();
     if !object.is_null() {
-        // SAFETY: By the invariants of `FileSystemType`, the inode owns this `Arc`. Nobody can have
-        // an `&Inode` that borrows it, because the inode has no references.
+        // SAFETY: By the invariants of `FileSystemType`, the inode owns this `Arc`. No `&Inode`
+        // borrows the object, because an `&Inode` requires a positive refcount.
         drop(unsafe { Arc::from_raw(object) });
     }
 }
 
-/// Generates the name of a file: the name of the filesystem and the inode number.
+/// Implements `->d_dname()`: generates the name of a file, such as `textfs:[2]`.
 ///
 /// # Safety
 ///
-/// The caller must ensure that `dentry` belongs to a path of a pseudo filesystem, that it holds
-/// the path, and that `buffer` has room for `len` bytes.
+/// The caller must ensure that:
+///
+/// - `dentry` is the dentry of a path on a pseudo filesystem, and the caller holds the path.
+/// - `buffer` has room for `len` bytes.
 unsafe extern "C" fn d_dname(
     dentry: *mut bindings::dentry,
     buffer: *mut c_char,
     len: c_int,
 ) -> *mut c_char {
-    // SAFETY: The path of the caller references the dentry and keeps the superblock active. Only
-    // `d_obtain_alias()` creates dentries with these operations, and only positive ones.
+    // SAFETY: The caller holds a path, which references the dentry and keeps the superblock active.
+    // The dentry is positive, because `d_obtain_alias()` creates all dentries with these operations
+    // to which a path leads.
     let dentry = unsafe { Dentry::from_raw(dentry) };
     // SAFETY: The superblock is active by its type invariants; `s_type` does not change.
     let s_type = unsafe { (*dentry.super_block().as_raw()).s_type };
-    // SAFETY: A superblock holds its type, whose name does not change.
+    // SAFETY: A superblock keeps its type valid, and the name of the type does not change.
     let name = unsafe { (*s_type).name };
     let ino = dentry.inode().ino();
 
-    // SAFETY: By the contract of this function, `buffer` has room for `len` bytes. The format takes
-    // a string and an `unsigned long long`.
+    // SAFETY: The caller ensures that `buffer` has room for `len` bytes. The format takes a string
+    // and an `unsigned long long`.
     unsafe { bindings::dynamic_dname(buffer, len, c"%s:[%llu]".as_char_ptr(), name, ino) }
 }

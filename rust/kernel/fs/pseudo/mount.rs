@@ -24,15 +24,16 @@ use core::{
 
 /// An internal mount of a pseudo filesystem.
 ///
-/// A mount keeps the superblock, and the superblock keeps the module. A module that stores a mount
-/// anywhere but in an open file cannot be unloaded.
+/// A mount keeps the superblock active, and the superblock holds a reference to the module. The
+/// module cannot be unloaded while a mount exists. A module should therefore store a mount only in
+/// data that exists as long as an open file.
 ///
-/// Dropping the last mount shuts the superblock down, and may sleep.
+/// Dropping the last mount shuts down the superblock and may sleep.
 ///
 /// # Invariants
 ///
-/// `mnt` points to a mount of a [`FileSystemType<T>`](super::FileSystemType), and the value owns a
-/// reference to it.
+/// `mnt` points to a mount of a [`FileSystemType<T>`](super::FileSystemType). The value owns a
+/// reference to the mount.
 pub struct Mount<T: FileSystem> {
     mnt: NonNull<bindings::vfsmount>,
     _file_system: PhantomData<fn() -> T>,
@@ -41,22 +42,24 @@ pub struct Mount<T: FileSystem> {
 // SAFETY: `mntput()` may be called from any thread that may sleep.
 unsafe impl<T: FileSystem> Send for Mount<T> {}
 
-// SAFETY: The methods read fields that do not change, or call C functions that synchronise.
+// SAFETY: The methods read fields that do not change, and call C functions that may be called
+// concurrently.
 unsafe impl<T: FileSystem> Sync for Mount<T> {}
 
 impl<T: FileSystem> Mount<T> {
-    /// Takes over a reference to a mount.
+    /// Takes ownership of a reference to a mount.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `mnt` points to a mount of a
-    /// [`FileSystemType<T>`](super::FileSystemType), and must own a reference to it, which it gives
-    /// up.
+    /// The caller must ensure that:
+    ///
+    /// - `mnt` points to a valid mount of a [`FileSystemType<T>`](super::FileSystemType).
+    /// - The caller owns a reference to the mount and does not use it after this call.
     #[inline]
     pub(super) unsafe fn from_raw(mnt: *mut bindings::vfsmount) -> Self {
-        // INVARIANT: By the contract of this function, this is such a mount, with a reference.
+        // INVARIANT: The caller ensures the type of the mount and passes ownership of a reference.
         Self {
-            // SAFETY: A valid pointer is not null.
+            // SAFETY: The caller ensures that `mnt` is valid, so it is not null.
             mnt: unsafe { NonNull::new_unchecked(mnt) },
             _file_system: PhantomData,
         }
@@ -72,12 +75,12 @@ impl<T: FileSystem> Mount<T> {
         unsafe { SuperBlock::from_raw(sb) }
     }
 
-    /// Opens the file of an object, with the credentials of the caller.
+    /// Opens the file of an object with the credentials of the current task.
     ///
-    /// Checks neither `oflags` (`O_RDWR` and the like) nor the mode and the owner of the file. The
-    /// caller must decide who may open the file and how; see [`Path::dentry_open`].
+    /// The caller must check that the task may open the file with `oflags`: this function does not
+    /// check the mode and the owner of the file. See [`Path::dentry_open`]. May sleep.
     ///
-    /// May sleep. C: `dentry_open()`.
+    /// C: `dentry_open()`.
     ///
     /// # Errors
     ///
@@ -85,14 +88,15 @@ impl<T: FileSystem> Mount<T> {
     /// - `ENOMEM` if memory allocation fails.
     /// - The error of a security module that denies the access.
     pub fn open(&self, object: Arc<T::Private>, oflags: u32) -> Result<ARef<File>> {
-        // SAFETY: By the type invariants, this is a superblock of a `FileSystemType<T>`.
+        // SAFETY: By the type invariants, the superblock of the mount is one of a
+        // `FileSystemType<T>`.
         let dentry = unsafe { inode::dentry::<T>(self.super_block(), object) }?.into_raw();
 
         // SAFETY: The mount is valid by the type invariants.
         let mnt = unsafe { bindings::mntget(self.mnt.as_ptr()) };
 
-        // SAFETY: The path owns the reference of `mntget()` and that of `into_raw()`. The dentry is
-        // positive and belongs to the superblock of the mount.
+        // SAFETY: `mntget()` and `into_raw()` returned owned references. The dentry is positive and
+        // on the superblock of the mount.
         let path = unsafe { Path::from_owned(bindings::path { mnt, dentry }) };
 
         path.dentry_open(oflags).map(ARef::from)
@@ -102,7 +106,7 @@ impl<T: FileSystem> Mount<T> {
 impl<T: FileSystem> Drop for Mount<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, this value owns a reference.
+        // SAFETY: By the type invariants, the value owns a reference to the mount.
         unsafe { bindings::mntput(self.mnt.as_ptr()) };
     }
 }

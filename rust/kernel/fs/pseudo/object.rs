@@ -11,23 +11,25 @@ use crate::{
     task::Kuid, //
 };
 
-/// The object of an inode (`i_private`), with the operations of its files
-/// (`struct file_operations`).
+/// The object behind an inode (`i_private`) and its file operations (`struct file_operations`).
 ///
-/// The inode is a regular file that its owner may read and write (mode 0600). All files of an
-/// object that are open at the same time share the inode.
+/// The inode is a regular file with mode 0600. All open files of an object share one inode.
 ///
-/// The operations are those of C, and may sleep.
+/// Each operation has the name and the purpose of the C operation, and may sleep.
 #[vtable]
 pub trait Object: Send + Sync + Sized + 'static {
-    /// Returns the inode number, which identifies the object: no other object of the filesystem has
-    /// ever had it. The number 1 is that of the root directory.
+    /// Returns the inode number.
+    ///
+    /// The number must be unique: no other object of the filesystem has, or had, the same number. The
+    /// root directory has the number 1.
     fn ino(&self) -> u64;
 
     /// Returns the owner of the file.
     fn uid(&self) -> Kuid;
 
-    /// Returns the size of the file in bytes. Only [`write_iter`](Self::write_iter) may change it.
+    /// Returns the size of the file in bytes.
+    ///
+    /// Only [`write_iter`](Self::write_iter) may change the size.
     fn size(&self) -> u64;
 
     /// Reads from the file at `pos`, and advances `pos`.
@@ -38,8 +40,8 @@ pub trait Object: Send + Sync + Sized + 'static {
 
     /// Writes to the file at `pos`, and advances `pos`.
     ///
-    /// Called with the inode locked, after `generic_write_checks()`: `iov` is not empty, and `pos`
-    /// is the end of the file with `O_APPEND`.
+    /// The caller holds the inode lock and has called `generic_write_checks()`: `iov` is not empty,
+    /// and with `O_APPEND`, `pos` is the end of the file.
     fn write_iter(&self, pos: &mut Offset, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let _ = (pos, iov);
         build_error!(VTABLE_DEFAULT_ERROR)
