@@ -122,7 +122,7 @@ def main():
                 print(f"  {name:<20} {applied} of {len(commits)} patches apply, then: {complaint}")
             else:
                 state = git(directory, "write-tree").stdout.decode().strip()
-                print(f"  {name:<20} applies ({len(commits)} patches)")
+                print(f"  {name:<20} applies")
     if failed:
         raise Failure(f"{failed} of {len(names)} threads do not apply")
 

@@ -56,13 +56,13 @@ def write_thread(thread, before, version):
             f"--subject-prefix={prefix}", *options, "-o", str(target)]
     if version > 1:
         args.append(f"-v{version}")
+    identity()
     if os.environ.get("SIGNOFF"):
-        identity()
         args.append("--signoff")
     git(*args, f"{before}..{THREADS}{name}")
     mails = sorted(target.glob("*.patch"))
     (TARGET / f"{name}.mbox").write_text("".join(mail.read_text() for mail in mails))
-    print(f"{target.relative_to(LINUX.parent.parent)}: {len(mails) - 1} patches")
+    print(f"{target.relative_to(LINUX.parent.parent)}: {len(mails) - 1} patches, and {name}.mbox")
 
 
 def main():
