@@ -51,10 +51,11 @@ prepare()
 	[ "$VERSION" = 1 ] || "$B4" prep --force-revision "$VERSION"
 }
 
-# What b4 would send.
+# What b4 would send. b4 asks for a way to send even if it only writes files.
 mails()
 {
 	cd "$TREE"
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=sendemail.smtpserver GIT_CONFIG_VALUE_0=localhost
 	"$B4" send -o "$MAILS" --no-sign
 }
 
