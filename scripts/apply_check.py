@@ -65,13 +65,13 @@ class Archive(Directory):
 def open_tree(path, wanted):
     if path.is_file():
         return Archive(path, wanted)
-    if not (path / "fs/exportfs").is_dir():
-        raise Failure(f"{path} is not a kernel tree")
     return Commit(path) if (path / ".git").exists() else Directory(path)
 
 
 def version(tree):
     makefile = (tree.read("Makefile") or b"").decode(errors="replace")
+    if tree.read("fs/libfs.c") is None or "PATCHLEVEL" not in makefile:
+        raise Failure(f"{tree.path} is not a kernel tree")
     parts = [re.search(rf"(?m)^{name} = ?(.*)$", makefile)[1].strip()
              for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")]
     return f"{parts[0]}.{parts[1]}.{parts[2]}{parts[3]}"

@@ -14,7 +14,7 @@ MAILS=$BUILD/b4/$THREAD-mails
 
 check_arguments()
 {
-	[ -n "$THREAD" ] && [ -f "$COVER" ] ||
+	[ -f "$COVER" ] ||
 		die "THREAD='$THREAD' is no thread; there are: $(cd "$TOP/series" && echo */ | tr -d /)"
 	[ -n "${SIGNOFF:-}" ] ||
 		die "mails must be signed off: give SIGNOFF='Name <mail>'"
@@ -31,13 +31,14 @@ start()
 # b4 keeps the cover letter in a commit below the patches.
 prepare()
 {
-	local from cover
+	local from cover mail
 	from=$(start)
 	rm -rf "$TREE" "$MAILS"
 	git clone -q --shared --no-checkout "$LINUX" "$TREE"
 	cd "$TREE"
 	git config user.name "${SIGNOFF%% <*}"
-	git config user.email "$(sed 's/.*<\(.*\)>/\1/' <<< "$SIGNOFF")"
+	mail=${SIGNOFF##*<}
+	git config user.email "${mail%>*}"
 	git config b4.prep-cover-strategy commit
 	git checkout -q -B "fhandle-$THREAD" "origin/thread/$THREAD"
 	git rebase -q --signoff "$from"

@@ -22,8 +22,9 @@ TARGET = LINUX.parent / "series"
 
 def base_options():
     """A commit that exists elsewhere is the base of the mails; otherwise words name it."""
-    origin = (LINUX / ".git/origin").read_text()
-    return ["--base", BASE] if origin.startswith("git ") else []
+    origin = LINUX / ".git/origin"
+    exists = origin.exists() and origin.read_text().startswith("git ")
+    return ["--base", BASE] if exists else []
 
 
 def base_in_words():
