@@ -9,6 +9,8 @@ SHELL := bash
 FLAVOUR ?=
 TESTS ?=
 FROM ?=
+THREAD ?=
+VERSION ?= 1
 RUNNER ?= qemu
 CMD ?=
 
@@ -32,19 +34,20 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches apply-check b4 clean distclean
 
 help: ## this list
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
 	@echo 'Variables:'
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
-		'FROM=' 'the number of the patch that `make patches` starts at' \
-		'' 'the commit of this repository that `make sizes` compares with' \
+		'FROM=' 'the commit of this repository that `make sizes` compares with' \
+		'THREAD=' 'one thread, such as 05-fhandle, for patches, series and b4' \
+		'VERSION=' 'the version of the mails of `make series` and `make b4` (default: 1)' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
@@ -68,8 +71,16 @@ tree: source ## materialise the series as commits in build/linux
 import: ## bring commits made in build/linux back into this repository
 	@scripts/tree.py import
 
-series: tree ## write build/series/*.patch, with a cover letter
-	@scripts/tree.py series
+series: tree ## write each thread as mails with a cover letter, to build/series
+	@scripts/series.py --thread '$(THREAD)' --version '$(VERSION)'
+
+b4: tree ## prepare THREAD for `b4 send` in build/b4; requires SIGNOFF
+	@scripts/setup.sh b4
+	@scripts/b4.sh '$(THREAD)' '$(VERSION)'
+
+apply-check: ## say for each thread whether it applies to KDIR, a tree or a .tar.xz
+	@$(MAKE) --no-print-directory KDIR= tree
+	@scripts/apply_check.py '$(KDIR)'
 
 build: tree ## build the kernel and the guest of FLAVOUR
 	@scripts/build.sh $(ONE)
@@ -107,8 +118,9 @@ items: tree ## list the public items of the Rust code with their users; fails if
 sizes: tree ## lines, public items and unsafe blocks by file, compared with the commit FROM
 	@scripts/sizes.py $(FROM)
 
-patches: tree ## build what the series touches after each of its patches, or from FROM on
-	@scripts/patches.sh '$(FROM)'
+patches: tree ## check and build each patch of THREAD or of all, and test each thread
+	@scripts/setup.sh check
+	@scripts/patches.py --thread '$(THREAD)'
 
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh

@@ -100,6 +100,17 @@ differs()
 		}' "$@" | sort
 }
 
+# Without the options that an earlier point of the series lacks.
+known_here()
+{
+	local line option
+	while read -r line; do
+		option=${line#*CONFIG_} option=${option%%=*}
+		[ -n "${SERIES_AT:-}" ] && ! git -C "$SRC" grep -qE "^(menu)?config $option\$" -- '*Kconfig*' ||
+			printf '%s\n' "$line"
+	done
+}
+
 # Kbuild silently drops an option from .config that the tree does not have, or
 # whose dependencies are not met. The flavour is then built from the other
 # implementation.
@@ -107,7 +118,7 @@ verify_config()
 {
 	local fragments wrong
 	mapfile -t fragments < <(fragments "$FLAVOUR")
-	wrong=$(differs "$OUT/.config" "${fragments[@]}")
+	wrong=$(differs "$OUT/.config" "${fragments[@]}" | known_here)
 	[ -z "$wrong" ] || die "the configuration of $FLAVOUR is not that of its fragments:
 ${wrong//"$TOP/"/}"
 }
@@ -129,7 +140,7 @@ configure()
 	mapfile -t fragments < <(fragments "$FLAVOUR")
 	sum=$(config_inputs "${fragments[@]}")
 	if [ -f "$OUT/.config" ] && [ "$(cat "$OUT/.fragments" 2> /dev/null)" = "$sum" ] &&
-	   [ -z "$(differs "$OUT/.config" "${fragments[@]}")" ]; then
+	   [ -z "$(differs "$OUT/.config" "${fragments[@]}" | known_here)" ]; then
 		return
 	fi
 	[ "$FLAVOUR" = debug ] || [ "$SRC" = "$BASE" ] || [ -d "$OUT" ] || seed_from_sibling
@@ -148,8 +159,18 @@ program_in_docs() { sed -n '/^\/\/! ```c$/,/^\/\/! ```$/{//d;s/^\/\/! \{0,1\}//p
 # sample_tool NAME SOURCE [FLAG...]
 sample_tool()
 {
+	[ -f "$2" ] || return 0
 	"clang${LLVM#1}" ${CROSS:+"--target=$CROSS"} -O2 -Wall -Wextra -Werror -static \
 		-isystem "$GUEST/usr/include" -o "$GUEST/$1" "${@:2}"
+}
+
+# An earlier point of the series does not have all of them.
+existing_selftests()
+{
+	local name
+	for name in $SELFTESTS; do
+		[ ! -d "$LINUX/tools/testing/selftests/$name" ] || printf '%s ' "$name"
+	done
 }
 
 # User space is the same for every flavour, so it is built once. The tests fork
@@ -166,9 +187,10 @@ build_guest()
 	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
 		CROSS_COMPILE="${CROSS:+$CROSS-}" \
 		LDFLAGS="-static -z noseparate-code -z norelro -L$SYSROOT/usr/lib/$CROSS" \
-		TARGETS="$SELFTESTS" FORCE_TARGETS=1 \
+		TARGETS="$(existing_selftests)" FORCE_TARGETS=1 \
 		INSTALL_PATH="$GUEST/selftests" install
-	program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
+	[ ! -f "$LINUX/samples/rust/rust_exportfs.rs" ] ||
+		program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
 	sample_tool fhandle "$LINUX/samples/vfs/fhandle.c"
 	sample_tool fhandle-uring "$LINUX/samples/vfs/fhandle-uring.c"
 	sample_tool passthrough_handle "$LINUX/samples/fuse/passthrough_handle.c"
@@ -201,7 +223,7 @@ build_image()
 	cp "$TOP/scripts/guest/init" "$root/init"
 	cp "$TOP/scripts/guest/fstab" "$root/etc/fstab"
 	cp "$TOP/scripts/guest/show" "$root/bin/show"
-	cp "$GUEST"/{fhandle,fhandle-uring,passthrough_handle,rust_exportfs} "$root/bin"
+	find "$GUEST" -maxdepth 1 -type f -perm /100 -exec cp -t "$root/bin" {} +
 	cp -a "$GUEST/selftests" "$root/selftests"
 	find "$root/selftests" -type f -perm /100 -exec "llvm-strip${LLVM#1}" -g {} + 2> /dev/null || true
 	printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' \

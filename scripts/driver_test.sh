@@ -235,20 +235,63 @@ test_tree()
 	expect "import takes commits over" 0 'imported [0-9]+ patches' "$tree" import
 	cd "$WORK/copy" || exit
 	expect "import: the new patch names its new file" 0 'New-file: fs/new_file.c' \
-		bash -c 'cat series/*-fs-add-a-file.patch'
+		bash -c 'cat series/*/*-fs-add-a-file.patch'
 	expect "import: the overlay has the new content" 0 '// more' tail -n 1 fs/pidfs_rust.rs
 	git -C build/linux rev-parse 'series^{tree}' > "$WORK/before"
 	expect "tree after import applies" 0 '' "$tree" tree
 	expect "tree after import gives the same tree" 0 '' \
 		grep -qx "$(git -C build/linux rev-parse 'series^{tree}')" "$WORK/before"
-	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*.patch | xargs grep -lx ' {' | head -n 1)
+	test_threads
+	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*/*.patch | xargs grep -lx ' {' | head -n 1)
 	sed -i 's/^ {$/ {{/' "$patch"
-	expect "a hunk that no longer applies is named with its place" 1 \
-		"$(basename "$patch") no longer applies" "$tree" tree
+	expect "a hunk that does not apply is named with its place" 1 \
+		"$patch does not apply to the base" "$tree" tree
 	expect "and where" 0 'error: patch failed: fs/pidfs.c:[0-9]+' cat "$WORK/previous"
 	git checkout -q "$patch"
 	touch fs/orphan.c
 	expect "an overlay file that no patch carries is named" 1 'no patch in series/ carries fs/orphan.c' "$tree" tree
+}
+
+# Called by test_tree(), in the copy.
+test_threads()
+{
+	local tree="$WORK/copy/scripts/tree.py" kdir=$WORK/copy/build/kdir
+	expect "import: a commit joins the thread of the one before it" 0 '' \
+		bash -c 'cd series && ls 09-*/*-fs-add-a-file.patch'
+	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
+	cd "$WORK/copy" || exit
+	expect "import: or the thread that it names" 0 'in 9 threads' "$tree" import
+	expect "import: and the patch does not name it" 1 '' grep -r '^Thread:' series
+	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 01-nsfs-fixes"'
+	cd "$WORK/copy" || exit
+	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 09" "$tree" import
+	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
+	cd "$WORK/copy" || exit
+	"$tree" import > /dev/null
+	sed -i 's/^mod signed;/mod signed; \/\/ edited/' rust/kernel/fs/exportfs.rs
+	expect "an edit of an overlay file that a later patch changes is refused" 1 \
+		'rust/kernel/fs/exportfs.rs was edited where a later patch changes it' "$tree" tree
+	expect "and both patches are named" 0 \
+		'02-exportfs/0[0-9]+-.*.patch adds rust/kernel/fs/exportfs.rs,' cat "$WORK/previous"
+	sed -i 's/^mod signed;.*/mod signed;/' rust/kernel/fs/exportfs.rs
+	"$tree" tree
+	expect "a thread becomes mails" 0 'build/series/05-fhandle: [0-9]+ patches' scripts/series.py --thread 05-fhandle
+	expect "and a mailbox" 0 '^Subject: \[PATCH 01/' cat build/series/05-fhandle.mbox
+	expect "an RFC is marked, with its version" 0 '' scripts/series.py --thread 07-io_uring --version 2
+	expect "in each mail" 0 '^Subject: \[RFC PATCH v2 1/' cat build/series/07-io_uring.mbox
+	expect "a thread that does not exist is refused" 1 "no thread '06'; there are: 01-nsfs-fixes" \
+		scripts/series.py --thread 06
+	expect "a thread without a cover letter is refused" 1 '10-new/cover-letter.txt does not exist' scripts/series.py
+	expect "unsigned mails are not prepared" 1 'must be signed off' scripts/b4.sh 05-fhandle 1
+	git clone -q --shared --no-checkout -b base build/linux "$kdir"
+	expect "the threads apply to the base" 0 '09-fuse-handles +applies' scripts/apply_check.py "$kdir"
+	echo '# edited' > "$kdir/nsfs.c"
+	(cd "$kdir" && git reset -q && git update-index --cacheinfo "100644,$(git hash-object -w nsfs.c),fs/nsfs.c" &&
+		git -c user.name=t -c user.email=t commit -qm edited)
+	expect "a thread that does not apply is named with its patch" 1 \
+		'01-nsfs-fixes +0 of 1[0-9] patches apply, then: nsfs: .*fs/nsfs.c' scripts/apply_check.py "$kdir"
+	expect "another is not concerned" 0 '08-fuse-compound +applies' cat "$WORK/previous"
+	expect "what is no kernel tree is refused" 1 'is not a kernel tree' scripts/apply_check.py "$WORK"
 }
 
 test_setup()

@@ -20,6 +20,20 @@ def setting(variable):
     return run.stdout.strip() or sys.exit(1)
 
 
+def fragments(flavour):
+    """The files that the configuration of a flavour is made of."""
+    run = subprocess.run(["bash", "-c", '. "$0" && fragments "$1"', TOP / "scripts/lib.sh", flavour],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    return run.stdout.split()
+
+
+def toolchain():
+    """The environment in which set-up has made the kernel's tools available."""
+    run = subprocess.run(["bash", "-c", 'set -a && . "$0" && env -0', BUILD / "env.sh"],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    return dict(line.split("=", 1) for line in run.stdout.split("\0") if "=" in line)
+
+
 ARCH = setting("ARCH")
 BUILD = Path(setting("BUILD"))
 

@@ -49,6 +49,11 @@ s390)
 	;;
 *) die "ARCH=$ARCH is not supported; there are: $ARCHITECTURES" ;;
 esac
+# While an earlier point of the series is tested, it is in a tree of its own, and
+# some options and programs do not exist there yet.
+if [ -n "${SERIES_AT:-}" ]; then
+	LINUX=$BUILD/patches/linux BUILD=$BUILD/patches
+fi
 LOGS=$BUILD/logs
 # What cross packages do not have: a static busybox, and libcap.
 # shellcheck disable=SC2034 # likewise

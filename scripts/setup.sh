@@ -380,6 +380,8 @@ python_tools()
 
 setup_vng() { python_tools "$VNG" virtme "virtme-ng==$VNG_VERSION"; }
 
+setup_b4() { python_tools b4 b4 b4==0.16.0; }
+
 # What checkpatch's spdxcheck.py imports.
 setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
 
@@ -400,5 +402,6 @@ fi
 case $PURPOSE in
 vng) setup_vng ;;
 check) setup_check ;;
+b4) setup_b4 ;;
 esac
 link_tools

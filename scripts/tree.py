@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """Keep build/linux and the overlay in step.
 
-The repository holds the series as files in their final state (the overlay)
-and series/NNNN-slug.patch: a commit message, the names of the new files that
-the patch carries, and hunks on files that exist before it.  build/linux holds
-the same thing as a git tree: the base as one commit, then one commit a patch.
+The repository contains each new file in its final state (the overlay), and
+series/THREAD/NNNN-slug.patch: a commit message, the names of the new files that
+the patch adds, and hunks on files that exist before it.  A thread is what is
+sent as one mail thread.  build/linux contains the same as a git tree: one commit
+for the base, then one for each patch of each thread, in order.
 
   tree.py tree      overlay + series -> build/linux
   tree.py import    build/linux -> overlay + series
-  tree.py series    git format-patch with a cover letter into build/series
-  tree.py saved     fail if build/linux holds what the overlay does not
+  tree.py saved     fail if build/linux contains work that the overlay lacks
+
+An imported commit stays in the thread of the patch with its subject.  Another
+commit joins the thread of the commit before it, or the thread that a line
+"Thread: NAME" of its message names.
 """
 
 import argparse
@@ -25,10 +29,11 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 LINUX = Path(os.environ.get("LINUX", TOP / "build/linux"))
 SERIES = TOP / "series"
-COVER = SERIES / "cover-letter.txt"
 BRANCH = "series"
 BASE = "base"
+THREADS = "thread/"
 NEW_FILE = "New-file: "
+THREAD = re.compile(r"(?m)^Thread: ([0-9]{2}-[a-z0-9_-]+)\n?")
 # What at the top of the repository is the driver's and not the kernel's.
 DRIVER = {".ci", ".gitignore", "COPYING", "Kconfig", "Makefile", "README.md",
           "build", "configs", "scripts", "series"}
@@ -57,10 +62,11 @@ def out(*args, **kwargs):
 
 
 class Patch:
-    """One file of series/: message, names of new files, hunks."""
+    """One file of a thread: message, names of new files, hunks."""
 
     def __init__(self, path):
         self.path = path
+        self.name = str(path.relative_to(SERIES.parent))
         text = path.read_text()
         head, _, self.hunks = text.partition("\n---\n")
         lines = head.rstrip("\n").split("\n")
@@ -86,11 +92,20 @@ class Patch:
         return run.stderr.decode().strip() if run.returncode else None
 
 
+def threads():
+    """The directory of each thread, in the order of the series."""
+    return sorted(path for path in SERIES.glob("[0-9][0-9]-*") if path.is_dir())
+
+
+def load_thread(thread):
+    return [Patch(path) for path in sorted(thread.glob("[0-9][0-9][0-9][0-9]-*.patch"))]
+
+
 def load_series():
-    paths = sorted(SERIES.glob("[0-9][0-9][0-9][0-9]-*.patch"))
-    if not paths:
-        raise Failure(f"{SERIES} holds no patches")
-    return [Patch(path) for path in paths]
+    patches = [patch for thread in threads() for patch in load_thread(thread)]
+    if not patches:
+        raise Failure(f"{SERIES} contains no patches")
+    return patches
 
 
 def overlay_files():
@@ -107,22 +122,39 @@ def check_owners(patches, overlay):
     for patch in patches:
         for name in patch.new_files:
             if name in owner:
-                raise Failure(f"{name} is new in both {owner[name]} and {patch.path.name}")
-            owner[name] = patch.path.name
+                raise Failure(f"{name} is new in both {owner[name]} and {patch.name}")
+            owner[name] = patch.name
             if name not in overlay:
-                raise Failure(f"{patch.path.name} names {name}, which is not in the overlay")
+                raise Failure(f"{patch.name} names {name}, which is not in the overlay")
     for name in overlay:
         if name not in owner:
             raise Failure(f"no patch in series/ carries {name}: "
                           f"add '{NEW_FILE}{name}' to the one that does")
 
 
-def describe(patch, complaint):
+def errors(complaint):
     lines = [line for line in complaint.splitlines() if line.startswith("error:")]
-    detail = "\n  ".join(lines or [complaint])
-    return (f"series/{patch.path.name} no longer applies to the base:\n  {detail}\n"
-            f"Refresh that patch: edit its hunks, or fix it in build/linux of a base "
-            f"it applies to and run `make import`.")
+    return "\n  ".join(lines or [complaint])
+
+
+def does_not_apply(patch, complaint):
+    return (f"{patch.name} does not apply to the base:\n  {errors(complaint)}\n"
+            f"Edit its hunks, or resolve the conflict in build/linux of a base "
+            f"that it applies to and run `make import`.")
+
+
+def overlaps(patch, patches, complaint):
+    """An edit of an overlay file in a place that a later patch changes."""
+    names = set(re.findall(r"(?m)^error: (?:patch failed: )?([^:\n]+):", complaint))
+    owners = {name: owner.name for owner in patches for name in owner.new_files if name in names}
+    if not owners:
+        return does_not_apply(patch, complaint)
+    return "\n".join(
+        [*(f"{name} was edited where a later patch changes it:" for name in owners),
+         *(f"  {owner} adds {name},\n  {patch.name} changes it" for name, owner in owners.items()),
+         f"  {errors(complaint)}",
+         "The overlay has the file as it is after both. Adapt the context of that hunk, or undo the "
+         "edit, run `make tree`, commit the change in build/linux and run `make import`."])
 
 
 def final_tree(patches, overlay, index):
@@ -131,7 +163,7 @@ def final_tree(patches, overlay, index):
     for patch in patches:
         complaint = patch.apply(index, only=lambda name: name not in overlay)
         if complaint:
-            raise Failure(describe(patch, complaint))
+            raise Failure(does_not_apply(patch, complaint))
     if known := out("ls-tree", "-r", "--name-only", BASE, "--", *overlay):
         raise Failure(f"the base has {known}: a change to it belongs in series/")
     paths = "\n".join(str(TOP / name) for name in overlay)
@@ -149,7 +181,7 @@ def intermediate_trees(patches, index):
         trees.append(out("write-tree", index=index))
         complaint = patch.apply(index, "-R")
         if complaint:
-            raise Failure(describe(patch, complaint))
+            raise Failure(overlaps(patch, patches, complaint))
         if patch.new_files:
             git("update-index", "--force-remove", "-z", "--stdin", index=index,
                 data="\0".join(patch.new_files).encode())
@@ -174,11 +206,21 @@ def identity():
 
 
 def commit_chain(patches, trees):
-    parent = out("rev-parse", BASE)
+    commits = [out("rev-parse", BASE)]
     for patch, tree in zip(patches, trees):
-        parent = out("commit-tree", tree, "-p", parent, "-F", "-",
-                     data=patch.message.encode())
-    return parent
+        commits.append(out("commit-tree", tree, "-p", commits[-1], "-F", "-",
+                           data=patch.message.encode()))
+    return commits[1:]
+
+
+def name_threads(patches, commits):
+    """A branch for the last commit of each thread."""
+    last = {patch.path.parent.name: commit for patch, commit in zip(patches, commits)}
+    for name in out("for-each-ref", "--format=%(refname:short)", f"refs/heads/{THREADS}").split():
+        if name[len(THREADS):] not in last:
+            git("branch", "-D", name)
+    for name, commit in last.items():
+        git("branch", "-f", THREADS + name, commit)
 
 
 def materialised():
@@ -233,13 +275,15 @@ def cmd_tree():
         index = Path(tmp) / "index"
         final_tree(patches, overlay, index)
         trees = intermediate_trees(patches, index)
-    tip = commit_chain(patches, trees)
+    commits = commit_chain(patches, trees)
+    tip = commits[-1]
     # Moves only the files that differ, so the others keep their timestamps.
     git("checkout", "-q", "-B", BRANCH, tip)
     git("branch", "-f", "materialised", tip)
+    name_threads(patches, commits)
     stamp.write_text(wanted)
     version = out("describe", "--tags", "--always", BASE)
-    print(f"{LINUX}: {len(patches)} patches on {version}")
+    print(f"{LINUX}: {len(patches)} patches in {len(threads())} threads on {version}")
 
 
 def slug(subject):
@@ -257,9 +301,10 @@ def cmd_import():
     if out("rev-list", "--merges", f"{BASE}..HEAD"):
         raise Failure("the series has a merge commit; rebase it first")
     old_series = load_series()
-    by_subject = {p.message.split("\n")[0]: p.path.name for p in old_series}
-    files, new_in_series = {}, set()
-    for number, commit in enumerate(commits, 1):
+    by_subject = {p.message.split("\n")[0]: p.path for p in old_series}
+    files, new_in_series, numbers = {}, set(), {}
+    thread = old_series[0].path.parent.name
+    for commit in commits:
         message = out("log", "-1", "--format=%B", commit)
         changes = [line.split("\t") for line in
                    out("diff-tree", "-r", "--no-renames", "--name-status", f"{commit}^", commit).split("\n")]
@@ -269,15 +314,21 @@ def cmd_import():
         hunks = git("diff-tree", "-p", "--no-renames", "--abbrev=12",
                     f"{commit}^", commit, "--", *rest).stdout.decode() if rest else ""
         subject = message.split("\n")[0]
-        old = by_subject.get(subject, "")
-        name = f"{number:04d}-{old[5:-6] if old else slug(subject)}.patch"
-        files[name] = Patch.format(message, added, hunks)
+        old = by_subject.get(subject)
+        named = THREAD.search(message)
+        before, thread = thread, named[1] if named else old.parent.name if old else thread
+        if thread < before:
+            raise Failure(f"'{subject}' belongs to {thread}, but follows a patch of {before}")
+        numbers[thread] = numbers.get(thread, 0) + 1
+        name = f"{thread}/{numbers[thread]:04d}-{old.stem[5:] if old else slug(subject)}.patch"
+        files[name] = Patch.format(THREAD.sub("", message), added, hunks)
     overlay = {name: out("ls-tree", "HEAD", "--", name).split()[:3]
                for name in sorted(new_in_series)}
     write_import(files, {n: e for n, e in overlay.items() if e},
                  {name for patch in old_series for name in patch.new_files})
     git("branch", "-f", "materialised", "HEAD")
-    print(f"imported {len(commits)} patches, {len(overlay)} new files")
+    name_threads(load_series(), commits)
+    print(f"imported {len(commits)} patches in {len(threads())} threads, {len(overlay)} new files")
 
 
 def write_import(series, overlay, before):
@@ -290,32 +341,15 @@ def write_import(series, overlay, before):
         if not path.exists() or path.read_bytes() != data:
             path.write_bytes(data)
         path.chmod(0o755 if mode == "100755" else 0o644)
-    for path in SERIES.glob("[0-9][0-9][0-9][0-9]-*.patch"):
-        if path.name not in series:
-            path.unlink()
+    for patch in load_series():
+        patch.path.unlink()
     for name, text in series.items():
+        (SERIES / name).parent.mkdir(exist_ok=True)
         (SERIES / name).write_text(text)
 
 
-def cmd_series():
-    target = LINUX.parent / "series"
-    target.mkdir(exist_ok=True)
-    for old in target.glob("*.patch"):
-        old.unlink()
-    git("config", f"branch.{BRANCH}.description", COVER.read_text())
-    args = ["format-patch", "-q", "--cover-letter", "--cover-from-description=subject",
-            "--base", BASE, "-o", str(target)]
-    if os.environ.get("SIGNOFF"):
-        identity()
-        args.append("--signoff")
-    git(*args, f"{BASE}..{BRANCH}")
-    for path in sorted(target.glob("*.patch")):
-        print(path)
-
-
 def main():
-    commands = {"tree": cmd_tree, "import": cmd_import, "series": cmd_series,
-                "saved": cmd_saved}
+    commands = {"tree": cmd_tree, "import": cmd_import, "saved": cmd_saved}
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=commands)

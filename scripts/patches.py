@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Check each patch of the series, so that a bisection can stop at any of them.
+
+  patches.py [--thread THREAD]
+
+Columns of the table that it prints:
+
+  style  checkpatch --strict on the patch, rustfmt on the Rust files that it changes
+  on     builds with the switches of the series on: warnings, W=1 and clippy are
+         errors in the files that the series changes
+  off    builds with the switches off and Rust on
+  c      builds without Rust
+  tests  after the last patch of a thread: the suites of that point, with the switches on
+
+The kernel is not linked for the builds: the directories that the series touches are
+compiled.  A check that passed is not repeated until one of its inputs changes, so an
+interrupted run continues where it stopped.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lib import BUILD, TOP, fragments, say, setting, toolchain
+from tree import BASE, LINUX, THREADS, Failure, git, out, threads
+
+PATCHES = BUILD / "patches"
+SOURCE = PATCHES / "linux"
+PASSED = PATCHES / "passed"
+LOGS = BUILD / "logs/patches"
+TOOLCHAIN = toolchain()
+DIRECTORIES = ["fs/", "io_uring/", "samples/"]
+# What no object file depends on
+NOT_BUILT = ("Documentation/", "MAINTAINERS", "tools/")
+CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--no-summary", "--terse", "--show-types",
+              "--no-tree", "--ignore"]
+WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):\d+(?::\d+)?:? (?:warning|error)|"
+                     r"^Warning: (?:\S*?/patches/linux/)?([\w./-]+):\d+|"
+                     r"^\s*--> (?:\S*?/patches/linux/)?([\w./-]+):\d+")
+
+
+class Check:
+    """One column: a name, what it depends on, and how it is done."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def applies(self, patch):
+        return True
+
+    def key(self, patch):
+        """Equal keys, equal results."""
+        raise NotImplementedError
+
+    def run(self, patch, log):
+        """Returns the complaint, or None."""
+        raise NotImplementedError
+
+
+class Patch:
+    def __init__(self, thread, number, commit, last):
+        self.thread, self.number, self.commit, self.last = thread, number, commit, last
+        self.subject = out("log", "-1", "--format=%s", commit)
+        self.files = out("diff-tree", "-r", "--no-commit-id", "--name-only", "--diff-filter=d",
+                         f"{commit}^", commit).splitlines()
+
+
+def sha(*parts):
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def run(command, log, cwd=SOURCE, env=None):
+    """Append the output to a log; returns the status and this command's output."""
+    with open(log, "a+", encoding="utf-8", errors="replace") as file:
+        start = file.seek(0, os.SEEK_END)
+        status = subprocess.run(command, cwd=cwd, stdout=file, stderr=subprocess.STDOUT, check=False,
+                                stdin=subprocess.DEVNULL, env={**TOOLCHAIN, **(env or {})}).returncode
+        file.seek(start)
+        return status, file.read()
+
+
+class Style(Check):
+    def key(self, patch):
+        return sha(patch.commit, *CHECKPATCH)
+
+    def run(self, patch, log):
+        ignored = re.search(r"--ignore \\\s*(\S+)", (TOP / "scripts/check.sh").read_text())[1]
+        status, _ = run([*CHECKPATCH, ignored, "-g", patch.commit], log)
+        rust = [name for name in patch.files if name.endswith(".rs")]
+        if rust:
+            other, _ = run(["rustfmt", "--check", "--edition", "2021", "--config-path", ".",
+                            "--config", "skip_children=true", *rust], log)
+            status = status or other
+        return "style" if status else None
+
+
+class Compile(Check):
+    def __init__(self, name, flavour, options, skip=None):
+        super().__init__(name)
+        self.flavour, self.options, self.skip = flavour, options, skip
+        self.output = PATCHES / name
+
+    def configuration(self):
+        return [name for name in fragments(self.flavour) if not name.endswith(self.skip or "//")]
+
+    def tree(self, commit):
+        entries = out("ls-tree", "-r", commit).splitlines()
+        return [entry for entry in entries
+                if not (name := entry.split("\t")[1]).startswith(NOT_BUILT)
+                and not (self.name == "c" and (name.startswith("rust/") or name.endswith(".rs")))]
+
+    def key(self, patch):
+        texts = [Path(name).read_text() for name in self.configuration()]
+        return sha(*self.tree(patch.commit), *texts, *self.options)
+
+    def run(self, patch, log):
+        self.output.mkdir(parents=True, exist_ok=True)
+        programs = self.output / "samples.config"
+        programs.write_text("".join(f"CONFIG_{name}=y\n" for name in
+                                    ("HEADERS_INSTALL", "SAMPLES", "SAMPLE_FUSE", "SAMPLE_VFS")))
+        status, _ = run(["scripts/kconfig/merge_config.sh", "-n", "-O", str(self.output),
+                         *self.configuration(), str(programs)], log, env={"ARCH": "x86_64"})
+        if status:
+            return "configuration"
+        make = ["make", f"O={self.output}", "ARCH=x86_64", f"-j{setting('J')}", *self.options]
+        for targets in (["prepare"], DIRECTORIES):
+            status, text = run([*make, *targets], log)
+            if status:
+                return "build"
+            if found := warnings(text, patch):
+                return f"warning: {found}"
+        return None
+
+
+def warnings(text, patch):
+    """The first warning about a file that the series has changed up to this patch."""
+    ours = set(out("diff", "--name-only", BASE, patch.commit).splitlines())
+    for line in text.splitlines():
+        match = WARNING.search(line)
+        if match and (name := next(group for group in match.groups() if group)) in ours:
+            return f"{name}: {line.strip()[:120]}"
+    return None
+
+
+class Tests(Check):
+    def applies(self, patch):
+        return patch.last
+
+    def key(self, patch):
+        return sha(out("rev-parse", f"{patch.commit}^{{tree}}"),
+                   *(path.read_text() for path in sorted((TOP / "configs").glob("*.config"))))
+
+    def run(self, patch, log):
+        env = {"SERIES_AT": patch.commit}
+        shutil.copy(BUILD / "env.sh", PATCHES)
+        for command in (["scripts/build.sh", "rust"], ["scripts/test.py", "rust", "--quick"]):
+            status, text = run(command, log, cwd=TOP, env=env)
+            if status:
+                return command[0]
+        say(f"    {text.strip().splitlines()[-1]}")
+        return None
+
+
+CHECKS = [Style("style"),
+          Compile("on", "rust", ["W=1", "CLIPPY=1"]),
+          Compile("off", "c", ["KCFLAGS=-Werror"]),
+          Compile("c", "c", ["KCFLAGS=-Werror"], skip="base-rust.config"),
+          Tests("tests")]
+
+
+def checkout(commit):
+    if not SOURCE.is_dir():
+        PATCHES.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", LINUX, SOURCE], check=True)
+    git("fetch", "-q", "origin", "series", cwd=SOURCE)
+    git("checkout", "-q", "--detach", commit, cwd=SOURCE)
+
+
+def check(patch):
+    """The verdict of each column."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    verdicts, at = {}, False
+    for column in CHECKS:
+        if not column.applies(patch):
+            verdicts[column.name] = "-"
+            continue
+        passed = PASSED / f"{column.name}-{column.key(patch)}"
+        if passed.exists():
+            verdicts[column.name] = passed.read_text()
+            continue
+        if not at:
+            checkout(patch.commit)
+            at = True
+        log = LOGS / f"{patch.thread}-{patch.number:02d}-{column.name}.log"
+        log.unlink(missing_ok=True)
+        started = time.monotonic()
+        complaint = column.run(patch, log)
+        if complaint:
+            verdicts[column.name] = "FAIL"
+            say(f"     {patch.thread} {patch.number}, {column.name}: {complaint} "
+                f"(log: {log.relative_to(TOP)})")
+        else:
+            verdicts[column.name] = f"{time.monotonic() - started:.0f} s"
+            PASSED.mkdir(exist_ok=True)
+            passed.write_text(verdicts[column.name])
+    return verdicts
+
+
+def patches(only):
+    before = BASE
+    names = [thread.name for thread in threads()]
+    if only and only not in names:
+        raise Failure(f"there is no thread '{only}'; there are: {' '.join(names)}")
+    for name in names:
+        commits = out("rev-list", "--reverse", f"{before}..{THREADS}{name}").split()
+        before = THREADS + name
+        if only in (None, "", name):
+            for number, commit in enumerate(commits, 1):
+                yield Patch(name, number, commit, commit == commits[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--thread", help="one thread (default: all)")
+    arguments = parser.parse_args()
+    header = "  ".join(f"{column.name:>6}" for column in CHECKS)
+    failed, thread = 0, None
+    for patch in patches(arguments.thread):
+        if patch.thread != thread:
+            thread = patch.thread
+            say(f"\n{thread:<52}{header}")
+        verdicts = check(patch)
+        failed += "FAIL" in verdicts.values()
+        say(f"{patch.number:4} {patch.subject[:46]:<47}" +
+            "  ".join(f"{verdicts[column.name]:>6}" for column in CHECKS))
+    if failed:
+        raise Failure(f"{failed} patches fail")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"patches: error: {failure}")
