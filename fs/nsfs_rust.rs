@@ -6,8 +6,8 @@
 //! `FILEID_NSFS`): the 64-bit id of the namespace, which is never reused within one boot, its type
 //! and its inode number.
 //!
-//! Any process may decode a handle. Decoding succeeds if the namespace is active, and the process is
-//! in the namespace or may see all namespaces. A process cannot decode the handle of its own pid
+//! Any process may decode a handle. Decoding succeeds if the namespace is active, and the process
+//! is in the namespace or may see all namespaces. A process cannot decode the handle of its own pid
 //! namespace after the init process of that namespace has been reaped.
 //!
 //! C version of this file: the `export_operations` and `ns_ioctl()` in [`fs/nsfs.c`](./nsfs.c).
@@ -88,8 +88,8 @@ impl NsHandle {
 
 /// Checks that the current task may open the namespace.
 ///
-/// The check grants no additional access: a task can open its own namespaces in `/proc/self/ns`, and
-/// a task that may see all namespaces can list the others with listns(2).
+/// The check grants no additional access: a task can open its own namespaces in `/proc/self/ns`,
+/// and a task that may see all namespaces can list the others with listns(2).
 ///
 /// # Errors
 ///
@@ -116,7 +116,8 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
 
 /// The namespace filesystem.
 ///
-/// It does not implement `open`: `nsfs_export_open()` in C does the same as the VFS does by default.
+/// It does not implement `open`: `nsfs_export_open()` in C does the same as the VFS does by
+/// default.
 struct NsFs;
 
 #[vtable]

@@ -47,8 +47,8 @@ const FORCE_ASYNC: u32 = O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY);
 pub(crate) struct OpenByHandle {
     mount_fd: c_int,
     oflags: u32,
-    /// The handle. `issue()` returns the error here after that of the permission check, as the system
-    /// call does.
+    /// The handle. `issue()` returns the error here after that of the permission check, as the
+    /// system call does.
     handle: Result<KBox<FileHandle>>,
     target: Target,
 }

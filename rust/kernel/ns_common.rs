@@ -51,8 +51,8 @@ unsafe impl Sync for NsCommon {}
 impl NsCommon {
     /// Looks up a namespace by its id, without taking a reference.
     ///
-    /// Searches the namespaces of the type `ns_type` (`CLONE_NEW*`), or of all types if `ns_type` is
-    /// zero. Does not check whether the current task may access the namespace.
+    /// Searches the namespaces of the type `ns_type` (`CLONE_NEW*`), or of all types if `ns_type`
+    /// is zero. Does not check whether the current task may access the namespace.
     ///
     /// C: `ns_tree_lookup_rcu()`.
     ///
@@ -339,8 +339,8 @@ impl RcuNsCommon<'_> {
         // SAFETY: By the type invariants, the namespace is valid.
         let ns = NonNull::new(unsafe { bindings::ns_get_unless_inactive(self.0.get()) })?;
 
-        // SAFETY: `ns_get_unless_inactive()` returned an owned reference. By the type invariants, the
-        // namespace satisfies the invariants of `NsCommon`.
+        // SAFETY: `ns_get_unless_inactive()` returned an owned reference. By the type invariants,
+        // the namespace satisfies the invariants of `NsCommon`.
         Some(unsafe { ARef::from_raw(ns.cast()) })
     }
 }
@@ -400,8 +400,8 @@ impl MntNamespace {
 
 /// Returns `true` if the current task may see all namespaces.
 ///
-/// The task must be in the initial pid namespace and have `CAP_SYS_ADMIN` in the user namespace that
-/// owns it.
+/// The task must be in the initial pid namespace and have `CAP_SYS_ADMIN` in the user namespace
+/// that owns it.
 ///
 /// C: `may_see_all_namespaces()`.
 #[inline]

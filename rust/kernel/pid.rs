@@ -36,7 +36,8 @@ impl StructPid {
     /// inode number of the pidfd is the lower half of this number.
     #[inline]
     pub fn ino(&self) -> u64 {
-        // SAFETY: A `&StructPid` is valid. By the type invariants, `ino` is set and does not change.
+        // SAFETY: A `&StructPid` is valid. By the type invariants, `ino` is set and does not
+        // change.
         unsafe { (*self.0.get()).__bindgen_anon_1.ino }
     }
 }

@@ -53,10 +53,10 @@ impl Dentry {
     /// The caller must ensure that:
     ///
     /// - `ptr` points to a valid dentry that keeps a positive refcount for the duration of `'a`.
-    /// - The dentry is positive. The caller knows this from a lookup, from a read under `d_lock`, or
-    ///   because it instantiated the dentry. Each of these orders the write of `d_inode` before this
-    ///   call. The dentry stays positive because `d_delete()` only unhashes a dentry that has other
-    ///   references.
+    /// - The dentry is positive. The caller knows this from a lookup, from a read under `d_lock`,
+    ///   or because it instantiated the dentry. Each of these orders the write of `d_inode` before
+    ///   this call. The dentry stays positive because `d_delete()` only unhashes a dentry that has
+    ///   other references.
     /// - The superblock of the dentry stays active for the duration of `'a`.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {

@@ -134,8 +134,8 @@ impl DelayedFilename {
     pub fn from_user(_: BuiltIn, name: UserPtr, at_flags: u32) -> Result<Self> {
         let mut delayed = MaybeUninit::uninit();
 
-        // SAFETY: `delayed` is valid for writes. `delayed_getname_uflags()` accepts any user pointer
-        // and any flags.
+        // SAFETY: `delayed` is valid for writes. `delayed_getname_uflags()` accepts any user
+        // pointer and any flags.
         // CAST: The flags are a bit field of the same width.
         to_result(unsafe {
             bindings::delayed_getname_uflags(

@@ -51,8 +51,8 @@ impl<P> Inode<P> {
     ///
     /// - `ptr` points to a valid inode that keeps a positive refcount for the duration of `'a`.
     /// - The superblock of the inode stays active for the duration of `'a`.
-    /// - If `P` is not zero-sized, `i_private` does not change and points to a `P` that is valid for
-    ///   as long as the inode.
+    /// - If `P` is not zero-sized, `i_private` does not change and points to a `P` that is valid
+    ///   for as long as the inode.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
         // INVARIANT: The caller ensures each of the type invariants for `'a`.

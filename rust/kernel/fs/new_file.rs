@@ -28,7 +28,8 @@ use core::ptr::NonNull;
 /// # Invariants
 ///
 /// No file descriptor refers to the file, so fcntl(2) does not change `f_flags` concurrently.
-/// `do_dentry_open()` relies on the same rule: it writes `f_flags` after the `->open()` of the file.
+/// `do_dentry_open()` relies on the same rule: it writes `f_flags` after the `->open()` of the
+/// file.
 ///
 /// # Examples
 ///
@@ -65,8 +66,8 @@ impl NewFile {
         let file = unsafe { NonNull::new_unchecked(file) };
 
         // INVARIANT: The caller ensures that no file descriptor refers to the file.
-        // SAFETY: The caller passes ownership of a reference. No file descriptor refers to the file,
-        // so there is no active call to `fdget_pos()` on it.
+        // SAFETY: The caller passes ownership of a reference. No file descriptor refers to the
+        // file, so there is no active call to `fdget_pos()` on it.
         Ok(Self(unsafe { ARef::from_raw(file.cast()) }))
     }
 

@@ -79,8 +79,9 @@ impl Path {
         let mut path = MaybeUninit::<Self>::uninit();
         let raw = path.as_mut_ptr().cast();
 
-        // SAFETY: `name` is valid and `raw` is valid for writes. `check_fs()` succeeded, so the task
-        // has a `fs_struct` and a descriptor table. A null `root` selects the root of the task.
+        // SAFETY: `name` is valid and `raw` is valid for writes. `check_fs()` succeeded, so the
+        // task has a `fs_struct` and a descriptor table. A null `root` selects the root of the
+        // task.
         to_result(unsafe {
             bindings::filename_lookup(dfd, name.as_raw(), lookup.into(), raw, ptr::null())
         })?;
@@ -124,8 +125,8 @@ impl Path {
     /// Opens the file with the credentials of the current task, without a permission check.
     ///
     /// The caller must check that the task may open the file: `dentry_open()` checks neither the
-    /// mode and the ACLs of the file nor the directories of the path. Security modules, fanotify and
-    /// leases still apply. Opening a file on a read-only mount for writing fails. May sleep.
+    /// mode and the ACLs of the file nor the directories of the path. Security modules, fanotify
+    /// and leases still apply. Opening a file on a read-only mount for writing fails. May sleep.
     ///
     /// C: `dentry_open()`.
     ///
@@ -170,8 +171,8 @@ impl Path {
         let file = match ops.and_then(|ops| ops.open) {
             // SAFETY: By the type invariants, the path is valid and its dentry is positive.
             Some(open) => unsafe { open(path, flags) },
-            // SAFETY: By the type invariants, the path is valid and its dentry is positive. The name
-            // is a C string.
+            // SAFETY: By the type invariants, the path is valid and its dentry is positive. The
+            // name is a C string.
             // CAST: The flags are a bit field of the same width.
             None => unsafe { bindings::file_open_root(path, c"".as_char_ptr(), flags as c_int, 0) },
         };
@@ -184,9 +185,9 @@ impl Path {
 
     /// Opens a file that was decoded from a handle, and sets `O_NONBLOCK` during the open.
     ///
-    /// The call does not block if the filesystem sets `EXPORT_OP_NONBLOCK` and `flags` contains none
-    /// of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`. `O_NONBLOCK` remains set in `f_flags` only if `flags`
-    /// contains it.
+    /// The call does not block if the filesystem sets `EXPORT_OP_NONBLOCK` and `flags` contains
+    /// none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`. `O_NONBLOCK` remains set in `f_flags` only if
+    /// `flags` contains it.
     ///
     /// # Errors
     ///

@@ -52,8 +52,8 @@ pub fn lookup(_: BuiltIn, ino: u64) -> Result<Option<OwnedDentry<'static>>> {
 
 /// Opens a pidfd for a decoded path.
 ///
-/// The file is always opened with `O_RDWR` and without `O_LARGEFILE`. `O_EXCL` is `PIDFD_THREAD` and
-/// remains set in `f_flags`. May sleep.
+/// The file is always opened with `O_RDWR` and without `O_LARGEFILE`. `O_EXCL` is `PIDFD_THREAD`
+/// and remains set in `f_flags`. May sleep.
 ///
 /// C: `pidfs_export_open()`.
 ///

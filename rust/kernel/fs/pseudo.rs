@@ -27,8 +27,8 @@
 //! reference after its last use of the filesystem type. Unloading the module fails with
 //! `EWOULDBLOCK` until then, so no callback runs in an unloaded module.
 //!
-//! A module must therefore not hold a [`Mount`] from its initialisation to its exit: it could not be
-//! unloaded. Instead it can, for example, mount when a user opens its device.
+//! A module must therefore not hold a [`Mount`] from its initialisation to its exit: it could not
+//! be unloaded. Instead it can, for example, mount when a user opens its device.
 //!
 //! The VFS does not cache unused inodes: an inode exists while its object has an open file or
 //! another reference to its dentry. A filesystem that supports file handles must therefore store

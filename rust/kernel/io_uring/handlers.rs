@@ -152,8 +152,8 @@ pub unsafe fn populate_open<T: Opcode>(
 ///
 /// # Safety
 ///
-/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds no
-/// operation.
+/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds
+/// no operation.
 #[inline]
 unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, value: T) {
     // SAFETY: The caller ensures that `req` is valid.
@@ -181,8 +181,8 @@ unsafe fn take<T: Opcode>(req: *mut bindings::io_kiocb) -> T {
     // SAFETY: The caller ensures that `req` is valid and exclusive.
     unsafe { (*req).flags &= !NEED_CLEANUP };
 
-    // SAFETY: The caller ensures that `req` holds a `T`. `REQ_F_NEED_CLEANUP` is clear, so the value
-    // is not read a second time.
+    // SAFETY: The caller ensures that `req` holds a `T`. `REQ_F_NEED_CLEANUP` is clear, so the
+    // value is not read a second time.
     unsafe { operation.read() }
 }
 

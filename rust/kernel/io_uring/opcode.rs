@@ -25,8 +25,9 @@ pub enum Outcome<T> {
 
 /// An io_uring operation.
 ///
-/// The request stores the value, and has 56 bytes for it on 64-bit architectures. A larger type does
-/// not compile. If the request is cancelled or the ring is closed, any thread may drop the value.
+/// The request stores the value, and has 56 bytes for it on 64-bit architectures. A larger type
+/// does not compile. If the request is cancelled or the ring is closed, any thread may drop the
+/// value.
 ///
 /// # Examples
 ///
@@ -68,8 +69,8 @@ pub trait Opcode: Sized + Send {
     /// Creates the operation from a submission queue entry.
     ///
     /// An implementation copies and checks all input here, because user space may reuse the memory
-    /// after the submission. It checks permissions in [`issue`](Self::issue), because the request may
-    /// be issued with other credentials.
+    /// after the submission. It checks permissions in [`issue`](Self::issue), because the request
+    /// may be issued with other credentials.
     ///
     /// Called by the submitting task or the SQPOLL thread, with `uring_lock` held. May sleep, but
     /// should not wait for other tasks.

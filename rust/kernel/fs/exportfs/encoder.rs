@@ -16,12 +16,13 @@ use core::{
     slice, //
 };
 
-/// The buffer that a file handle is encoded into: the arguments `fh` and `max_len` of `->encode_fh()`.
+/// The buffer that a file handle is encoded into: the arguments `fh` and `max_len` of
+/// `->encode_fh()`.
 ///
 /// An operation calls [`store`](Self::store), [`store_bytes`](Self::store_bytes) or
-/// [`refuse`](Self::refuse), each of which consumes the encoder. The first two set `*max_len` to the
-/// length of the handle even if the buffer is too small, so that the caller can retry with a larger
-/// buffer.
+/// [`refuse`](Self::refuse), each of which consumes the encoder. The first two set `*max_len` to
+/// the length of the handle even if the buffer is too small, so that the caller can retry with a
+/// larger buffer.
 pub struct Encoder<'a> {
     buffer: &'a mut [MaybeUninit<[u8; UNIT]>],
     len: &'a mut c_int,
@@ -67,8 +68,8 @@ impl<'a> Encoder<'a> {
     ///
     /// - `len` is valid for reads and writes, and is not accessed through another pointer.
     /// - If `*len` is positive, `fid` is valid for writes of that many `u32`, and they are not
-    ///   accessed through another pointer. Otherwise `fid` may be null: fanotify passes NULL to query
-    ///   the length.
+    ///   accessed through another pointer. Otherwise `fid` may be null: fanotify passes NULL to
+    ///   query the length.
     #[inline]
     pub(super) unsafe fn from_raw(fid: *mut u32, len: *mut c_int) -> Self {
         // SAFETY: The caller ensures that `len` is valid, and exclusive, for `'a`.
@@ -89,7 +90,8 @@ impl<'a> Encoder<'a> {
 
     /// Stores no handle (`FILEID_INVALID`) and leaves `*max_len` unchanged.
     ///
-    /// name_to_handle_at(2) then fails with `EOVERFLOW`. `->encode_fh()` cannot report another error.
+    /// name_to_handle_at(2) then fails with `EOVERFLOW`. `->encode_fh()` cannot report another
+    /// error.
     #[inline]
     pub fn refuse(self) -> Encoded<'a> {
         // INVARIANT: Nothing was stored.
@@ -116,8 +118,8 @@ impl<'a> Encoder<'a> {
 
     /// Stores a handle of `len` bytes that `fill` writes.
     ///
-    /// Calls `fill` only if the buffer is large enough. The bytes are zero before the call. Zeros pad
-    /// the handle to a multiple of four bytes. If `len` is zero or greater than `MAX_HANDLE_SZ`
+    /// Calls `fill` only if the buffer is large enough. The bytes are zero before the call. Zeros
+    /// pad the handle to a multiple of four bytes. If `len` is zero or greater than `MAX_HANDLE_SZ`
     /// (128), the function behaves like [`refuse`](Self::refuse).
     #[inline]
     pub fn store_bytes(

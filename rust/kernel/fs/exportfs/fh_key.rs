@@ -25,9 +25,9 @@ pub struct FhKey {
 impl FhKey {
     /// Creates a random key of 128 bits.
     ///
-    /// Sleeps until the random number generator is initialised. On a machine without a trusted source
-    /// of randomness, a call during boot takes about a second if the CPU has a cycle counter, and
-    /// longer otherwise.
+    /// Sleeps until the random number generator is initialised. On a machine without a trusted
+    /// source of randomness, a call during boot takes about a second if the CPU has a cycle
+    /// counter, and longer otherwise.
     ///
     /// # Errors
     ///

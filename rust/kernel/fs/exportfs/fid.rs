@@ -28,8 +28,8 @@ impl<'a> Fid<'a> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that, if `len` is positive, `fid` is valid for reads of `len` units of
-    /// four bytes for the duration of `'a`, and that they are not written during `'a`.
+    /// The caller must ensure that, if `len` is positive, `fid` is valid for reads of `len` units
+    /// of four bytes for the duration of `'a`, and that they are not written during `'a`.
     #[inline]
     pub(super) unsafe fn from_raw(
         fid: *const bindings::fid,
@@ -37,8 +37,8 @@ impl<'a> Fid<'a> {
         fileid_type: c_int,
     ) -> Self {
         let units: &[[u8; UNIT]] = match usize::try_from(len) {
-            // SAFETY: The caller ensures that `fid` is valid for reads of `len` units, which are not
-            // written, for `'a`. An array of bytes has an alignment of one.
+            // SAFETY: The caller ensures that `fid` is valid for reads of `len` units, which are
+            // not written, for `'a`. An array of bytes has an alignment of one.
             Ok(len @ 1..) => unsafe { slice::from_raw_parts(fid.cast(), len) },
             _ => &[],
         };

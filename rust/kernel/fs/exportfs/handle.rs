@@ -14,9 +14,9 @@ use zerocopy::Immutable;
 /// of four bytes and at most `MAX_HANDLE_SZ` (128). Storing or loading a type of another size is a
 /// build error.
 ///
-/// The type may have any alignment. [`Encoder`](super::Encoder) and [`Fid`](super::Fid) copy handles
-/// without an assumption about alignment, because some callers, such as fanotify, align their
-/// buffers to four bytes only.
+/// The type may have any alignment. [`Encoder`](super::Encoder) and [`Fid`](super::Fid) copy
+/// handles without an assumption about alignment, because some callers, such as fanotify, align
+/// their buffers to four bytes only.
 ///
 /// For handles of variable length, use [`Encoder::store_bytes`](super::Encoder::store_bytes) and
 /// [`Fid::as_bytes`](super::Fid::as_bytes).
@@ -57,8 +57,8 @@ pub enum Tail {
     /// Reject a handle with a tail. New handle types should use this policy.
     Absent,
 
-    /// Accept a tail of zeros. A later version of the layout can then add fields in which zero means
-    /// that the field is not used.
+    /// Accept a tail of zeros. A later version of the layout can then add fields in which zero
+    /// means that the field is not used.
     Zero,
 
     /// Accept any tail.

@@ -29,8 +29,8 @@ use crate::{
 ///
 /// # NFS
 ///
-/// nfsd calls neither [`permission`](Self::permission) nor [`open`](Self::open). nfsd therefore does
-/// not export a filesystem that implements one of them (`exportfs_may_export()`).
+/// nfsd calls neither [`permission`](Self::permission) nor [`open`](Self::open). nfsd therefore
+/// does not export a filesystem that implements one of them (`exportfs_may_export()`).
 ///
 /// # Examples
 ///
@@ -148,11 +148,12 @@ pub trait Operations: Sized {
 
     /// Checks whether the current task may open files by handle with the flags `oflags`.
     ///
-    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`. The VFS checks no other permission
-    /// to decode, so every process can decode any handle. An implementation must ensure that:
+    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`. The VFS checks no other
+    /// permission to decode, so every process can decode any handle. An implementation must ensure
+    /// that:
     ///
-    /// - `fh_to_dentry` only finds files that the caller can also open in another way. A process can
-    ///   guess a handle, or keep it after its access was revoked.
+    /// - `fh_to_dentry` only finds files that the caller can also open in another way. A process
+    ///   can guess a handle, or keep it after its access was revoked.
     /// - The operation rejects every flag that is not safe. User space chooses the flags, including
     ///   unknown bits. 64-bit kernels add `O_LARGEFILE`.
     /// - The permissions of the directories above the file do not matter.

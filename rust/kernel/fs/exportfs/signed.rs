@@ -15,8 +15,8 @@ const MAX_SIZE: usize = 24;
 
 /// The payload of a [`Signed`] handle: 4, 8, 12 or 16 plain bytes without padding.
 ///
-/// A payload should not also implement [`Handle`]. [`Signed::verify`] is then the only function that
-/// returns the payload of a handle.
+/// A payload should not also implement [`Handle`]. [`Signed::verify`] is then the only function
+/// that returns the payload of a handle.
 ///
 /// Signing a payload with `FILEID_KERNFS` or `FILEID_NSFS` is a build error: the layout of these
 /// types is ABI and has no MAC.
@@ -29,8 +29,8 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 ///
 /// Signed handles protect against handle guessing attacks. If a filesystem implements
 /// [`Operations::permission`] and its handles are predictable, a process can guess the handle of an
-/// object that it has no access to. A signed handle cannot be guessed: creating a valid MAC requires
-/// the signing key, which does not leave the kernel.
+/// object that it has no access to. A signed handle cannot be guessed: creating a valid MAC
+/// requires the signing key, which does not leave the kernel.
 ///
 /// `nfsd` signs its handles in the same way: see "Signed Filehandles" in
 /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst). The Kconfig entry of a

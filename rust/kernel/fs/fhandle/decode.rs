@@ -130,7 +130,8 @@ impl Context {
         // INVARIANT: `root` is NULL. The local variables `mnt` and `root` now own the references.
         self.0.root = bindings::path::default();
 
-        // SAFETY: The local variable `root` owns the reference to the dentry, and is not used again.
+        // SAFETY: The local variable `root` owns the reference to the dentry, and is not used
+        // again.
         unsafe { bindings::dput(root) };
 
         // SAFETY: `mnt` owns the reference to the mount. `exportfs_decode_fh_raw()` returned an

@@ -170,8 +170,8 @@ impl NameToHandle {
 
     /// Encodes the file at `path`, and writes the mount id and the handle to user space.
     ///
-    /// `room` returns the result of [`Self::room`]. It is called after the checks of `EOPNOTSUPP` and
-    /// `EINVAL`.
+    /// `room` returns the result of [`Self::room`]. It is called after the checks of `EOPNOTSUPP`
+    /// and `EINVAL`.
     ///
     /// # Errors
     ///

@@ -26,8 +26,8 @@ use core::marker::PhantomData;
 pub(super) struct FileOperations<T: FileSystem>(PhantomData<T>);
 
 impl<T: FileSystem> FileOperations<T> {
-    // The table has no `open` and `release`: an open file holds the inode, which owns a reference to
-    // the object.
+    // The table has no `open` and `release`: an open file holds the inode, which owns a reference
+    // to the object.
     const VTABLE: bindings::file_operations = bindings::file_operations {
         owner: this_module::<T::OwnerModule>().as_ptr(),
         llseek: Some(bindings::generic_file_llseek),
@@ -61,8 +61,8 @@ impl<T: FileSystem> FileOperations<T> {
         let inode = unsafe { (*file).f_inode };
 
         // SAFETY: An open file holds its inode, and its mount keeps the superblock active. Only
-        // `inode::init()` sets this table. It also sets `i_private` to a `T::Private` that the inode
-        // owns until eviction.
+        // `inode::init()` sets this table. It also sets `i_private` to a `T::Private` that the
+        // inode owns until eviction.
         unsafe { Inode::from_raw(inode) }
     }
 
@@ -120,8 +120,8 @@ impl<T: FileSystem> FileOperations<T> {
         let iov = unsafe { IovIterSource::from_raw(iter) };
         let written = from_result(|| Ok(inode.private().write_iter(pos, iov)? as isize));
 
-        // SAFETY: The inode is valid by its type invariants. Its lock is held and serialises writers
-        // of `i_size`.
+        // SAFETY: The inode is valid by its type invariants. Its lock is held and serialises
+        // writers of `i_size`.
         unsafe { bindings::i_size_write(inode.as_raw(), size(inode.private())) };
         written
     }

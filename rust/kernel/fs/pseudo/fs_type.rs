@@ -50,10 +50,10 @@ unsafe impl<T: FileSystem> Sync for FileSystemType<T> {}
 
 /// Declares a `static` of the type [`FileSystemType`].
 ///
-/// There is no other safe constructor. Lockdep requires lock class keys in the data of the kernel or
-/// of a module (`static_obj()` in
-/// [`kernel/locking/lockdep.c`](srctree/kernel/locking/lockdep.c)). A `&'static self` does not ensure
-/// that, because a reference to a leaked allocation is also `'static`.
+/// There is no other safe constructor. Lockdep requires lock class keys in the data of the kernel
+/// or of a module (`static_obj()` in
+/// [`kernel/locking/lockdep.c`](srctree/kernel/locking/lockdep.c)). A `&'static self` does not
+/// ensure that, because a reference to a leaked allocation is also `'static`.
 ///
 /// See the [module documentation](crate::fs::pseudo) for an example.
 ///
@@ -65,7 +65,8 @@ macro_rules! pseudo_file_system_type {
     ($(#[$attr:meta])* $vis:vis static $name:ident: $file_system:ty;) => {
         $(#[$attr])*
         $vis static $name: $crate::fs::pseudo::FileSystemType<$file_system> =
-            // SAFETY: The result is the value of a `static` in the crate that defines `LocalModule`.
+            // SAFETY: The result is the value of a `static` in the crate that defines
+            // `LocalModule`.
             unsafe {
                 $crate::fs::pseudo::FileSystemType::new(
                     $crate::module::this_module::<crate::LocalModule>(),
@@ -113,8 +114,8 @@ impl<T: FileSystem> FileSystemType<T> {
     /// - `ESRCH` if the current task is exiting and has dropped its namespaces. This happens in the
     ///   `->release()` of a file that is open at exit.
     pub fn mount(&'static self) -> Result<Mount<T>> {
-        // `alloc_fs_context()` dereferences `current->nsproxy`. `do_exit()` clears it before it runs
-        // the task work that releases files.
+        // `alloc_fs_context()` dereferences `current->nsproxy`. `do_exit()` clears it before it
+        // runs the task work that releases files.
         // SAFETY: The current task is valid, and only the task itself changes its `nsproxy`.
         if unsafe { (*Task::current_raw()).nsproxy }.is_null() {
             return Err(ESRCH);
@@ -150,11 +151,11 @@ impl<T: FileSystem> FileSystemType<T> {
     /// Returns the dentry of an object on `sb`, for
     /// [`fh_to_dentry`](crate::fs::exportfs::Operations::fh_to_dentry).
     ///
-    /// Creates the inode and the dentry if they do not exist. If an inode with the number of `object`
-    /// exists, returns the dentry of that inode and drops `object`.
+    /// Creates the inode and the dentry if they do not exist. If an inode with the number of
+    /// `object` exists, returns the dentry of that inode and drops `object`.
     ///
-    /// May sleep. If the inode is being freed, the function waits for that, so a filesystem that sets
-    /// `EXPORT_OP_NONBLOCK` must not call it.
+    /// May sleep. If the inode is being freed, the function waits for that, so a filesystem that
+    /// sets `EXPORT_OP_NONBLOCK` must not call it.
     ///
     /// C: `iget_locked()`, `d_obtain_alias()`.
     ///
@@ -185,8 +186,8 @@ impl<T: FileSystem> FileSystemType<T> {
     };
 
     // SAFETY: Only superblocks of this type have this table. By the type invariants, `i_private` of
-    // each inode except the root directory owns a `T::Private`. No path leads to the root directory,
-    // so its inode is not passed to `encode_fh`.
+    // each inode except the root directory owns a `T::Private`. No path leads to the root
+    // directory, so its inode is not passed to `encode_fh`.
     const EXPORT_OPERATIONS: Table<T> = unsafe { Table::new() };
 
     const fn super_operations() -> &'static bindings::super_operations {

@@ -77,8 +77,8 @@ pub(super) unsafe fn dentry<T: FileSystem>(
     // on failure.
     let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
 
-    // SAFETY: `d_obtain_alias()` returns a valid pointer or an error pointer, and `dentry` is not an
-    // error pointer.
+    // SAFETY: `d_obtain_alias()` returns a valid pointer or an error pointer, and `dentry` is not
+    // an error pointer.
     let dentry = unsafe { NonNull::new_unchecked(dentry) };
 
     // SAFETY: `d_obtain_alias()` returned an owned reference to a positive dentry of the inode,

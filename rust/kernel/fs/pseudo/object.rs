@@ -20,8 +20,8 @@ use crate::{
 pub trait Object: Send + Sync + Sized + 'static {
     /// Returns the inode number.
     ///
-    /// The number must be unique: no other object of the filesystem has, or had, the same number. The
-    /// root directory has the number 1.
+    /// The number must be unique: no other object of the filesystem has, or had, the same number.
+    /// The root directory has the number 1.
     fn ino(&self) -> u64;
 
     /// Returns the owner of the file.
