@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The driver: builds a test kernel of this series, boots it, tests it, and
-# turns the repository into a patch series and back. See README.md.
+# The driver: builds, boots and tests a kernel with this series, and converts the
+# repository into a patch series and back. See README.md.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -14,14 +14,14 @@ VERSION ?= 1
 RUNNER ?= qemu
 CMD ?=
 
-# The name of another architecture is short for its flavour "rust".
+# The name of another architecture is an abbreviation of its flavour "rust".
 ifneq ($(filter arm s390,$(FLAVOUR)),)
 $(if $(filter-out $(FLAVOUR),$(ARCH)),$(error FLAVOUR=$(FLAVOUR) is short for ARCH=$(FLAVOUR), and ARCH=$(ARCH) is given))
 override ARCH := $(FLAVOUR)
 override FLAVOUR := rust
 endif
 
-# These take one flavour.
+# These targets take one flavour.
 ONLY_ONE := $(filter build run shell quick slow,$(MAKECMDGOALS))
 ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
 $(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
@@ -44,7 +44,7 @@ help: ## this list
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm or s390: rust on that architecture' \
-		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
+		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
 		'THREAD=' 'one thread, such as 05-fhandle, for patches, series and b4' \
 		'VERSION=' 'the version of the mails of `make series` and `make b4` (default: 1)' \
@@ -52,7 +52,7 @@ help: ## this list
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
-		'J=' 'how many jobs to run at once (default: the number of CPUs)' \
+		'J=' 'the number of parallel jobs (default: the number of CPUs)' \
 		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
 		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
 
@@ -68,62 +68,62 @@ source: setup ## make build/linux of KDIR or of the kernel source package
 tree: source ## materialise the series as commits in build/linux
 	@scripts/tree.py tree
 
-import: ## bring commits made in build/linux back into this repository
+import: ## convert commits in build/linux back into this repository
 	@scripts/tree.py import
 
-series: tree ## write each thread as mails with a cover letter, to build/series
+series: tree ## write the mails of each thread to build/series
 	@scripts/series.py --thread '$(THREAD)' --version '$(VERSION)'
 
 b4: tree ## prepare THREAD for `b4 send` in build/b4; requires SIGNOFF
 	@scripts/setup.sh b4
 	@scripts/b4.sh '$(THREAD)' '$(VERSION)'
 
-apply-check: ## say for each thread whether it applies to KDIR, a tree or a .tar.xz
+apply-check: ## check for each thread whether it applies to KDIR, a tree or a .tar.xz
 	@$(MAKE) --no-print-directory KDIR= tree
 	@scripts/apply_check.py '$(KDIR)'
 
 build: tree ## build the kernel and the guest of FLAVOUR
 	@scripts/build.sh $(ONE)
 
-run: build ## boot FLAVOUR and show the system at work, or run CMD
+run: build ## boot FLAVOUR and run the demonstration, or CMD
 	@scripts/run.sh $(ONE) '$(subst ','\'',$(value CMD))'
 
-shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
+shell: build ## start an interactive shell in FLAVOUR
 	@scripts/shell.sh $(ONE)
 
-test: tree ## run every test on the flavours rust, c and debug; elsewhere on rust
+test: tree ## run all tests on rust, c and debug (x86_64), or on rust (others)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
-quick: build ## the inner loop: own suites and KUnit on one flavour
+quick: build ## run our own suites and KUnit on one flavour
 	@$(TEST) $(ONE) --quick
 
-slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
+slow: build ## run the suites that take minutes: pidfd_test, longer stress tests
 	@$(TEST) $(ONE) --slow
 
-bench: tree ## what each call costs on the base, c and rust, in instructions: tables and charts
+bench: tree ## measure each call on the base, c and rust in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
 
-check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck, items; a small configuration
+check: tree ## run rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck; build a minimal kernel
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-fixes: tree ## each fix to C: its tests fail on the unmodified base, and pass with it
+fixes: tree ## check that the tests of each fix in C fail before the fix and pass after it
 	@scripts/fixes.sh
 
-items: tree ## list the public items of the Rust code with their users; fails if one has none
+items: tree ## list the public items of the Rust code and their users; fail if one has none
 	@scripts/public_items.py
 
-sizes: tree ## lines, public items and unsafe blocks by file, compared with the commit FROM
+sizes: tree ## print lines, public items and unsafe blocks by file, compared with FROM
 	@scripts/sizes.py $(FROM)
 
 patches: tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check
 	@scripts/patches.py --thread '$(THREAD)'
 
-clean: ## remove what was built, but keep build/linux
+clean: ## remove build products, but keep build/linux
 	@scripts/clean.sh
 
-distclean: ## remove build/linux, too; refuses where it holds work
+distclean: ## also remove build/linux; fail if it holds work that is not imported
 	@scripts/clean.sh all

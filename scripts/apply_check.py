@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Say for each thread whether it applies to another kernel tree.
+"""Report for each thread whether it applies to another kernel tree.
 
   apply_check.py KDIR
 
-KDIR is a kernel tree, with or without git, or a .tar.xz of one.  It is only read.  A
-patch is applied to what the patches before it have left, without fuzz.  A thread in
-which a patch does not apply is left out; what later threads need of it then fails too,
-and is reported.
+KDIR is a kernel tree, with or without git, or a .tar.xz of one.  It is only read.  Each
+patch is applied without fuzz, on top of the patches before it.  If a patch does not
+apply, its thread is skipped, and later threads that depend on it fail as well.
 """
 
 import re
@@ -78,7 +77,7 @@ def version(tree):
 
 
 def record(repo, tree, wanted):
-    """An index with those files of the tree that the series changes."""
+    """Create an index with the files of the tree that the series changes."""
     git(repo, "init", "-q")
     for name in wanted:
         if (data := tree.read(name)) is not None:
@@ -88,7 +87,7 @@ def record(repo, tree, wanted):
 
 
 def apply_thread(repo, commits):
-    """Returns how many patches apply, and git's complaint about the next."""
+    """Return how many patches apply, and the error of git for the next one."""
     for number, commit in enumerate(commits):
         patch = subprocess.run(["git", "-C", LINUX, "diff-tree", "-p", "--no-renames", "--full-index",
                                 f"{commit}^", commit], stdout=subprocess.PIPE, check=True).stdout

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced after lib.sh by what needs packages as files, not installed: they come
-# from the mirror that the system's own apt configuration names, and are kept
-# in the cache.
+# Sourced after lib.sh by scripts that download Debian packages without installing
+# them. The packages come from the mirror of the system's apt configuration and
+# are stored in the cache.
 
-# apt_private ARCHITECTURE SUITE COMMAND...: with an apt state of our own, so
-# that the system's sources, lists and architectures stay as they are. That
-# mirror carries every suite and architecture.
+# apt_private ARCHITECTURE SUITE COMMAND...: run COMMAND with a private apt state,
+# so that the sources, lists and architectures of the system do not change. The
+# mirror has all suites and architectures.
 apt_private()
 {
 	local state=$CACHE/apt/$2-$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	# shellcheck disable=SC2016 # apt's own variables
+	# shellcheck disable=SC2016 # apt expands these
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
 		awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
 	[ -n "$mirror" ] || die "apt knows no Debian mirror (run 'apt-get update' once)"
@@ -29,7 +29,7 @@ apt_private()
 	APT_CONFIG=$state/apt.conf "${@:3}"
 }
 
-# cached_package DIR: the package that is kept there, if it is intact.
+# cached_package DIR: print the path of the package in DIR if its checksum is correct.
 cached_package()
 {
 	local deb
@@ -39,12 +39,12 @@ cached_package()
 			echo "$deb"
 			return
 		fi
-		say "the cached $(basename "$deb") is torn; fetching it again" >&2
+		say "the cached $(basename "$deb") has a wrong checksum; downloading it again" >&2
 		rm -f "$deb" "$deb.sha256"
 	done
 }
 
-# download DIR COMMAND...: the package whose name COMMAND prints.
+# download DIR COMMAND...: download the package whose name COMMAND prints into DIR.
 download()
 {
 	local name
@@ -53,14 +53,14 @@ download()
 	(cd "$1" && apt-get -q download "$name")
 }
 
-# fetch_package DIR ARCHITECTURE SUITE COMMAND...: put the package whose name
-# COMMAND prints into DIR. apt checks the download against the archive's
-# signature; the sum kept beside it finds what happens to the file afterwards.
+# fetch_package DIR ARCHITECTURE SUITE COMMAND...: download the package whose name
+# COMMAND prints into DIR. apt verifies the signature of the archive. The checksum
+# that is stored with the package detects later changes of the file.
 fetch_package()
 {
 	local dir=$1 tmp deb
 	mkdir -p "$dir"
-	# What was interrupted; but not what another clone may be downloading.
+	# Remove interrupted downloads, but not a current one of another clone.
 	find "$dir" -maxdepth 1 -name 'tmp.*' -mmin +1440 -exec rm -rf {} +
 	tmp=$(mktemp -d "$dir/tmp.XXXXXX")
 	step "download $(basename "$dir") ($2)" apt_private "$2" "$3" download "$tmp" "${@:4}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Refuse what cannot be had before anything is installed or built:
+# Check the arguments of make before anything is installed or built:
 # arguments.sh RUNNER FLAVOUR...
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -17,7 +17,7 @@ check_arguments()
 	[ -f "$COVER" ] ||
 		die "THREAD='$THREAD' is no thread; there are: $(cd "$TOP/series" && echo */ | tr -d /)"
 	[ -n "${SIGNOFF:-}" ] ||
-		die "mails must be signed off: give SIGNOFF='Name <mail>'"
+		die "mails must be signed off: set SIGNOFF='Name <mail>'"
 }
 
 # The last commit of the thread before this one, or the base.
@@ -52,7 +52,8 @@ prepare()
 	[ "$VERSION" = 1 ] || "$B4" prep --force-revision "$VERSION"
 }
 
-# What b4 would send. b4 asks for a way to send even if it only writes files.
+# Write the mails that b4 would send. b4 requires a configured server even if it
+# only writes files.
 mails()
 {
 	cd "$TREE"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Measure what calls on file handles cost, in instructions.
+"""Measure the cost of calls on file handles in instructions.
 
-Each flavour is built and booted twice, under a clock that counts instructions: the load
-of this machine is not in the figures, and they come out the same in both
-boots. Those that do not are named. The programs are the selftests handle_bench
-and uring_handle_bench; all they said is kept in bench/results.json of the
-architecture's output, beside the charts.
+Each flavour is built, and booted twice with a clock that counts instructions. The
+numbers do not depend on the load of this machine, and are the same in both boots; the
+output lists those that differ. They do not include caches, branch prediction or
+contention. The programs are the selftests handle_bench and uring_handle_bench. Their
+output is stored in bench/results.json of the output of the architecture, with the
+charts.
 
   bench.py FLAVOUR...
 """
@@ -22,31 +23,30 @@ from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, run_guest, say
 
 RESULTS = BUILD / "bench"
 BOOTS = 2
-# Seconds. A guest takes one, and longer where it shares a processor.
+# In seconds. A guest takes one, and longer if it shares a processor.
 LIMIT = 900
-# The first is the unmodified base.
+# The first flavour is the unmodified base.
 FLAVOURS = ["base/c", "c", "rust"]
-# Which columns are divided by which
+# The ratios to print: (numerator, denominator)
 RATIOS = [("c", "base/c"), ("rust", "base/c"), ("rust", "c")]
 
-# How many processes there are, and how many namespaces. With 16, some handle is
-# the first of its hash chain; with one, that would be luck.
+# The numbers of processes and of namespaces. With 16, at least one handle is the first
+# of its hash chain; with one, that depends on chance.
 COUNTS = [(16, 16), (64, 16), (512, 16), (16, 64), (16, 512)]
 LEAST = COUNTS[0]
 
-# Addresses are to be the same in each boot, and the clock's rate is known: there
-# is nothing left to calibrate it with. Without fsrm and fsrs, memory is copied and
-# filled in loops of which each turn is a few bytes: with them it is one "rep" whose
-# every byte counts as an instruction.
+# Addresses must be the same in each boot. The kernel cannot calibrate the TSC, so its
+# rate is an argument. With fsrm and fsrs, the kernel copies and fills memory with "rep",
+# and QEMU counts an instruction for each byte; without them, it uses loops over words.
 ARGUMENTS = ["nokaslr", "norandmaps", "tsc_early_khz=1000000", "hpet=disable", "pmtmr=0",
              "tsc=reliable", "clearcpuid=fsrm,fsrs",
-             # A disk on which everything takes a millisecond
+             # A disk on which each request takes a millisecond
              "null_blk.irqmode=2", "null_blk.completion_nsec=1000000",
              "null_blk.memory_backed=1", "null_blk.gb=1"]
 
-# Nothing is printed while something is measured: when a console is served is up to
-# this machine. The kernel decides on its clock, and on timers finer than the tick,
-# in the first seconds. An inode a block is for each open to take a read of its own.
+# The output goes to a file until the measurement ends, because the timing of a console
+# depends on this machine. The job sleeps until the kernel has selected its clock and
+# high-resolution timers. With one inode a block, each open reads a block of its own.
 JOB = ["set -e",
        "sleep 3",
        "exec 3>&1 > /tmp/figures 2>&1",
@@ -64,7 +64,7 @@ def short(flavour):
 
 
 def boot(flavour, number):
-    """The figures of one boot, and what else was said."""
+    """Boot once, and return the figures and the other lines of the output."""
     results = RESULTS / f"{short(flavour)}-{number}"
     run, log = run_guest(flavour, results, LIMIT, JOB, ARGUMENTS, CLOCK="instructions")
     figures = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
@@ -79,13 +79,13 @@ def boot(flavour, number):
 
 
 def name_of(figure):
-    """What was measured, as a key: all but the times."""
+    """Return the key of a figure: all fields except the times."""
     return tuple((name, value) for name, value in figure.items()
                  if name not in ("minimum", "median"))
 
 
 def merge(flavour, boots):
-    """One list of the figures of several boots, each with whether it repeats."""
+    """Merge the figures of several boots into one list."""
     boots = [{name_of(figure): figure for figure in figures} for figures, _ in boots]
     if any(other.keys() != boots[0].keys() for other in boots[1:]):
         sys.exit(f"bench: error: the boots of {flavour} measured different things")
@@ -97,13 +97,13 @@ def merge(flavour, boots):
 
 
 def spread(figure, kind):
-    """By how much of the least a time differs between boots."""
+    """Return the relative difference of a time between boots."""
     times = [boot[kind] for boot in figure["boots"]]
     return (max(times) - min(times)) / min(times)
 
 
 def by_flavour(figures):
-    """{what: {flavour: figure}}, in the order of the figures."""
+    """Return {key: {flavour: figure}}, in the order of the figures."""
     table = defaultdict(dict)
     for figure in figures:
         what = {name: figure[name] for name in
@@ -133,7 +133,7 @@ def print_calls(calls, flavours):
 
 
 def print_growth(calls, flavours):
-    """The calls whose cost depends on how much there is of what."""
+    """Print the calls whose cost depends on the number of processes or namespaces."""
     medians = defaultdict(dict)
     for what, row in calls:
         for name in filter(row.__contains__, flavours):
@@ -148,7 +148,7 @@ def print_growth(calls, flavours):
 
 
 def fit(points):
-    """Intercept and slope of the line through (n, time), by least squares."""
+    """Return intercept and slope of the line through (n, time), by least squares."""
     mean_n = sum(n for n, _ in points) / len(points)
     mean = sum(time for _, time in points) / len(points)
     slope = (sum((n - mean_n) * (time - mean) for n, time in points)
@@ -179,7 +179,7 @@ def print_curves(curves):
 
 
 def print_repeats(figures):
-    """Which times of those in the tables are not the same in each boot."""
+    """Print the times of the tables that differ between boots."""
     calls = [figure for figure in figures if "call" in figure]
     lines = []
     for kind, name in enumerate(("minimum", "median")):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# As boot.sh, with virtme-ng: the guest's root is this machine's, read-only.
+# Like boot.sh, with virtme-ng: the root of the guest is that of this machine,
+# read-only.
 #
 #   boot-vng.sh FLAVOUR RESULTS SECONDS JOB [KERNEL-ARGUMENT...]
 set -euo pipefail
@@ -20,7 +21,7 @@ mkdir -p "$RESULTS"
 : > "$RESULTS/job.log"
 cat > "$RESULTS/vng.sh" <<-EOF
 	mount -o remount,mode=1777 /tmp 2> /dev/null
-	# virtme-ng has it lead past our redirection, and kselftest writes to it.
+	# kselftest writes to /dev/stdout, which virtme-ng links to the console.
 	ln -sf /proc/self/fd/1 /dev/stdout
 	export SELFTESTS='$BUILD/guest/selftests'
 	export RUST_EXPORTFS_MODULE='$BUILD/$FLAVOUR/samples/rust/rust_exportfs.ko'
@@ -28,7 +29,8 @@ cat > "$RESULTS/vng.sh" <<-EOF
 	dmesg > '$RESULTS/console.log'
 EOF
 rc=0
-# Ctrl-C does not reach the process group that timeout makes, to end all that vng starts.
+# Ctrl-C does not reach vng: timeout runs it in a process group of its own, so that it
+# can kill all processes of vng.
 trap 'kill "$guest"; exit 130' INT
 timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/$IMAGE" \
 	--skip-modules --disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \

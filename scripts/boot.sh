@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Boot one flavour, run a script in it, and judge how the kernel fared.
+# Boot one flavour, run a script in it, and check the log of the kernel.
 #
 #   boot.sh FLAVOUR RESULTS SECONDS JOB [KERNEL-ARGUMENT...]
 #
@@ -22,8 +22,8 @@ GUEST=$BUILD/guest
 KERNEL=$BUILD/$FLAVOUR/$IMAGE
 MEMORY=${MEMORY:-1G}
 
-# A second archive, which the kernel unpacks over the first: the job, and the
-# modules of the flavour.
+# The kernel unpacks a second archive over the first one. It contains the job and
+# the modules of the flavour.
 make_initrd()
 {
 	local dir=$RESULTS/initrd
@@ -48,9 +48,9 @@ accelerator()
 	fi
 }
 
-# What drives the guest's processors and its clock. One that counts instructions
-# does not wait while the guest is idle, and nothing that the guest is given
-# depends on this machine's time or chance.
+# QEMU's arguments for the processors and the clock of the guest. With -icount, the
+# clock advances by one nanosecond an instruction and skips idle time. The seed and
+# the real-time clock are fixed, so that each boot executes the same instructions.
 processors()
 {
 	if [ "${CLOCK:-}" = instructions ]; then
@@ -60,7 +60,8 @@ processors()
 	fi
 }
 
-# boot CHARDEV [KERNEL-ARGUMENT...]: the console for results goes to CHARDEV.
+# boot CHARDEV [KERNEL-ARGUMENT...]: run QEMU, and connect the result console to
+# CHARDEV.
 boot()
 {
 	# shellcheck disable=SC2046,SC2086 # the machine is several arguments
@@ -81,7 +82,7 @@ show_job_output()
 	tee_pid=$!
 }
 
-# The guest ends with Ctrl-C as if it had powered off; who called is to end, too.
+# After Ctrl-C, QEMU exits as if the guest had powered off. End this script as well.
 trap 'exit 130' INT
 mkdir -p "$RESULTS"
 [ -f "$KERNEL" ] || die "flavour $FLAVOUR is not built"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Build one flavour: configuration, kernel, and what runs in the guest.
+# Build one flavour: the configuration, the kernel, and the programs of the guest.
 #
-#   build.sh FLAVOUR            everything a boot needs
-#   build.sh FLAVOUR TARGET...  the kernel's own make targets in that flavour
+#   build.sh FLAVOUR            everything that a boot requires
+#   build.sh FLAVOUR TARGET...  make targets of the kernel, such as rust/kernel.o
 #
-# The flavour base/c is the unmodified base, in a tree of its own. Where COMMIT is
-# set, it is that commit of the series instead.
+# The flavour base/c is the unmodified base, in a separate tree. If COMMIT is set,
+# base/c is that commit of the series instead.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,9 +17,9 @@ FLAVOUR=$1
 shift
 OUT=$BUILD/$FLAVOUR
 GUEST=$BUILD/guest
-# The suites of the base tree and ours; see scripts/test.py for what is run.
+# The collections of selftests to build. scripts/test.py selects which ones run.
 SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
-# They need two libraries, which another architecture's sysroot does not have.
+# These require two libraries that the sysroot of another architecture lacks.
 [ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
 
 check_flavour "$FLAVOUR"
@@ -41,15 +41,15 @@ checkout_base()
 	git -C "$BASE" checkout -q --detach "${COMMIT:-FETCH_HEAD}"
 }
 
-# Start from a flavour that is built: kbuild then rebuilds what depends on the
-# options that differ, and nothing else. Not for "debug": that is everything, and
-# the other flavour may be being built at the same time.
+# Copy the objects of a flavour that is already built: kbuild then only rebuilds
+# files that depend on the options that differ. This does not help "debug", whose
+# options affect every file, and whose build runs at the same time as the others.
 seed_from_sibling()
 {
 	local sibling
 	for sibling in rust c; do
 		[ -f "$BUILD/$sibling/vmlinux" ] || continue
-		# What an interrupted copy left; another would go into it.
+		# Remove an interrupted copy: cp would copy into it.
 		rm -rf "$OUT.tmp"
 		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
 		rm -f "$OUT.tmp/.fragments"
@@ -59,9 +59,9 @@ seed_from_sibling()
 	done
 }
 
-# Every object is older than objtool, which is built anew in another directory
-# although it is the same program: give it, and all of its parts, for it not to
-# be linked again, the age of the sibling's.
+# kbuild builds objtool again in the new directory. All copied objects are then
+# older than objtool, and kbuild would rebuild them. The program is the same, so set
+# its time, and that of its parts, to that of the copied one.
 age_objtool()
 {
 	local tool=tools/objtool/objtool sibling
@@ -100,7 +100,7 @@ differs()
 		}' "$@" | sort
 }
 
-# Without the options that an earlier point of the series lacks.
+# Filter out options that do not exist at an earlier commit of the series.
 known_here()
 {
 	local line option
@@ -123,17 +123,17 @@ verify_config()
 ${wrong//"$TOP/"/}"
 }
 
-# What the configuration depends on, as one hash.
+# Print a hash of the inputs of the configuration.
 config_inputs()
 {
 	{
 		cat "$@" "$BUILD/env.sh"
-		# One that is missing counts as well.
+		# The error message for a missing file is part of the hash.
 		git -C "$SRC" ls-files -z '*Kconfig*' | (cd "$SRC" && xargs -0 cat 2>&1) || true
 	} | sha256sum
 }
 
-# allnoconfig + the fragments. Runs again if an input or .config has changed.
+# Create .config from allnoconfig and the fragments, if an input or .config changed.
 configure()
 {
 	local fragments sum
@@ -152,7 +152,7 @@ configure()
 	echo "$sum" > "$OUT/.fragments"
 }
 
-# The C program that the documentation of a Rust sample holds.
+# Print the C program that the documentation of a Rust sample contains.
 # shellcheck disable=SC2016 # the backticks are Markdown
 program_in_docs() { sed -n '/^\/\/! ```c$/,/^\/\/! ```$/{//d;s/^\/\/! \{0,1\}//p}' "$1"; }
 
@@ -164,7 +164,7 @@ sample_tool()
 		-isystem "$GUEST/usr/include" -o "$GUEST/$1" "${@:2}"
 }
 
-# An earlier point of the series does not have all of them.
+# List the collections that exist at this commit of the series.
 existing_selftests()
 {
 	local name
@@ -173,13 +173,13 @@ existing_selftests()
 	done
 }
 
-# User space is the same for every flavour, so it is built once. The tests fork
-# for each case: the fewer mappings a program has, the sooner that is done.
+# All flavours share the user space of the guest, so it is built once. Programs are
+# static and have few mappings, because the tests fork for each case.
 build_guest()
 {
 	mkdir -p "$GUEST"
 	make -C "$LINUX" O="$GUEST" ARCH="$ARCH" headers
-	# No rule of the selftests says that a program depends on these.
+	# The makefiles of the selftests do not depend on the headers.
 	if [ ! -f "$GUEST/image.cpio" ] ||
 	   [ -n "$(find "$GUEST/usr/include" -name '*.h' -newer "$GUEST/image.cpio" -print -quit)" ]; then
 		rm -rf "$GUEST/kselftest"
@@ -197,7 +197,7 @@ build_guest()
 	sample_tool rust_exportfs "$GUEST/rust_exportfs.c" -I "$LINUX/samples/rust"
 }
 
-# Packages have it in one of two places.
+# Print the path of a static busybox. Packages install it in one of two directories.
 static_busybox()
 {
 	local file
@@ -207,14 +207,15 @@ static_busybox()
 	done
 }
 
-# A root filesystem of busybox, the selftests and the sample tools.
+# Create a root filesystem with busybox, the selftests and the sample tools.
 build_image()
 {
 	local root=$GUEST/root applet
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,usr/bin,usr/sbin,sbin,root,home/user,mnt}
 	install "$(static_busybox)" "$root/bin/busybox"
-	# This machine's list, as another architecture's busybox cannot be asked.
+	# Use the applets of the busybox of this machine: that of another architecture
+	# cannot run here.
 	for applet in $(busybox --list-full); do
 		[ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
 	done
@@ -238,8 +239,8 @@ build_image()
 	mv "$GUEST/image.cpio.tmp" "$GUEST/image.cpio"
 }
 
-# An archive of what the kernel is to use instead of the firmware's; it has to
-# come first. See Documentation/admin-guide/acpi/initrd_table_override.rst.
+# Create an archive of ACPI tables that replace those of the firmware. It must be the
+# first archive. See Documentation/admin-guide/acpi/initrd_table_override.rst.
 acpi_tables()
 {
 	local dir=$GUEST/acpi
@@ -249,7 +250,7 @@ acpi_tables()
 	(cd "$dir" && find kernel | cpio --quiet -o -H newc -R 0:0)
 }
 
-# What the guest's user space is made of, as one hash.
+# Print a hash of the inputs of the user space of the guest.
 guest_inputs()
 {
 	{

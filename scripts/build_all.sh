@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Build several flavours: build_all.sh FLAVOUR...
-# "debug" has no object in common with another flavour. It is built beside them
-# and gives way to them: the crates of one kernel, which are compiled one after
-# the other, leave a processor idle.
+# "debug" shares no objects with the other flavours, so it is built at the same time,
+# with lower priority. The crates of a kernel are compiled one after the other, which
+# leaves processors idle.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 beside=
-# Ends what make started, too, and not in the middle of a file: make removes
-# what it has not finished.
+# Let make stop its children: it removes targets that are not complete.
 stop_beside()
 {
 	[ -n "$beside" ] || return 0

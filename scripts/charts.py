@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Draw what bench.py measured, as SVG beside its results.json.
+"""Draw the results of bench.py as SVG files next to its results.json.
 
-With the system's own python3, as the plotting library is the system's.
+Uses /usr/bin/python3, because matplotlib is a package of the system.
 
   charts.py RESULTS.json
 """
@@ -16,7 +16,7 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # pylint: disable=wrong-import-position
 
-# The same file from the same figures, and text that can be searched.
+# Reproducible files, with text that can be searched.
 plt.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9})
 COLOURS = {"base/c": "tab:gray", "c": "tab:blue", "rust": "tab:orange"}
 LINES = ["-", "--", ":", "-."]
@@ -29,7 +29,7 @@ def save(figure, path):
 
 
 def calls_of(results):
-    """{(filesystem, call): {(processes, namespaces): {flavour: instructions}}}"""
+    """Return {(filesystem, call): {(processes, namespaces): {flavour: instructions}}}"""
     calls = defaultdict(lambda: defaultdict(dict))
     for figure in results["figures"]:
         if "call" in figure:
@@ -39,7 +39,7 @@ def calls_of(results):
 
 
 def row_of(counts):
-    """Of the fewest processes and namespaces."""
+    """Return the results for the fewest processes and namespaces."""
     return counts[min(counts)]
 
 
@@ -81,7 +81,7 @@ def draw_growth(results, path):
 
 
 def draw_curve(axes, lines, scale):
-    """One line a way and flavour, of scale(time, n) for each n."""
+    """Draw one line for each method and flavour: scale(time, n) over n."""
     ways = list(dict.fromkeys(line["how"] for line in lines))
     for line in lines:
         axes.plot([n for n, _ in line["points"]], [scale(time, n) for n, time in line["points"]],

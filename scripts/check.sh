@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What reviewers run before they read: formatting, lints, documentation and
-# style. Ends with 0 only if all of it is silent.
+# Check formatting, lints, documentation and style. The exit status is 0 only if no
+# tool prints a warning.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@ set -euo pipefail
 OUT=$BUILD/check
 kmake() { make -C "$LINUX" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 
-# Its own output directory: lints change how every crate is compiled.
+# A separate output directory, because lints change the compilation of every crate.
 configure()
 {
 	[ -f "$OUT/.config" ] || mkdir -p "$OUT"
@@ -20,13 +20,13 @@ configure()
 		$(fragments rust)
 }
 
-# Succeeds only if the command does, and prints no warning.
+# silent COMMAND...: fail if the command fails or prints a warning.
 silent()
 {
 	local out
 	out=$(mktemp -p "$BUILD")
 	"$@" 2>&1 | tee "$out"
-	# In capitals or not: kernel-doc's have one.
+	# Ignore case: kernel-doc prints "Warning:".
 	if grep -qiE '^(warning|error)|: (warning|error)' "$out"; then
 		rm "$out"
 		return 1
@@ -43,8 +43,8 @@ clippy()
 	kmake CLIPPY=1 prepare $(rust_objects)
 }
 
-# kernel::built_in!() compiles in code that is built in, and in a module it says
-# why it does not.
+# kernel::built_in!() must compile in built-in code, and must fail with its message in
+# a module.
 built_in()
 {
 	local dir=$BUILD/check-built-in
@@ -60,7 +60,7 @@ built_in()
 	grep -q 'for code that is built into the kernel' "$dir/log" || { cat "$dir/log"; return 1; }
 }
 
-# Without modules, namespaces and a second processor, which the flavours have.
+# Build without modules, namespaces and SMP, which all flavours have.
 minimal()
 {
 	local OUT=$BUILD/check-minimal
@@ -85,16 +85,16 @@ checkpatch()
 {
 	cd "$LINUX"
 	PATH=$CACHE/spdxcheck/bin:$PATH
-	# Whether MAINTAINERS covers a new file is checked by maintained(), and
-	# that fs/Kconfig sources fs/Kconfig.handles is no mention of itself. In
-	# FUSE, ENOSYS is what a server answers to a request that it does not know.
-	# A source package has no history to look the commits of Fixes: tags up in.
+	# Ignored types: FILE_PATH_CHANGES, because maintained() checks MAINTAINERS;
+	# EMBEDDED_FILENAME, because fs/Kconfig sources fs/Kconfig.handles; ENOSYS,
+	# because a FUSE server replies with it to unknown requests; UNKNOWN_COMMIT_ID,
+	# because a source package has no history.
 	scripts/checkpatch.pl --strict --no-summary --terse --show-types --ignore \
 		FILE_PATH_CHANGES,MISSING_SIGN_OFF,EMBEDDED_FILENAME,ENOSYS,UNKNOWN_COMMIT_ID \
 		-g base..series
 }
 
-# Every new file belongs to somebody more special than "THE REST".
+# Every new file must have an entry in MAINTAINERS other than "THE REST".
 maintained()
 {
 	local file rc=0
@@ -109,14 +109,15 @@ maintained()
 
 shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/guest/{init,show,timeout}; }
 
-# The numbers in setup.sh are for when there is no tree to ask.
+# setup.sh contains the minimum versions for a machine without a kernel tree. They
+# must match scripts/min-tool-version.sh.
 minimum_versions()
 {
 	local tool said
 	for tool in llvm rustc bindgen; do
 		said=$(env SRCARCH="$ARCH" sh "$LINUX/scripts/min-tool-version.sh" "$tool")
 		grep -qE "$tool:.*echo ${said//./\\.} ;;" "$TOP/scripts/setup.sh" ||
-			{ echo "error: setup.sh does not know that the minimum of $tool is $said"; return 1; }
+			{ echo "error: setup.sh has a wrong minimum version of $tool: the tree requires $said"; return 1; }
 	done
 }
 
@@ -132,4 +133,4 @@ step "check: clippy" silent clippy
 step "check: built-in code" built_in
 step "check: minimal configuration" silent minimal
 step "check: rustdoc" silent kmake rustdoc
-say "check: all silent"
+say "check: no warnings"

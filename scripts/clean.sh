@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Remove what was built: clean.sh [all]
+# Remove build products: clean.sh [all]
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 if [ "${1:-}" = all ]; then
 	if [ -d "$LINUX" ] && ! "$TOP/scripts/tree.py" saved; then
-		die "build/linux holds work that is not in the overlay: import or drop it first, or remove build/ by hand"
+		die "build/linux holds work that is not in the overlay: run 'make import', drop the work, or remove build/ by hand"
 	fi
 	rm -rf "$TOP/build"
 	exit

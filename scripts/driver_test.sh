@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests of the driver itself: what it says and leaves behind when something is
-# wrong. Prints TAP. Needs the flavour "rust" to be built.
+# Test the messages and the exit status of the driver after errors, and the files
+# that it leaves. Prints TAP. Requires that the flavour "rust" is built.
 set -uo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@ WORK=$(mktemp -d "$BUILD/driver-test.XXXXXX")
 trap 'exit 130' INT
 trap 'umount "$WORK/small" 2> /dev/null; rm -rf "$WORK"' EXIT
 
-# expect NAME STATUS PATTERN COMMAND...: how a command ends, and what it says.
+# expect NAME STATUS PATTERN COMMAND...: check the exit status and the output.
 expect()
 {
 	local name=$1 status=$2 pattern=$3 got=0
@@ -24,7 +24,7 @@ expect()
 		return
 	fi
 	sed 's/^/# /' "$WORK/out" | tail -n 12
-	echo "# ended with $got instead of $status, or did not say '$pattern'"
+	echo "# exit status $got instead of $status, or no output that matches '$pattern'"
 	echo "not ok $count $name"
 	failed=$((failed + 1))
 }
@@ -37,11 +37,11 @@ boot()
 	"$TOP/scripts/boot.sh" rust "$WORK/boot" "$1" "$WORK/job" "${@:3}"
 }
 
-# function_of SCRIPT NAME: one function of a script, to be run without the rest.
+# function_of SCRIPT NAME: print one function of a script, to run it alone.
 function_of() { sed -n "/^$2()/,/^}/p" "$TOP/scripts/$1"; }
 
-# A copy of this repository whose build/linux borrows our objects and holds
-# only the directories that the tests touch.
+# Create a copy of this repository. Its build/linux borrows the git objects of ours,
+# and contains only the directories that the tests change.
 copy_of_us()
 {
 	local copy=$WORK/copy
@@ -72,8 +72,8 @@ test_boots()
 			$(cd "$TOP/scripts" && python3 -c 'import test; print(test.job_lines([], "debug", False)[-1])')"
 }
 
-# Guests that are scripts. In the second try, the program passes and the kernel
-# is not well. While two of three are running, there is a Ctrl-C.
+# Replace guests by scripts. In the second try, the program passes, but the kernel
+# prints a warning. Ctrl-C arrives while two of three guests run.
 test_reports()
 {
 	local fake=$WORK/reports test
@@ -94,7 +94,7 @@ test_reports()
 		printf '# selftests: pidfd: pidfd_test\n%sok 1 selftests: pidfd: pidfd_test\n' "$not" > "$2/job.log"
 		exit "$rc"
 	EOF
-	expect "a kernel that is not well in the second try fails" 1 'FAIL rust   kernel of rust' \
+	expect "a kernel that prints a warning in the second try fails" 1 'FAIL rust   kernel of rust' \
 		"$test" rust --tests 'pidfd:*'
 	expect "KUnit can be asked for beside programs" 1 'the kernel ran no KUnit tests' \
 		"$test" rust --tests 'kunit pidfd:*'
@@ -177,7 +177,7 @@ test_kdir()
 		bash -c "git -C '$LINUX' rev-parse series base | cat - '$LINUX/.git/origin' | xargs"
 }
 
-# A tree without git as the base, on a disk that says that it has room.
+# A base tree without git, and a df that reports free space.
 test_base()
 {
 	local repo=$WORK/base tree=$WORK/plain
@@ -315,7 +315,7 @@ test_setup()
 		stat -c %i "$BUILD/bin"
 }
 
-# What an earlier run left, or another one is at.
+# Files of an earlier run, or of another run at the same time.
 test_remains()
 {
 	local dir=$WORK/remains guest
@@ -362,7 +362,7 @@ test_disk()
 	expect "and nothing is left half done" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
 }
 
-# Builds that are sleeps: of "debug" a long one, which says that it ends.
+# Replace builds by sleep. That of "debug" is long and prints a line when it ends.
 test_builds()
 {
 	local scripts=$WORK/builds/scripts
@@ -387,8 +387,7 @@ test_builds()
 		env SLEEP=60 ENDS=0 "$scripts/build_all.sh" rust bad c debug
 }
 
-# A tree whose make drops every option from .config that Kconfig does not have, as
-# kbuild does.
+# A tree whose make, like kbuild, drops options from .config that Kconfig lacks.
 test_configuration()
 {
 	local dir=$WORK/configuration tree=$WORK/configuration/build/linux
@@ -494,7 +493,7 @@ test_all()
 	test_tree
 }
 
-# The plan comes first, and is known last.
+# The number of tests is only known here, but TAP allows the plan at the end.
 test_all > "$WORK/results"
 printf 'TAP version 13\n1..%d\n' "$count"
 cat "$WORK/results"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Check the tests of the fixes to C: each case below fails on the unmodified base
-# and on every commit before its fix, and passes from its fix on.
+# Check the tests of the fixes in C: each case below must fail on the unmodified base
+# and before its fix, and pass from its fix on.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # Subject of the commit|selftest in filesystems/file_handle|cases, in the order of
-# the series. A fix that no test can show, such as one of a race, is not listed.
+# the series. A fix without a test, such as that of a race, is not listed.
 FIXES=(
 "nsfs: check all trailing words of a file handle|nsfs_handle_test|tail_of_zeroes_decodes tail_with_anything_in_it_is_stale"
 "nsfs: make the info of NS_MNT_GET_NEXT and NS_MNT_GET_PREV optional|nsfs_ioctl_test|next_without_info previous_without_info"
@@ -40,7 +40,7 @@ job()
 	echo exit 0
 }
 
-# boot DIRECTORY FIXED: a kernel that lacks a fix may print a warning.
+# boot DIRECTORY FIXED: boot a kernel. If it lacks a fix, it may print a warning.
 boot()
 {
 	local rc=0
@@ -51,7 +51,7 @@ boot()
 	[ "$rc" -eq 0 ] || { cat "$1/boot.log" >&2; die "boot ended with $rc (logs: ${1#"$TOP"/})"; }
 }
 
-# check STATE FIXED: build and boot COMMIT or the base, which has the first FIXED fixes.
+# check STATE FIXED: build and boot COMMIT or the base, with the first FIXED fixes.
 check()
 {
 	local number program cases case status expected

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What test.py and bench.py share: where things are, and how a guest fares."""
+"""Shared by the Python scripts: paths, settings, and booting guests."""
 
 import contextlib
 import os
@@ -14,21 +14,21 @@ TOP = Path(__file__).resolve().parent.parent
 
 
 def setting(variable):
-    """What lib.sh makes of the environment: one place for every script."""
+    """Return a variable that lib.sh sets from the environment."""
     run = subprocess.run(["bash", "-c", f'. "$0" && echo "${variable}"', TOP / "scripts/lib.sh"],
                          stdout=subprocess.PIPE, text=True, check=False)
     return run.stdout.strip() or sys.exit(1)
 
 
 def fragments(flavour):
-    """The files that the configuration of a flavour is made of."""
+    """Return the configuration fragments of a flavour."""
     run = subprocess.run(["bash", "-c", '. "$0" && fragments "$1"', TOP / "scripts/lib.sh", flavour],
                          stdout=subprocess.PIPE, text=True, check=True)
     return run.stdout.split()
 
 
 def toolchain():
-    """The environment in which set-up has made the kernel's tools available."""
+    """Return the environment with the tools that setup.sh selected."""
     run = subprocess.run(["bash", "-c", 'set -a && . "$0" && env -0', BUILD / "env.sh"],
                          stdout=subprocess.PIPE, text=True, check=True)
     return dict(line.split("=", 1) for line in run.stdout.split("\0") if "=" in line)
@@ -39,20 +39,20 @@ BUILD = Path(setting("BUILD"))
 
 BOOT_FAILURES = {124: "the guest hung and was killed",
                  125: "the guest ended before its job did",
-                 126: "the kernel printed what a healthy kernel does not print"}
+                 126: "the kernel printed a warning or an error"}
 
 printing = threading.Lock()
 
 
-# Ctrl-C ends what runs on the terminal, guests too; this script says no more of it.
+# Ctrl-C ends all processes on the terminal, including guests. Exit without a traceback.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 
 @contextlib.contextmanager
 def guest_pool():
-    """Guests at a time: more than there are processors for would only time out. Where this
-    script ends, those that wait for their turn are not started."""
+    """Run two guests at a time: with more guests than processors, tests time out. If the
+    script ends, waiting guests are not started."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         try:
             yield pool
@@ -72,8 +72,8 @@ def boot_failure(status):
 
 def run_guest(flavour, results, limit, job, arguments=(), script="boot.sh", niceness=0,
               **environment):
-    """Boot a flavour to run the lines of a job, giving way to others by its niceness; how
-    boot.sh ended, and the job's output."""
+    """Boot a flavour and run the lines of a job. Return the result of boot.sh and the output
+    of the job."""
     results.mkdir(parents=True, exist_ok=True)
     (results / "job.sh").write_text("\n".join(["#!/bin/sh", *job]) + "\n")
     command = ["nice", "-n", str(niceness), TOP / "scripts" / script, flavour, results,

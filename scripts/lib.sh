@@ -60,9 +60,9 @@ LOGS=$BUILD/logs
 SYSROOT=$BUILD/sysroot
 export TOP BUILD LINUX BASE LOGS CACHE ARCH J
 
-# step NAME COMMAND...: run a long command with its output in a log file; say
-# what runs, how long it took and, where it fails, the end of its log. Not to be
-# called in a condition: bash would then ignore failures inside of COMMAND.
+# step NAME COMMAND...: run a long command with its output in a log file. Print the
+# name and the duration and, on failure, the end of the log. Do not call this in a
+# condition: bash then ignores failures inside COMMAND.
 step()
 {
 	local name=$1 log started rc=0
@@ -85,7 +85,7 @@ step()
 
 disk_full() { grep -q 'No space left on device' "$1"; }
 
-# need_space DIR MIB WHAT: refuse to start what cannot fit.
+# need_space DIR MIB WHAT: fail if DIR has less than MIB of free space.
 need_space()
 {
 	local free
@@ -95,13 +95,13 @@ need_space()
 		die "$3 needs $2 MiB in $1, which has $free MiB free"
 }
 
-# version_ge A B: is version A at least B?
+# version_ge A B: succeed if version A is at least B.
 version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
 tail_of() { sed 's/\r$//' "$1" | tail -n "${2:-15}" | sed 's/^/    | /' >&2; }
 
-# judge_boot RESULTS LIMIT STATUS: exit with how a guest fared, from what it left
-# in RESULTS and how its runner ended. The numbers are told in boot.sh.
+# judge_boot RESULTS LIMIT STATUS: exit with a status that boot.sh documents. RESULTS
+# contains the logs of the guest. STATUS is the exit status of its runner.
 judge_boot()
 {
 	local results=$1 job_status
@@ -112,7 +112,7 @@ judge_boot()
 		exit 124
 	fi
 	if grep -E -f "$TOP/scripts/unhealthy.txt" "$results/console.log" > "$results/unhealthy.log"; then
-		echo "boot: error: the kernel is not well (see $results/console.log):" >&2
+		echo "boot: error: the kernel printed a warning or an error (see $results/console.log):" >&2
 		tail_of "$results/unhealthy.log" 10
 		exit 126
 	fi
@@ -125,7 +125,7 @@ judge_boot()
 	exit "$job_status"
 }
 
-# A flavour is a fragment that is neither everybody's nor an architecture's.
+# Each file in configs/ that is neither common nor of an architecture is a flavour.
 flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
 
 check_flavour()
@@ -136,9 +136,9 @@ check_flavour()
 	esac
 }
 
-# fragments FLAVOUR: the kernel configuration, as files: everybody's, the
-# architecture's, the flavour's, and what the flavour has there alone. The base
-# has no option that the series adds.
+# fragments FLAVOUR: print the files of the kernel configuration: the common one, and
+# those of the architecture, of the flavour, and of both. The base has no option that
+# the series adds.
 fragments()
 {
 	local name names="base base-rust $ARCH $1 $1-$ARCH"

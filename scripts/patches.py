@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Check each patch of the series, so that a bisection can stop at any of them.
+"""Check each patch of the series, so that a bisection can stop at any patch.
 
   patches.py [--thread THREAD]
 
@@ -37,7 +37,7 @@ PASSED = PATCHES / "passed"
 LOGS = BUILD / "logs/patches"
 TOOLCHAIN = toolchain()
 DIRECTORIES = ["fs/", "io_uring/", "samples/"]
-# What no object file depends on
+# Paths that no object file depends on
 NOT_BUILT = ("Documentation/", "MAINTAINERS", "tools/")
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--no-summary", "--terse", "--show-types",
               "--no-tree", "--ignore"]
@@ -47,7 +47,7 @@ WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):\d+(?::\d+)?:? (?:war
 
 
 class Check:
-    """One column: a name, what it depends on, and how it is done."""
+    """One column: its name, its inputs and its commands."""
 
     def __init__(self, name):
         self.name = name
@@ -56,11 +56,11 @@ class Check:
         return True
 
     def key(self, patch):
-        """Equal keys, equal results."""
+        """Return a hash of the inputs. Equal keys have equal results."""
         raise NotImplementedError
 
     def run(self, patch, log):
-        """Returns the complaint, or None."""
+        """Return the error, or None."""
         raise NotImplementedError
 
 
@@ -77,7 +77,7 @@ def sha(*parts):
 
 
 def run(command, log, cwd=SOURCE, env=None):
-    """Append the output to a log; returns the status and this command's output."""
+    """Append the output to a log. Return the status and the output."""
     with open(log, "a+", encoding="utf-8", errors="replace") as file:
         start = file.seek(0, os.SEEK_END)
         status = subprocess.run(command, cwd=cwd, stdout=file, stderr=subprocess.STDOUT, check=False,
@@ -140,7 +140,7 @@ class Compile(Check):
 
 
 def warnings(text, patch):
-    """The first warning about a file that the series has changed up to this patch."""
+    """Return the first warning about a file that the series changed up to this patch."""
     ours = set(out("diff", "--name-only", BASE, patch.commit).splitlines())
     for line in text.splitlines():
         match = WARNING.search(line)
@@ -184,7 +184,7 @@ def checkout(commit):
 
 
 def check(patch):
-    """The verdict of each column."""
+    """Return the result of each column."""
     LOGS.mkdir(parents=True, exist_ok=True)
     verdicts, at = {}, False
     for column in CHECKS:

@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""List the public items that the series adds to the kernel crate, and who uses them.
+"""List the public items that the series adds to the kernel crate, and their users.
 
   public_items.py [--unused]
 
-Reads the commit that is checked out in build/linux.  An item is what is declared `pub` in a
-Rust file that the series adds, or adds to: a function, a type, a constant, a macro, a method,
-a variant, an item of a trait.  A user is a file of the tree that names it, other than the file
-that declares it, tests and documentation.  Ends with 1 if an item has no user.
+Reads the commit that is checked out in build/linux.  An item is a `pub` function, type,
+constant, macro, method, variant or trait item in a Rust file that the series adds or changes.
+A user is another file of the tree that names the item, except for tests and documentation.  The
+exit status is 1 if an item has no user.
 
-  - A type or variant is also used if its own file names it, as the signature of a public
-    function does; a type, outside of its implementation.
-  - A trait's item that has a default is used if an implementation overrides it, or if a file
-    outside of the trait's directory calls it.  One without a default needs an implementation.
-  - What an exported macro expands to is used by that macro.
+  - A type or variant also counts as used if its own file names it, for example in the signature
+    of a public function.  For a type, this must be outside of its implementation.
+  - A trait item with a default counts as used if an implementation overrides it, or if a file
+    outside of the directory of the trait calls it.  A trait item without a default requires an
+    implementation.
+  - An exported macro is a user of the items that it expands to.
 
-Limits.  Names are resolved by the imports of a file, not by types.  A method call `.name()` counts
-for each type with such a method whose module the file names; if no other function in the kernel
-crate has that name, it is enough that the file uses some module of the series.  An item whose
-only users have no use themselves is not found.  Fields, modules, `pub use` and implementations
-of other traits (operators, Drop) are not listed.
+Limitations: Names are resolved by the imports of a file, not by types.  A method call `.name()`
+counts for each type that has such a method and whose module the file names.  If no other function
+in the kernel crate has that name, it is sufficient that the file uses a module of the series.  An
+item that only unused items use is not reported.  Fields, modules, `pub use` and implementations of
+other traits (operators, Drop) are not listed.
 """
 
 import argparse
@@ -63,18 +64,18 @@ def added_items(sources):
 
 
 def same_module(a, b):
-    """Whether one is the other, or re-exports what is in it."""
+    """Return True if both are the same module, or one re-exports the items of the other."""
     short, long = sorted((a, b), key=len)
     return long[:len(short)] == short
 
 
 def home(path):
-    """Return the module of an item below kernel or kernel::fs, with all of its submodules."""
+    """Return the module of an item below kernel or kernel::fs, including submodules."""
     return path[:3 if path[1] == "fs" and len(path) > 3 else 2]
 
 
 class Users:
-    """The users of each item."""
+    """Return the users of each item."""
 
     def __init__(self, items, sources, functions):
         self.users = {item.path: {} for item in items}

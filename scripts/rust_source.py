@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What sizes.py and public_items.py know of Rust: tokens, items and paths.
+"""A parser of Rust tokens, items and paths for sizes.py and public_items.py.
 
-This is no compiler.  It reads tokens, expands no macro and evaluates no cfg.
+It does not expand macros and does not evaluate cfg.
 """
 
 import re
@@ -27,7 +27,7 @@ class Token:
 
 
 def skip_comment(text, start):
-    """Return the end of the block comment, which may hold others."""
+    """Return the end of a block comment, which may contain block comments."""
     depth, place = 0, start
     for mark in re.finditer(r"/\*|\*/", text[start:]):
         depth += 1 if mark[0] == "/*" else -1
@@ -60,7 +60,7 @@ def code_lines(text):
 
 
 def unsafe_blocks(text):
-    """Return the number of unsafe blocks, those in examples included."""
+    """Return the number of unsafe blocks, including those in examples."""
     return len(re.findall(r"\bunsafe \{", text))
 
 
@@ -69,8 +69,8 @@ def is_test(path):
 
 
 def module_of(path):
-    """Return the module that a file is, as a tuple; a file outside of the kernel crate is
-    a crate of its own."""
+    """Return the module of a file as a tuple. A file outside of the kernel crate is a
+    separate crate."""
     if not path.startswith("rust/kernel/"):
         return ("crate:" + path,)
     names = path.removeprefix("rust/kernel/").removesuffix(".rs").split("/")
@@ -107,7 +107,7 @@ BEFORE_ITEM = "{};]"        # or nothing
 
 
 class File:
-    """The public items of a file, and the names that it uses."""
+    """The public items of a file, and the names in its code."""
 
     def __init__(self, path, text):
         self.path = path

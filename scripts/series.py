@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Write each thread as it is mailed, to build/series.
+"""Write the mails of each thread to build/series.
 
   series.py [--thread THREAD] [--version N]
 
-For each thread: a directory of `git format-patch` files with the cover letter, and
-the same as one mailbox.  The first line of series/THREAD/cover-letter.txt is the
-subject.  "[RFC]" before it marks every mail of the thread.
+For each thread, writes a directory with the output of `git format-patch` and the cover
+letter, and a mailbox with the same mails.  The first line of
+series/THREAD/cover-letter.txt is the subject.  If it starts with "[RFC]", all mails of
+the thread have the prefix RFC.
 """
 
 import argparse
@@ -21,7 +22,7 @@ TARGET = LINUX.parent / "series"
 
 
 def base_options():
-    """A commit that exists elsewhere is the base of the mails; otherwise words name it."""
+    """Return --base if the base commit exists elsewhere. Otherwise text describes the base."""
     origin = LINUX / ".git/origin"
     exists = origin.exists() and origin.read_text().startswith("git ")
     return ["--base", BASE] if exists else []
@@ -33,7 +34,7 @@ def base_in_words():
 
 
 def cover_letter(thread, options):
-    """The prefix of the subjects, and the text for git."""
+    """Return the prefix of the subjects, and the text of the cover letter."""
     path = thread / "cover-letter.txt"
     if not path.exists():
         raise Failure(f"{path.relative_to(SERIES.parent)} does not exist")

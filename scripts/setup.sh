@@ -13,15 +13,15 @@ set -euo pipefail
 # shellcheck source=scripts/apt.sh
 . "$(dirname "$0")/apt.sh"
 
-# Choose among the system's tools, not among what was chosen before.
+# Search the tools of the system, without build/bin of an earlier run.
 PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
 VNG_VERSION=1.42
 VNG=virtme-ng-$VNG_VERSION
 PURPOSE=${1:-build}
 
-# The minimum version of a tool: the word of the tree that is to be built.
-# Before there is a tree, what Linux 7.3 says.
+# Print the minimum version of a tool: that of the tree to build or, without a tree,
+# that of Linux 7.3.
 minimum()
 {
 	local tree=${KDIR:-$LINUX} script
@@ -51,7 +51,8 @@ has_library_sources()
 	[ -f "$("$1" --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/core/src/lib.rs" ]
 }
 
-# The suffix for LLVM=, empty for unversioned tools, of a complete LLVM of that major.
+# Print the suffix for LLVM= of a complete LLVM of that major version. It is empty
+# for unversioned tools.
 llvm_suffix()
 {
 	local suffix tool
@@ -66,7 +67,7 @@ llvm_suffix()
 	return 1
 }
 
-# Sets RUSTC_PATH, LLVM_MAJOR and SUFFIX; false where there is no such pair.
+# Sets RUSTC_PATH, LLVM_MAJOR and SUFFIX. Fails if there is no such pair.
 find_compilers()
 {
 	local candidate version
@@ -85,7 +86,7 @@ find_compilers()
 
 candidate_version() { apt-cache policy "$1" | sed -n 's/^  Candidate: \([0-9.]*\).*/\1/p'; }
 
-# Sets COMPILER_PACKAGES, and LLVM_MAJOR to what they will have.
+# Sets COMPILER_PACKAGES, and LLVM_MAJOR to the LLVM version of these packages.
 choose_compiler_packages()
 {
 	local rustc
@@ -110,7 +111,8 @@ choose_compiler_packages()
 
 BINDGEN_CACHE=$CACHE/bindgen-$BINDGEN_VERSION
 
-# What the tree asks for, or more: older ones misread libclang 22 and later.
+# The minimum version of the tree, or later: before 0.72.1, bindgen misreads libclang
+# 22 and later.
 bindgen_minimum()
 {
 	if [ "${LLVM_MAJOR:-0}" -ge 22 ]; then
@@ -141,9 +143,9 @@ install_bindgen()
 		cargo=
 	done
 	[ -n "$cargo" ] || return 1
-	# cargo's own state stays in our cache; the user's settings still count.
-	# bindgen runs for seconds and takes minutes to compile: few optimisations, and
-	# no more of it than kbuild uses.
+	# The state of cargo is in our cache; the settings of the user apply. bindgen
+	# runs for seconds but takes minutes to compile, so build it with few
+	# optimisations and only the features that kbuild uses.
 	[ ! -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ] ||
 		config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
 	CARGO_HOME=$CACHE/cargo RUSTC=$RUSTC_PATH CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
@@ -214,7 +216,7 @@ missing_tools()
 	while read -r tool package; do
 		case $tool in
 		/*) [ -e "$tool" ] || echo "$tool $package" ;;
-		# For the system's python3, whatever comes first in PATH.
+		# charts.py uses /usr/bin/python3, not the first python3 in PATH.
 		python3-matplotlib) /usr/bin/python3 -c 'import matplotlib' 2> /dev/null || echo "$tool $package" ;;
 		# The guest has no libraries.
 		busybox) has_static busybox || echo "$tool $package" ;;
@@ -269,7 +271,7 @@ install_packages()
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
-# What fails here is reported by what is missing afterwards.
+# Do not stop at a failure: the tools that are missing afterwards are reported.
 try() { "$@" || echo "failed: $*"; }
 
 install_missing()
@@ -322,11 +324,11 @@ unpack_sysroot()
 
 # --- What the other scripts use ----------------------------------------------
 
-# Where the libclang of the chosen clang is, for bindgen to take no other.
+# Print the directory of the libclang of the selected clang, for bindgen.
 libclang_path() { realpath "$("clang$SUFFIX" -print-resource-dir)/../.."; }
 
-# What runs under the compiler's name. An assembler file may include another one,
-# such as the kernel that an arm zImage unpacks, which ccache does not look at.
+# A wrapper with the name of the compiler. It does not cache assembler files: they
+# may include files that ccache does not see, such as the kernel in an arm zImage.
 cached_compiler()
 {
 	cat <<-EOF

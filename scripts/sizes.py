@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Print the size of the series' Rust code, by file.
+"""Print the size of the Rust code of the series by file.
 
   sizes.py [COMMIT]
 
-For each file: the lines with code on them, without comments and blank lines, its public items,
-as public_items.py lists them, and its unsafe blocks, those in examples of the documentation
-included.  Tests are counted apart.  For a file that exists in the base, what the series adds to it.
-Measures the commit that is checked out in build/linux; with COMMIT, a commit of this repository
-with an overlay for the same base, compares the two.
+For each file, prints the number of lines with code (without comments and blank lines), of public
+items (as listed by public_items.py), and of unsafe blocks (including examples in documentation).
+Tests are counted separately.  For a file of the base, only additions of the series are counted.
+Measures the commit that is checked out in build/linux.  With COMMIT, a commit of this repository
+with an overlay for the same base, prints both for comparison.
 """
 
 import subprocess
@@ -50,7 +50,7 @@ def tree_sizes():
 
 
 def overlay_sizes(commit):
-    """Return the same for an overlay: its files, and those of the base with its hunks."""
+    """Return the same for an overlay: its files, and the files of the base that it changes."""
     names = rust_files(out("ls-tree", "-r", "--name-only", commit, cwd=TOP))
     sizes = {path: measure(path, out("show", f"{commit}:{path}", cwd=TOP)) for path in names}
     with tempfile.TemporaryDirectory() as directory:

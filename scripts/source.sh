@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Make build/linux: a git repository whose commit "base" is the unmodified
-# kernel. From KDIR where it is given (read, never written), else from
-# Debian's linux-source package.
+# Create build/linux: a git repository whose commit "base" is the unmodified kernel.
+# The source is KDIR, which is never written to, or Debian's linux-source package.
 #
-#   source.sh        make it, where it is not made from that already
-#   source.sh check  only refuse a KDIR that is not fit
+#   source.sh        create build/linux, unless it already has this base
+#   source.sh check  only check KDIR
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -32,7 +31,7 @@ check_version()
 	esac
 }
 
-# Not what git says: it refuses a repository of somebody else, which is one.
+# Do not ask git: it refuses a repository that another user owns.
 is_git() { [ -e "$1/.git" ]; }
 
 check_kdir()
@@ -47,14 +46,14 @@ check_kdir()
 			die "KDIR=$KDIR has uncommitted changes; commit or stash them first:"$'\n'"$(head -n 10 <<< "$dirty")"
 	elif [ -e "$KDIR/.config" ] || [ -d "$KDIR/include/generated" ] ||
 	     [ -n "$(find "$KDIR" -maxdepth 4 \( -name '*.rej' -o -name '*.orig' \) -print -quit)" ]; then
-		die "KDIR=$KDIR holds build products or rejected hunks; run 'make mrproper' there or give a clean tree"
+		die "KDIR=$KDIR holds build products or rejected hunks; run 'make mrproper' there or use a clean tree"
 	fi
 }
 
-# What the files of a tree are, as one hash, without reading them.
+# Print a hash of the names, sizes and times of the files of a tree.
 listing() { (cd "$1" && find . -type f -printf '%P %s %T@\n' | sort | sha256sum | cut -c-16); }
 
-# What the present base was made from, so that a change of KDIR is noticed.
+# Print the origin of the base, to detect a change of KDIR.
 origin()
 {
 	if [ -z "$KDIR" ]; then
@@ -66,7 +65,7 @@ origin()
 	fi
 }
 
-# The package by its name, or the newest 7.x where the mirror has dropped it.
+# Print the name of the package, or of the newest 7.x if the mirror dropped it.
 choose_package()
 {
 	local newest
@@ -76,7 +75,7 @@ choose_package()
 	fi
 	newest=$(apt-cache pkgnames linux-source-7. | sort -V | tail -n 1)
 	[ -n "$newest" ] || die "the mirror offers no linux-source-7.x"
-	say "$PACKAGE is gone from the mirror; taking $newest" >&2
+	say "the mirror no longer has $PACKAGE; using $newest" >&2
 	echo "$newest"
 }
 
@@ -85,8 +84,8 @@ unpack_package()
 	dpkg-deb --fsys-tarfile "$1" |
 		tar -x --to-stdout --wildcards './usr/src/linux-source-*.tar.xz' |
 		tar -xJ --strip-components=1 -C "$2"
-	# Debian ignores everything at the top of its own repository; here that
-	# would hide a developer's new files.
+	# The .gitignore of Debian ignores all files at the top, which would hide new
+	# files of a developer.
 	sed -i '/^# Debian packaging: ignore everything/,$d' "$2/.gitignore"
 	sed -i -e :a -e '/^\n*#*\n*$/{$d;N;ba' -e '}' "$2/.gitignore"
 }
@@ -97,7 +96,7 @@ commit_base()
 	version=$(kernel_version "$tree")
 	cd "$tree"
 	date=$(date -u -R -r Makefile)
-	# kbuild compares times alone: objects of another base have to be older.
+	# kbuild only compares times, so objects of another base must be older.
 	find . -type f -exec touch {} +
 	git init -q -b base
 	git config core.compression 0
@@ -129,7 +128,7 @@ make_base()
 		deb=$(cached_package "$CACHE/source")
 		if [ -z "$deb" ]; then
 			need_space "$CACHE" 600 "the kernel source"
-			# A package of every architecture, this machine's lists will do.
+			# The package has Architecture: all, so the lists of the system suffice.
 			fetch_package "$CACHE/source" "$(dpkg --print-architecture)" "$DEBIAN_SUITE" choose_package
 			deb=$(cached_package "$CACHE/source")
 		fi
@@ -153,8 +152,8 @@ make_base()
 if [ -d "$LINUX" ]; then
 	[ "$(cat "$LINUX/.git/origin" 2> /dev/null)" = "$(origin)" ] && exit 0
 	"$TOP/scripts/tree.py" saved ||
-		die "build/linux was made from another base ($(cat "$LINUX/.git/origin")); make it anew with this one once its work is imported or dropped"
-	say "build/linux was made from another base; making it anew"
+		die "build/linux was created from another base ($(cat "$LINUX/.git/origin")); import or drop the work in it first"
+	say "build/linux was created from another base; creating it again"
 	# The clones that patches.sh and build.sh build in borrow its objects.
 	rm -rf "$LINUX" "$BUILD/patches" "$BUILD/base"
 fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run the suites in guests of one or more flavours and report on them.
+"""Run the suites in guests of one or more flavours and report the results.
 
 A suite is a selftest program, or the KUnit tests of a boot.  The guest runs
-the kernel's own run_kselftest.sh; the kernel's own KUnit parser reads what it
-prints.  Everything is kept under results/FLAVOUR of the architecture's output.
+run_kselftest.sh of the kernel, and the KUnit parser of the kernel reads its
+output.  Everything is kept under results/FLAVOUR of the architecture's output.
 
   test.py FLAVOUR...  [--quick | --slow | --tests 'dir:program ...'] [--runner qemu|vng]
 """
@@ -28,64 +28,64 @@ OWN = ["filesystems/file_handle:*"]
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
-# `make slow` runs what takes minutes: 135 s of recycling pids, and then a skip;
-# and the stress tests for long.
+# `make slow` runs the suites that take minutes: pidfd_test, which recycles pids for
+# 135 s and is then skipped, and longer stress tests.
 SLOW = ["pidfd:pidfd_test"]
 STRESS = ["filesystems/file_handle:*_stress_test"]
-# Under debug, the slow programs of others are left to the other flavours.
+# Slow upstream programs do not run on debug.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
               "pidfd:pidfd_poll_test", "pidfd:pidfd_info_test",
               "filesystems/mount_cycle:*"]
 
-# Upstream cases that come out differently from run to run on an unmodified
-# kernel. Any upstream case that fails is tried once more when the machine is
-# idle, and is reported apart, as flaky, if it then passes. If it does not, it
-# has failed; but for these, which are skipped with that reason.
+# Upstream cases whose result differs from run to run on an unmodified kernel. Every
+# upstream case that fails runs once more when the machine is idle. If it then
+# passes, it is reported as flaky. Otherwise it has failed, except for these cases,
+# which are skipped.
 FLAKY = {
     "namespaces:ns_active_ref_test": [
         "ns_multiple_children_same_parent", "ns_different_types_same_owner",
         "ns_deep_hierarchy_propagation", "ns_mixed_types_same_owner",
         "thread_ns_inactive_after_exit", "thread_ns_fd_keeps_active"],
-    # They poll a pidfd and then ask for the exit information, which
+    # These cases poll a pidfd and then request the exit information, which
     # release_task() adds after do_notify_parent() has woken the poller.
     "pidfd:pidfd_autoreap_test": [
         "autokill_without_nnp_with_cap", "autoreap_basic", "autoreap_multithreaded",
         "autoreap_no_new_privs_unset", "autoreap_signaled", "nnp_sets_no_new_privs"],
 }
 
-# What is new has no twin in C. On "c", some programs say so, beside what the base
-# can run as well, and the others are left out.
+# Features that exist only in Rust. On "c", C_SKIP does not run, and the other programs
+# skip the cases of these features.
 NEW = ["filesystems/file_handle:fuse_handle*", "filesystems/file_handle:io_uring_*"]
 C_SKIP = ["filesystems/file_handle:io_uring_handle_test",
           "filesystems/file_handle:io_uring_handle_stress_test",
           "filesystems/file_handle:fuse_handle_stress_test"]
-# The stress tests are given more time where a race or a leak would show.
+# The stress tests run longer on flavours that detect races and leaks.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
                          "FUSE_HANDLES": "1000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120"}
 
-# Cases of others that fail on an architecture on an unmodified kernel, too: they
-# are skipped with the reason. Whatever passes is counted as passed.
+# Upstream cases that fail on an architecture with an unmodified kernel. If they fail,
+# they are skipped with the reason.
 KNOWN = {
     "s390": {
         ("kunit and doctests", "rust_netlink.test_family_flags_bitfield"):
-            "rust/kernel/net/netlink.rs takes bit-fields to start at the lowest bit, "
-            "which they do on little-endian machines alone",
+            "rust/kernel/net/netlink.rs assumes that bit-fields start at the lowest bit, "
+            "which is only true on little-endian machines",
     },
 }
 
-# Seconds. Emulated guests share this machine's processors, so that a program
-# may take several times what it takes alone.
+# In seconds. Guests share the processors of this machine, so a program may take several
+# times as long as alone.
 GUEST_LIMIT = 1500
 PROGRAM_LIMIT = 600
-# By how much a guest beside the slowest one gives way to that.
+# The niceness of all guests except the slowest one.
 POLITE = 5
 
 
 @dataclass
 class Suite:
-    """What became of one program, or of KUnit."""
+    """The results of one program, or of KUnit."""
     name: str
     passes: list = field(default_factory=list)
     failures: dict = field(default_factory=dict)   # case: lines that say why
@@ -101,7 +101,7 @@ class Suite:
         return len(self.skips)
 
     def outcome(self):
-        """What must not depend on the flavour."""
+        """Return the results that must not depend on the flavour."""
         cases = {case: "pass" for case in self.passes}
         cases |= {case: "skip" for case in self.skips} | {case: "fail" for case in self.failures}
         return {case: how for case, how in cases.items() if not is_flaky(self, case)}
@@ -119,7 +119,7 @@ class Suite:
 
 
 def parse_ktap(lines):
-    """A tree of results, by the kernel's own parser; it prints to nowhere."""
+    """Parse results with the KUnit parser of the kernel, and discard its output."""
     from kunit_parser import parse_run_tests
     from kunit_printer import null_printer
     return parse_run_tests(lines, null_printer)
@@ -214,8 +214,8 @@ def job_lines(programs, flavour, slow):
         lines.append(f"./run_kselftest.sh -f -o {PROGRAM_LIMIT} "
                      + " ".join(f"-t {name}" for name in programs))
     if flavour == "debug":
-        # A leak is one that a second scan, after what is being freed is free, still sees.
-        # The kernel's log takes no more than a kilobyte at a time.
+        # Scan twice, so that objects that are about to be freed are not reported. A line
+        # of the kernel log has at most a kilobyte.
         lines += ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
                   "echo scan > $leaks; sleep 1",
                   "while read -r line; do echo \"$line\" > /dev/kmsg; done < $leaks"]
@@ -251,10 +251,10 @@ def is_flaky(suite, case):
 
 
 def skip_known(suite):
-    """What fails here whatever we do is told apart, with the reason."""
+    """Skip the cases in KNOWN that failed, with the reason."""
     for (name, case), why in KNOWN.get(ARCH, {}).items():
         if suite.name.split(" (")[0] == name and suite.failures.pop(case, None):
-            suite.skips[case] = "fails on an unmodified kernel, too: " + why
+            suite.skips[case] = "also fails on an unmodified kernel: " + why
 
 
 def is_upstream(suite):
@@ -262,7 +262,7 @@ def is_upstream(suite):
 
 
 def retry_flaky(flavour, suites, args):
-    """One more try of the upstream programs in which a case failed; none for our own."""
+    """Run upstream programs with failed cases once more. Our own programs have no retry."""
     again = [s for s in suites if s.failures and is_upstream(s)]
     if not again:
         return
@@ -276,11 +276,11 @@ def retry_flaky(flavour, suites, args):
                 suite.flaky.append(case)
                 suite.passes.append(case)
             elif is_flaky(suite, case):
-                suite.skips[case] = "failed twice, as it may on an unmodified kernel"
+                suite.skips[case] = "failed twice; is also flaky on an unmodified kernel"
             else:
                 continue
             del suite.failures[case]
-    # How the kernel fared counts in this boot, too.
+    # A warning of the kernel in the second boot is a failure as well.
     suites += [s for s in second.values() if ":" not in s.name]
 
 
@@ -293,7 +293,7 @@ def run_flavour(flavour, programs, kunit, args, niceness):
 
 
 def run_driver_tests():
-    """The driver's own tests, which run on this machine."""
+    """Run the tests of the driver on this machine."""
     run = subprocess.run([TOP / "scripts/driver_test.sh"], capture_output=True, text=True,
                          check=False)
     (BUILD / "results/driver.tap").write_text(run.stdout + run.stderr)
@@ -376,7 +376,7 @@ def main():
     kunit = not args.slow and (not args.tests or "kunit" in args.tests)
     os.environ.setdefault("MEMORY", "1G")
     whole = not (args.tests or args.quick or args.slow)
-    # The slowest goes first, and the others get what it leaves.
+    # Start the slowest flavour first. The others run with lower priority.
     with guest_pool() as pool:
         jobs = {}
         for flavour in sorted(args.flavours, key=lambda name: {"debug": 0, "c": 2}.get(name, 1)):

@@ -34,7 +34,7 @@ BASE = "base"
 THREADS = "thread/"
 NEW_FILE = "New-file: "
 THREAD = re.compile(r"(?m)^Thread: ([0-9]{2}-[a-z0-9_-]+)\n?")
-# What at the top of the repository is the driver's and not the kernel's.
+# Entries at the top of the repository that are not part of the kernel.
 DRIVER = {".ci", ".gitignore", "COPYING", "Kconfig", "Makefile", "README.md",
           "build", "configs", "scripts", "series"}
 
@@ -43,7 +43,7 @@ DIFF = re.compile(r"diff --git a/(\S+) b/")
 
 
 class Failure(Exception):
-    """A message for the user; nothing has been changed."""
+    """An error to report to the user. Nothing was changed."""
 
 
 def git(*args, index=None, data=None, check=True, cwd=None):
@@ -83,7 +83,7 @@ class Patch:
         return "\n".join(parts).rstrip("\n") + "\n---\n" + hunks
 
     def apply(self, index, *flags, only=lambda name: True):
-        """Apply the hunks on files that `only` picks; returns git's complaint, or None."""
+        """Apply the hunks on files that `only` accepts. Return the error of git, or None."""
         files = re.split(r"(?m)^(?=diff --git )", self.hunks)
         hunks = "".join(text for text in files if (match := DIFF.match(text)) and only(match[1]))
         if not hunks:
@@ -93,7 +93,7 @@ class Patch:
 
 
 def threads():
-    """The directory of each thread, in the order of the series."""
+    """Return the directory of each thread, in the order of the series."""
     return sorted(path for path in SERIES.glob("[0-9][0-9]-*") if path.is_dir())
 
 
@@ -109,7 +109,7 @@ def load_series():
 
 
 def overlay_files():
-    """Every overlay file, tracked or not yet, that git does not ignore."""
+    """Return all overlay files, tracked or untracked, that git does not ignore."""
     names = out("ls-files", "-z", "--cached", "--others", "--exclude-standard",
                 cwd=TOP).split("\0")
     return sorted(name for name in names
@@ -144,7 +144,7 @@ def does_not_apply(patch, complaint):
 
 
 def overlaps(patch, patches, complaint):
-    """An edit of an overlay file in a place that a later patch changes."""
+    """Report an edit of an overlay file in a place that a later patch changes."""
     names = set(re.findall(r"(?m)^error: (?:patch failed: )?([^:\n]+):", complaint))
     owners = {name: owner.name for owner in patches for name in owner.new_files if name in names}
     if not owners:
@@ -158,7 +158,7 @@ def overlaps(patch, patches, complaint):
 
 
 def final_tree(patches, overlay, index):
-    """The base + every hunk on its files + the overlay, as an index."""
+    """Create an index: the base, the hunks on its files, and the overlay."""
     git("read-tree", BASE, index=index)
     for patch in patches:
         complaint = patch.apply(index, only=lambda name: name not in overlay)
@@ -175,7 +175,7 @@ def final_tree(patches, overlay, index):
 
 
 def intermediate_trees(patches, index):
-    """Take the patches off one by one; the trees after each, first to last."""
+    """Remove the patches one by one. Return the tree after each patch, first to last."""
     trees = []
     for patch in reversed(patches):
         trees.append(out("write-tree", index=index))
@@ -192,7 +192,7 @@ def intermediate_trees(patches, index):
 
 
 def identity():
-    """Author and dates that depend on the base alone: equal input, equal commits."""
+    """Return author and dates that only depend on the base, so that commits are reproducible."""
     date = out("log", "-1", "--format=%cI", BASE)
     given = os.environ.get("SIGNOFF", "")
     signoff = re.fullmatch(r"\s*(.+?)\s*<(.+)>\s*", given)
@@ -214,7 +214,7 @@ def commit_chain(patches, trees):
 
 
 def name_threads(patches, commits):
-    """A branch for the last commit of each thread."""
+    """Create a branch for the last commit of each thread."""
     last = {patch.path.parent.name: commit for patch, commit in zip(patches, commits)}
     for name in out("for-each-ref", "--format=%(refname:short)", f"refs/heads/{THREADS}").split():
         if name[len(THREADS):] not in last:
@@ -224,13 +224,13 @@ def name_threads(patches, commits):
 
 
 def materialised():
-    """The last commit that the overlay has, too."""
+    """Return the last commit that is also in the overlay."""
     made = git("rev-parse", "-q", "--verify", "refs/heads/materialised", check=False)
     return made.stdout.decode().strip() or out("rev-parse", BASE)
 
 
 def refuse_unsaved():
-    """Never overwrite work that is only in build/linux."""
+    """Fail if build/linux contains work that would be overwritten."""
     dirty = out("status", "--porcelain", "--untracked-files=no")
     if dirty:
         raise Failure(f"{LINUX} has uncommitted changes:\n{dirty}\n"
@@ -241,7 +241,7 @@ def refuse_unsaved():
 
 
 def inputs(patches, overlay):
-    """One hash of all that the tree is made of."""
+    """Return a hash of all inputs of the tree."""
     digest = hashlib.sha256(out("rev-parse", BASE).encode())
     digest.update(os.environ.get("SIGNOFF", "").encode())
     for path in [Path(__file__), *(p.path for p in patches), *(TOP / name for name in overlay)]:
@@ -250,7 +250,7 @@ def inputs(patches, overlay):
 
 
 def cmd_saved():
-    """More than what `make tree` would overwrite: all that goes with the repository."""
+    """Fail if build/linux contains any work that would be lost with the repository."""
     refuse_unsaved()
     for what, names in {
             "untracked files": out("ls-files", "--others", "--exclude-standard"),
@@ -277,7 +277,7 @@ def cmd_tree():
         trees = intermediate_trees(patches, index)
     commits = commit_chain(patches, trees)
     tip = commits[-1]
-    # Moves only the files that differ, so the others keep their timestamps.
+    # Only write files that differ, so that the others keep their timestamps.
     git("checkout", "-q", "-B", BRANCH, tip)
     git("branch", "-f", "materialised", tip)
     name_threads(patches, commits)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// What the guest is told of its machine, a QEMU q35, instead of what the firmware
-// says: one PCI bus, whose devices use message-signalled interrupts, and how to
-// power off. To interpret the firmware's is half of the boot of "debug".
+// A DSDT for QEMU's q35 that replaces that of the firmware: one PCI bus, whose
+// devices use message-signalled interrupts, and the power-off register.
+// Interpreting the table of the firmware takes half of the boot time of "debug".
 //
-// It has to look like a newer version of the table that it takes the place of.
+// The OEM revision must be higher than that of the table that this one replaces.
 DefinitionBlock ("", "DSDT", 1, "BOCHS ", "BXPC    ", 0x2)
 {
 	Device (\_SB.PCI0)
