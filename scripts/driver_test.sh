@@ -62,12 +62,12 @@ change_in_tree() { cd "$WORK/copy/build/linux" && eval "$1"; }
 
 test_boots()
 {
-	expect "the job's exit status is the boot's" 7 '' boot 120 'exit 7'
+	expect "boot.sh exits with the status of the job" 7 '' boot 120 'exit 7'
 	expect "a guest that hangs is killed after its limit" 124 'did not end within 6 s' boot 6 'sleep 600'
-	expect "a guest that powers off early is noticed" 125 'before the job did' boot 120 'poweroff -f'
-	expect "a panic is noticed, and the console shown" 126 'Kernel panic' boot 120 true rdinit=/none
-	expect "a WARNING is noticed" 126 'WARNING: made up' boot 120 'echo "<4>WARNING: made up" > /dev/kmsg'
-	expect "leaks are noticed, however many there are" 126 'unreferenced object 99' \
+	expect "a guest that powers off early fails the boot" 125 'before the job did' boot 120 'poweroff -f'
+	expect "a panic fails the boot and shows the console" 126 'Kernel panic' boot 120 true rdinit=/none
+	expect "a WARNING of the kernel fails the boot" 126 'WARNING: made up' boot 120 'echo "<4>WARNING: made up" > /dev/kmsg'
+	expect "any number of leaks fails the boot" 126 'unreferenced object 99' \
 		boot 120 "leaks=/tmp/leaks; for i in \$(seq 99); do echo unreferenced object \$i; done > \$leaks
 			$(cd "$TOP/scripts" && python3 -c 'import test; print(test.job_lines([], "debug", False)[-1])')"
 }
@@ -96,7 +96,7 @@ test_reports()
 	EOF
 	expect "a kernel that prints a warning in the second try fails" 1 'FAIL rust   kernel of rust' \
 		"$test" rust --tests 'pidfd:*'
-	expect "KUnit can be asked for beside programs" 1 'the kernel ran no KUnit tests' \
+	expect "TESTS accepts kunit together with programs" 1 'the kernel ran no KUnit tests' \
 		"$test" rust --tests 'kunit pidfd:*'
 	expect "each pattern has to match a selftest" 1 "no selftest matches 'x:y'" \
 		"$test" rust --tests 'pidfd:* x:y'
@@ -109,45 +109,45 @@ test_reports()
 
 test_arguments()
 {
-	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
+	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug rust" \
 		"$TOP/scripts/build.sh" x
-	expect "an unknown architecture is named, and the known ones" 1 \
+	expect "an unknown architecture is reported with the known ones" 1 \
 		'ARCH=mips is not supported; there are: x86_64 arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
-	expect "a path is no architecture" 1 'ARCH=../linux is not supported' \
+	expect "a path is rejected as ARCH" 1 'ARCH=../linux is not supported' \
 		env ARCH=../linux "$TOP/scripts/clean.sh"
 	expect "an unknown architecture runs no tests" 1 'ARCH=mips is not supported' \
 		env ARCH=mips "$TOP/scripts/test.py" rust
 	expect "every known architecture has its configuration" 0 '^$' \
 		bash -c "cd '$TOP/configs' && ls ${ARCHITECTURES// /.config }.config > /dev/null && echo"
-	expect "an architecture is no flavour of another" 1 "no flavour 'arm'; there are: c debug rust" \
+	expect "FLAVOUR of one architecture and ARCH of another are refused" 1 "no flavour 'arm'; there are: c debug rust" \
 		"$TOP/scripts/build.sh" arm
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
-	expect "two flavours are refused where one is taken" 2 "make quick takes one flavour, and FLAVOUR='rust debug'" \
+	expect "two flavours are refused by a target that takes one" 2 "make quick takes one flavour, and FLAVOUR='rust debug'" \
 		make -C "$TOP" -n quick FLAVOUR='rust debug'
-	expect "virtme-ng is refused where it cannot work" 1 'for x86_64 only' \
+	expect "virtme-ng is refused on other architectures than x86_64" 1 'for x86_64 only' \
 		env ARCH=arm "$TOP/scripts/arguments.sh" vng rust
 	expect "one unknown flavour among several is refused before the set-up" 2 "no flavour 'x'" \
 		make -C "$TOP" setup FLAVOUR='rust x'
-	expect "so is an unknown runner" 2 'RUNNER=x is not known; there are: qemu vng' \
+	expect "an unknown runner is refused before the set-up" 2 'RUNNER=x is not known; there are: qemu vng' \
 		make -C "$TOP" setup FLAVOUR=rust RUNNER=x
-	expect "so is a KDIR that is no kernel tree" 2 'not a Linux kernel tree' \
+	expect "a KDIR that is no kernel tree is refused before the set-up" 2 'not a Linux kernel tree' \
 		make -C "$TOP" setup FLAVOUR=rust RUNNER=qemu KDIR=/etc
-	expect "every target with a runner has it set up" 0 'setup.sh vng' \
+	expect "every target with a runner sets it up" 0 'setup.sh vng' \
 		make -C "$TOP" -n quick FLAVOUR=rust RUNNER=vng
 	# shellcheck disable=SC2016 # expanded in the guest
-	expect "a command line of the guest arrives as it was given" 0 "run.sh rust 'echo \\\$HOME \\\$\\(id\\)'" \
+	expect "CMD reaches the guest unchanged" 0 "run.sh rust 'echo \\\$HOME \\\$\\(id\\)'" \
 		make -C "$TOP" -n run FLAVOUR=rust CMD='echo $HOME $(id)'
 	expect "a patch that does not exist is refused" 1 'numbered from 1 to [0-9]+' \
 		"$TOP/scripts/patches.sh" 99999
-	expect "so is what is no number" 1 'FROM=abc is no patch' "$TOP/scripts/patches.sh" abc
-	expect "a warning with a capital is one" 1 '' \
+	expect "a version that is not a number is refused" 1 'FROM=abc is no patch' "$TOP/scripts/patches.sh" abc
+	expect "a warning with a capital letter is detected" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
-	expect "a selftest that does not exist is named" 1 "no selftest matches 'x:y'" \
+	expect "a selftest that does not exist is reported" 1 "no selftest matches 'x:y'" \
 		"$TOP/scripts/test.py" rust --tests x:y
-	expect "a flavour that is not measured is named" 1 "'debug' is not measured; there are: base/c c rust" \
+	expect "an unknown flavour of bench is reported" 1 "'debug' is not measured; there are: base/c c rust" \
 		"$TOP/scripts/bench.py" c debug
-	expect "an architecture whose clock counts no instructions is named" 1 "x86_64's, not arm's" \
+	expect "an architecture without an instruction clock is reported" 1 "x86_64's, not arm's" \
 		env ARCH=arm "$TOP/scripts/bench.py" c
 }
 
@@ -164,7 +164,7 @@ test_kdir()
 		echo '# edited' >> Makefile)
 	expect "a KDIR with uncommitted changes is refused" 1 'has uncommitted changes' \
 		env KDIR="$tree" "$TOP/scripts/source.sh"
-	expect "git's reason not to read a KDIR is seen" 1 "dubious ownership in repository at '$tree'" \
+	expect "the error of git for a KDIR is shown" 1 "dubious ownership in repository at '$tree'" \
 		env KDIR="$tree" GIT_TEST_ASSUME_DIFFERENT_OWNER=1 GIT_CONFIG_GLOBAL=/dev/null \
 		GIT_CONFIG_SYSTEM=/dev/null "$TOP/scripts/source.sh" check
 	rm -rf "$tree/.git"
@@ -193,11 +193,11 @@ test_base()
 	expect "its files are newer than the objects of another base" 0 Makefile \
 		find "$repo/build/linux/Makefile" -newer "$repo/object"
 	echo '# edited' >> "$tree/Makefile"
-	expect "an edit in it is noticed" 0 'making it anew' \
+	expect "an edit in the KDIR is detected" 0 'making it anew' \
 		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
 	expect "and the next run has nothing to do" 0 '' \
 		env PATH="$repo/bin:$PATH" KDIR="$tree" "$repo/scripts/source.sh"
-	expect "and says nothing" 1 '' grep . "$WORK/previous"
+	expect "and no output" 1 '' grep . "$WORK/previous"
 }
 
 test_tree()
@@ -212,16 +212,16 @@ test_tree()
 	expect "a second run has nothing to do" 0 '' "$tree" tree
 	expect "a sign-off without a mail address is refused" 1 "of the form 'Name <mail>'" \
 		env SIGNOFF=nobody "$tree" tree
-	expect "all is saved" 0 '' "$tree" saved
+	expect "distclean accepts a tree without unsaved work" 0 '' "$tree" saved
 	touch build/linux/fs/untracked.c
-	expect "an untracked file is not saved" 1 'fs/untracked.c' "$tree" saved
+	expect "an untracked file stops distclean" 1 'fs/untracked.c' "$tree" saved
 	# shellcheck disable=SC2016 # expanded there
 	change_in_tree 'rm fs/untracked.c; git branch idea $(git commit-tree -p base -m "an idea" base^{tree})'
-	expect "a commit on another branch is not saved" 1 '\(idea\) an idea' "$tree" saved
+	expect "a commit on another branch stops distclean" 1 '\(idea\) an idea' "$tree" saved
 	change_in_tree 'git branch -q -D idea && echo "# stashed" >> fs/Makefile && git stash -q'
 	cd "$WORK/copy" || exit
-	expect "a stash is not saved" 1 'stash@\{0\}' "$tree" saved
-	expect "what is not saved stops distclean" 2 'not in the overlay' make distclean
+	expect "a stash stops distclean" 1 'stash@\{0\}' "$tree" saved
+	expect "unsaved work stops distclean" 2 'not in the overlay' make distclean
 	touch build/marker
 	make distclean > /dev/null 2>&1
 	expect "before it removes anything" 0 '' cat build/marker
@@ -244,12 +244,12 @@ test_tree()
 	test_threads
 	patch=$(grep -l '^diff --git a/fs/pidfs.c' series/*/*.patch | xargs grep -lx ' {' | head -n 1)
 	sed -i 's/^ {$/ {{/' "$patch"
-	expect "a hunk that does not apply is named with its place" 1 \
+	expect "a hunk that does not apply is reported with its line" 1 \
 		"$patch does not apply to the base" "$tree" tree
-	expect "and where" 0 'error: patch failed: fs/pidfs.c:[0-9]+' cat "$WORK/previous"
+	expect "and its line is reported" 0 'error: patch failed: fs/pidfs.c:[0-9]+' cat "$WORK/previous"
 	git checkout -q "$patch"
 	touch fs/orphan.c
-	expect "an overlay file that no patch carries is named" 1 'no patch in series/ carries fs/orphan.c' "$tree" tree
+	expect "an overlay file without a patch is reported" 1 'no patch in series/ carries fs/orphan.c' "$tree" tree
 }
 
 # Called by test_tree(), in the copy.
@@ -275,7 +275,7 @@ test_threads()
 		'02-exportfs/0[0-9]+-.*.patch adds rust/kernel/fs/exportfs.rs,' cat "$WORK/previous"
 	sed -i 's/^mod signed;.*/mod signed;/' rust/kernel/fs/exportfs.rs
 	"$tree" tree
-	expect "a thread becomes mails" 0 'build/series/05-fhandle: [0-9]+ patches' scripts/series.py --thread 05-fhandle
+	expect "make series writes the mails of a thread" 0 'build/series/05-fhandle: [0-9]+ patches' scripts/series.py --thread 05-fhandle
 	expect "and a mailbox" 0 '^Subject: \[PATCH 01/' cat build/series/05-fhandle.mbox
 	expect "an RFC is marked, with its version" 0 '' scripts/series.py --thread 07-io_uring --version 2
 	expect "in each mail" 0 '^Subject: \[RFC PATCH v2 1/' cat build/series/07-io_uring.mbox
@@ -288,10 +288,10 @@ test_threads()
 	echo '# edited' > "$kdir/nsfs.c"
 	(cd "$kdir" && git reset -q && git update-index --cacheinfo "100644,$(git hash-object -w nsfs.c),fs/nsfs.c" &&
 		git -c user.name=t -c user.email=t commit -qm edited)
-	expect "a thread that does not apply is named with its patch" 1 \
+	expect "a thread that does not apply is reported with its patch" 1 \
 		'01-nsfs-fixes +0 of 1[0-9] patches apply, then: nsfs: .*fs/nsfs.c' scripts/apply_check.py "$kdir"
-	expect "another is not concerned" 0 '08-fuse-compound +applies' cat "$WORK/previous"
-	expect "what is no kernel tree is refused" 1 'is not a kernel tree' scripts/apply_check.py "$WORK"
+	expect "another case is not affected" 0 '08-fuse-compound +applies' cat "$WORK/previous"
+	expect "apply-check refuses a directory that is no kernel tree" 1 'is not a kernel tree' scripts/apply_check.py "$WORK"
 }
 
 test_setup()
@@ -301,12 +301,12 @@ test_setup()
 	for tool in bash sh env dirname basename nproc mkdir rm sed grep head tail cut sort cat ls printf id df tr ldd; do
 		ln -s "$(command -v "$tool")" "$bare/$tool"
 	done
-	expect "without apt, what is missing is named with its minimum version" 1 'rustc [0-9.]+ or later' \
+	expect "without apt, missing tools are listed with their minimum version" 1 'rustc [0-9.]+ or later' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 	expect "and for another architecture, its tools" 1 's390x-linux-gnu-gcc .*gcc-s390x-linux-gnu' \
 		env PATH="$bare" ARCH=s390 RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 	ln -s "$(command -v ls)" "$bare/busybox"
-	expect "a busybox that needs libraries is none" 1 'busybox .*busybox-static' \
+	expect "a dynamically linked busybox is rejected" 1 'busybox .*busybox-static' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 	"$TOP/scripts/setup.sh" > /dev/null
 	tools=$(stat -c %i "$BUILD/bin")
@@ -322,7 +322,7 @@ test_remains()
 	mkdir -p "$dir"/{rust,c.tmp/old,kselftest,usr/include,cache/tmp.young,cache/tmp.old}
 	touch "$dir/rust/vmlinux" "$dir/usr/include/a.h" "$dir/image.cpio"
 	touch -d '2 days ago' "$dir/cache/tmp.old"
-	expect "a copy of a flavour that was interrupted is begun anew" 0 '' \
+	expect "an interrupted copy of a flavour is restarted" 0 '' \
 		bash -euc "$(function_of build.sh seed_from_sibling); BUILD=$dir OUT=$dir/c
 			seed_from_sibling; test -f '$dir/c/vmlinux'"
 	expect "the downloads of others are left alone, and old ones removed" 0 '^tmp.young x.deb x.deb.sha256$' \
@@ -333,16 +333,16 @@ test_remains()
 	printf '#!/bin/sh\necho cached "$@"\n' > "$dir/bin/ccache"
 	bash -euc "$(function_of setup.sh cached_compiler); cached_compiler /bin/echo" > "$dir/bin/cc"
 	chmod +x "$dir"/bin/*
-	expect "what a compiler makes of C is cached" 0 '^cached /bin/echo -c -o x.o x.c$' \
+	expect "the compilation of a C file is cached" 0 '^cached /bin/echo -c -o x.o x.c$' \
 		env PATH="$dir/bin:$PATH" cc -c -o x.o x.c
-	expect "but not what it makes of an assembler file, which may include others" 0 '^-c -o x.o x.S$' \
+	expect "the compilation of an assembler file is not cached" 0 '^-c -o x.o x.S$' \
 		env PATH="$dir/bin:$PATH" cc -c -o x.o x.S
 	guest="$(function_of build.sh build_guest); make() { :; }; sample_tool() { :; }; program_in_docs() { :; }
 		GUEST=$dir LINUX= ARCH= CROSS= SYSROOT= SELFTESTS= J=; build_guest; ls '$dir'"
 	touch -d '1 minute ago' "$dir/usr/include/a.h"
-	expect "selftests are kept where no header is newer" 0 kselftest bash -euc "$guest"
+	expect "older headers do not rebuild the selftests" 0 kselftest bash -euc "$guest"
 	touch -d '1 minute' "$dir/usr/include/a.h"
-	expect "a header that is newer has them built anew" 0 '' bash -euc "$guest"
+	expect "a newer header rebuilds the selftests" 0 '' bash -euc "$guest"
 	expect "all of them" 1 '' test -e "$dir/kselftest"
 }
 
@@ -350,16 +350,16 @@ test_disk()
 {
 	if [ "$(id -u)" -ne 0 ]; then
 		count=$((count + 1))
-		echo "ok $count a full disk is noticed before any work # SKIP needs root, to mount a small one"
+		echo "ok $count a full disk is reported before the build starts # SKIP requires root, to mount a small disk"
 		return
 	fi
 	mkdir -p "$WORK/small"
 	expect "a small disk can be mounted" 0 '' mount -t tmpfs -o size=40m tmpfs "$WORK/small"
 	mkdir "$WORK/small/repo"
 	cp -a "$TOP/scripts" "$WORK/small/repo/"
-	expect "a full disk is noticed before any work" 1 'needs [0-9]+ MiB in .*, which has [0-9]+ MiB free' \
+	expect "a full disk is reported before the build starts" 1 'needs [0-9]+ MiB in .*, which has [0-9]+ MiB free' \
 		env KDIR= "$WORK/small/repo/scripts/source.sh"
-	expect "and nothing is left half done" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
+	expect "and no partial files remain" 0 '^$' bash -c "ls $WORK/small/repo/build | grep linux || echo"
 }
 
 # Replace builds by sleep. That of "debug" is long and prints a line when it ends.
@@ -377,13 +377,13 @@ test_builds()
 		echo "$1"
 	EOF
 	chmod +x "$scripts/build.sh"
-	expect "debug is built beside the others, without the guest" 0 '^debug 1$' \
+	expect "debug is built at the same time as the others, without the guest" 0 '^debug 1$' \
 		env SLEEP=1 ENDS=0 "$scripts/build_all.sh" rust c debug
-	expect "alone, it is built as any other" 0 '^debug 0$' \
+	expect "debug alone is built like any other flavour" 0 '^debug 0$' \
 		env SLEEP=0 ENDS=0 "$scripts/build_all.sh" debug
-	expect "where it fails, all does" 5 '^c$' \
+	expect "a failure of debug is reported" 5 '^c$' \
 		env SLEEP=1 ENDS=5 "$scripts/build_all.sh" rust c debug
-	expect "where another fails, it is stopped" 3 '^debug ends$' \
+	expect "debug is stopped if another flavour fails" 3 '^debug ends$' \
 		env SLEEP=60 ENDS=0 "$scripts/build_all.sh" rust bad c debug
 }
 
@@ -412,18 +412,18 @@ test_configuration()
 	git -C "$tree" init -q
 	git -C "$tree" add -A
 	set -- env NO_GUEST=1 "$dir/scripts/build.sh" rust
-	expect "a flavour is configured as its fragments say" 0 'rust: configure: done' "$@"
+	expect "the configuration of a flavour matches its fragments" 0 'rust: configure: done' "$@"
 	expect "once" 1 '' bash -c "NO_GUEST=1 '$dir/scripts/build.sh' rust | grep configure"
 	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
-	expect "a tree whose options have changed is configured anew" 0 'rust: configure: done' "$@"
+	expect "a changed option of the tree repeats the configuration" 0 'rust: configure: done' "$@"
 	echo 'CONFIG_TWO=m' > "$dir/build/rust/.config"
-	expect "so is one whose .config has been changed by hand" 0 'rust: configure: done' "$@"
+	expect "a .config that was edited by hand is configured again" 0 'rust: configure: done' "$@"
 	echo 'config OTHER' > "$tree/Kconfig"
-	expect "an option that the tree no longer has is named" 1 \
+	expect "an option that the tree lacks is reported" 1 \
 		'^configs/base.config requires CONFIG_ONE_RUST=y, and .config has n$' "$@"
 	expect "and again by the next build" 1 'requires CONFIG_ONE_RUST=y' "$@"
 	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
-	expect "an option that the build has changed is named" 1 \
+	expect "an option that the build changed is reported" 1 \
 		'^configs/rust.config requires CONFIG_TWO=n, and .config has y$' "$@" other
 }
 
@@ -469,7 +469,7 @@ test_items()
 	echo 'fn g(x: Other) { x.homonym(); Flag::Unset; }' > "$tree/fs/other.rs"
 	git -C "$tree" add -A
 	git -C "$tree" -c user.name=t -c user.email=t commit -qm series
-	expect "public items without a user are named" 1 '13 public items, 4 without a user' \
+	expect "public items without a user are reported" 1 '13 public items, 4 without a user' \
 		env LINUX="$tree" "$TOP/scripts/public_items.py" --unused
 	expect "exactly these" 0 '^homonym own default_only Unset$' \
 		bash -c "sed -n 's/.*::\([A-Za-z_]*\): NO USER/\1/p' '$WORK/previous' | xargs"

@@ -152,8 +152,8 @@ make_base()
 if [ -d "$LINUX" ]; then
 	[ "$(cat "$LINUX/.git/origin" 2> /dev/null)" = "$(origin)" ] && exit 0
 	"$TOP/scripts/tree.py" saved ||
-		die "build/linux was created from another base ($(cat "$LINUX/.git/origin")); import or drop the work in it first"
-	say "build/linux was created from another base; creating it again"
+		die "build/linux was made from another base ($(cat "$LINUX/.git/origin")); import or drop the work in it first"
+	say "build/linux was made from another base; making it anew"
 	# The clones that patches.sh and build.sh build in borrow its objects.
 	rm -rf "$LINUX" "$BUILD/patches" "$BUILD/base"
 fi
