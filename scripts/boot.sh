@@ -11,7 +11,7 @@
 # time is a nanosecond an instruction. Exit status: the job's, or
 #   124  the guest did not end within SECONDS and was killed
 #   125  the guest ended without the job having ended: panic or power loss
-#   126  the kernel printed what a healthy kernel does not print
+#   126  the kernel printed a warning or an error
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

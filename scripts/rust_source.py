@@ -80,7 +80,7 @@ def module_of(path):
 @dataclass
 class Item:
     """A public item."""
-    kind: str           # fn, struct, ..., or "provided" for what a trait has a default of
+    kind: str           # fn, struct, ..., or "provided" for a trait item with a default
     path: tuple         # kernel::module::Type::name
     owner: tuple        # the path of the type or trait that it belongs to, or ()
     file: str
@@ -145,7 +145,7 @@ class File:
             at += 1
 
     def read_use(self, at, prefix, module):
-        """Read one tree of a use declaration; return where it ends."""
+        """Read one tree of a use declaration. Return its end."""
         path = prefix
         while True:
             text = self.text(at)
@@ -198,7 +198,7 @@ class File:
     # ---- items and uses ----
 
     def skip_attributes(self, at):
-        """Return what follows the attributes at a place, and their text."""
+        """Return the position after the attributes at a position, and their text."""
         words = []
         while self.text(at) == "#" and self.text(at + 1) in ("[", "!"):
             begin = at + 1 + (self.text(at + 1) == "!")
@@ -208,7 +208,7 @@ class File:
         return at, words
 
     def body(self, at, end):
-        """Return the body of an item, as the places of its braces, or where it ends."""
+        """Return the positions of the braces of an item, or the end of an item without a body."""
         while at < end:
             text = self.text(at)
             if text == "{":
@@ -286,7 +286,7 @@ class File:
             if at < stop and public:
                 self.items.append(Item("variant", (*owner, self.text(at)), owner, self.path,
                                        self.tokens[at].line))
-            # What is in it, or its number, to the comma that ends it.
+            # Skip the fields or the value of the variant, up to the comma that ends it.
             at += 1
             while at < stop and self.text(at) != ",":
                 end = self.match[at] + 1 if self.text(at) in ("(", "{") else at + 1
@@ -320,7 +320,7 @@ class File:
         return stop + 1
 
     def type_at(self, at, end):
-        """Return the path of the type that is written at a place."""
+        """Return the path of the type at a position."""
         while at < end and self.text(at) in ("&", "*", "mut", "dyn", "const", "?", "!", "unsafe", "(") \
                 or self.tokens[at].kind == "lifetime":
             at += 1
@@ -337,12 +337,12 @@ class File:
         path = ("kernel", token.text + "!")
         if exported:
             self.items.append(Item("macro", path, (), self.path, token.line))
-        # A template: the items in it are those of its users.
+        # A macro is a template: the items in it belong to its users.
         self.read_names(at + 1, stop, (*within, path), ())
         return stop + 1
 
     def read_name(self, at, within, owner):
-        """Read a path, or a token that is none; return what follows."""
+        """Read a path, or skip a token that is no path. Return the position after it."""
         token = self.tokens[at]
         if token.kind != "word" or token.text[0].isdigit():
             return at + 1

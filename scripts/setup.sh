@@ -154,7 +154,7 @@ install_bindgen()
 	mv "$BINDGEN_CACHE.tmp" "$BINDGEN_CACHE"
 }
 
-# --- Everything else: "command package", or a file for what is no command ----
+# --- Other tools: "command package" or, for a file, "path package" -----------
 
 wanted()
 {
@@ -302,7 +302,7 @@ install_missing()
 	fi
 }
 
-# --- For another architecture: what cross packages do not have ---------------
+# --- Files for another architecture that cross packages lack -----------------
 
 # The system's own release of it, unpacked and not installed.
 unpack_sysroot()
@@ -322,7 +322,7 @@ unpack_sysroot()
 	mv "$SYSROOT.tmp" "$SYSROOT"
 }
 
-# --- What the other scripts use ----------------------------------------------
+# --- Output for the other scripts --------------------------------------------
 
 # Print the directory of the libclang of the selected clang, for bindgen.
 libclang_path() { realpath "$("clang$SUFFIX" -print-resource-dir)/../.."; }

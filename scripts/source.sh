@@ -154,7 +154,7 @@ if [ -d "$LINUX" ]; then
 	"$TOP/scripts/tree.py" saved ||
 		die "build/linux was made from another base ($(cat "$LINUX/.git/origin")); import or drop the work in it first"
 	say "build/linux was made from another base; making it anew"
-	# The clones that patches.sh and build.sh build in borrow its objects.
+	# Remove the clones of patches.py and build.sh, which borrow its git objects.
 	rm -rf "$LINUX" "$BUILD/patches" "$BUILD/base"
 fi
 make_base

@@ -60,7 +60,7 @@ impl Encoded<'_> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Wraps two arguments of `->encode_fh()`.
+    /// Wraps the arguments of `->encode_fh()`.
     ///
     /// # Safety
     ///

@@ -58,7 +58,7 @@ impl<T: Operations> Table<T> {
         }
     }
 
-    /// Returns the C table, to which C may refer for any time.
+    /// Returns the C table. C may keep the pointer, because the table is `'static`.
     #[inline]
     pub const fn as_raw(&'static self) -> &'static bindings::export_operations {
         &self.ops

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of file handles. They call the operations through the C table.
+//! KUnit tests of file handles, which call the operations through the C table.
 
 mod fake;
 mod files;
@@ -67,7 +67,7 @@ use core::{
 /// The maximum size of a handle, in units of four bytes.
 const MAX_UNITS: c_int = (MAX / size_of::<u32>()) as c_int;
 
-/// Fails a test and reports the case.
+/// Fails the current test and prints the case.
 macro_rules! expect {
     ($condition:expr, $($case:tt)*) => {
         if !$condition {
@@ -159,8 +159,8 @@ mod suite {
         Ok(())
     }
 
-    /// Encodes every length into buffers of every size. Bytes that are not filled are zero. A
-    /// length that no handle can have is not reported.
+    /// Encodes handles of every length into buffers of every size. Bytes that the filesystem does
+    /// not write are zero. A length above `MAX_HANDLE_SZ` is not reported to the caller.
     #[test]
     fn encode_bytes_of_every_length() -> Result {
         for len in 0..=MAX + 5 {
@@ -206,7 +206,7 @@ mod suite {
         Ok(())
     }
 
-    /// A handle of variable length consists of all units that were passed.
+    /// A handle of variable length includes all units that the caller passes.
     #[test]
     fn decode_bytes_of_every_length() -> Result {
         let filled = Filled::new(0);
@@ -226,7 +226,7 @@ mod suite {
         Ok(())
     }
 
-    /// The operation is passed both inodes, each with its own private data.
+    /// The operation receives both inodes, each with its own private data.
     #[test]
     fn encode_sees_inode_and_parent() -> Result {
         let ops = Ops::of::<Outcomes<{ outcomes::FOUND }>>();
@@ -362,7 +362,7 @@ mod suite {
         decode_every_tail::<{ files::IGNORED }>(INTACT)
     }
 
-    /// The bytes after the length are not part of the handle.
+    /// Bytes after the length are not part of the handle.
     #[test]
     fn decode_ignores_bytes_after_length() -> Result {
         for (size, ops) in each_size::<{ files::ZERO }>() {
@@ -429,8 +429,8 @@ mod suite {
         Ok(())
     }
 
-    /// Returns types other than `ours`: all others of 8 bits, and wider ones with the same lower
-    /// bits.
+    /// Returns types other than `ours`: all other 8-bit values, and wider values with the same
+    /// lower bits.
     fn other_types(ours: u8) -> impl Iterator<Item = c_int> {
         let ours = c_int::from(ours);
         let wider = [
@@ -588,9 +588,9 @@ mod suite {
         Ok(())
     }
 
-    /// Returns the refcount of the dentry, which no other task uses.
+    /// Returns the refcount of the dentry. No other task uses the dentry.
     fn references(path: &Path) -> c_int {
-        // SAFETY: The path references the dentry.
+        // SAFETY: The path holds a reference to the dentry, so it is valid.
         unsafe {
             (*path.dentry().as_raw())
                 .d_lockref
@@ -611,7 +611,7 @@ mod suite {
         if returned != Decoded::Found(dentry) {
             return Ok(false);
         }
-        // SAFETY: `call` returned an owned reference to the dentry.
+        // SAFETY: `call` returned an owned reference, which is not used after this.
         unsafe { bindings::dput(dentry) };
         Ok(after == before + 1)
     }
@@ -638,7 +638,7 @@ mod suite {
         Ok(())
     }
 
-    /// C relies on the dentry being on the superblock that it passed.
+    /// C requires a dentry on the superblock that it passes.
     #[test]
     fn decode_rejects_other_superblock() -> Result {
         let fs = Fake::new(Ops::of::<Outcomes<{ outcomes::FOUND }>>(), &0)?;
@@ -673,8 +673,8 @@ mod suite {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let get_parent = ops.get_parent.ok_or(ENOENT)?;
 
-        // SAFETY: The path references the dentry, which is positive, and keeps its superblock
-        // active.
+        // SAFETY: The path holds a reference to the dentry, which is positive, and keeps its
+        // superblock active.
         Ok(Decoded::from_raw(unsafe {
             get_parent(child.dentry().as_raw())
         }))
@@ -698,7 +698,7 @@ mod suite {
     #[test]
     fn get_parent_rejects_other_superblock() -> Result {
         let file: ARef<File> = nsfs::open(built_in!(), initial_mnt_ns()?)?.into();
-        // SAFETY: The file keeps its path valid and positive.
+        // SAFETY: An open file holds its path, which does not change and has a positive dentry.
         let child = unsafe { Path::from_raw(&raw const (*file.as_ptr()).__bindgen_anon_1.f_path) };
 
         assert!(rejects(|| get_parent::<{ outcomes::FOUND }>(child))?);
@@ -717,7 +717,7 @@ mod suite {
     #[test]
     fn pidfs_opens_only_its_own_files() -> Result {
         let file: ARef<File> = nsfs::open(built_in!(), initial_mnt_ns()?)?.into();
-        // SAFETY: The file keeps its path valid and positive.
+        // SAFETY: An open file holds its path, which does not change and has a positive dentry.
         let path = unsafe { Path::from_raw(&raw const (*file.as_ptr()).__bindgen_anon_1.f_path) };
 
         assert!(matches!(pidfs::open(built_in!(), path, 0), Err(err) if err == EINVAL));
@@ -728,7 +728,7 @@ mod suite {
     #[test]
     fn pidfs_looks_up_existing_pids() -> Result {
         let path = outcomes::path()?;
-        // On 64-bit architectures, the inode number of the file is that of the pid.
+        // On 64-bit architectures, the inode number of the file is the number of the pid.
         if size_of::<usize>() == size_of::<u64>() {
             let before = references(&path);
             let dentry = pidfs::lookup(built_in!(), path.dentry().inode().ino())?.ok_or(ENOENT)?;
@@ -741,7 +741,7 @@ mod suite {
         Ok(())
     }
 
-    /// There is one dentry for each namespace.
+    /// Each namespace has exactly one dentry.
     #[test]
     fn nsfs_dentry_consumes_reference() -> Result {
         let first = nsfs::dentry(built_in!(), initial_mnt_ns()?)?.ok_or(ENOENT)?;
@@ -782,11 +782,11 @@ mod suite {
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let open = ops.open.ok_or(ENOENT)?;
 
-        // SAFETY: The path is valid and its dentry positive.
+        // SAFETY: The path is valid and its dentry is positive.
         let file = kernel::error::from_err_ptr(unsafe { open(path.as_raw(), oflags) })?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
 
-        // SAFETY: `open` returned an owned reference to a file without a file descriptor.
+        // SAFETY: `open` returned an owned reference to a file to which no file descriptor refers.
         Ok(unsafe { ARef::from_raw(file.cast()) })
     }
 
@@ -807,7 +807,7 @@ mod suite {
         Ok(())
     }
 
-    /// A file that was opened without blocking does not keep `O_NONBLOCK`.
+    /// `try_open_by_handle()` does not leave `O_NONBLOCK` in `f_flags`.
     #[test]
     fn open_by_handle_keeps_flags() -> Result {
         for flags in [0, O_NONBLOCK, O_EXCL, O_EXCL | O_NONBLOCK] {
@@ -827,13 +827,13 @@ mod suite {
         KBox::pin_init(FhKey::new(), GFP_KERNEL)
     }
 
-    /// The type of signed handles.
+    /// The type of the signed handles.
     const SIGNED: u8 = 0x74;
 
-    /// Another type with the same layout.
+    /// Another type with the same payload.
     const OTHER: u8 = 0x75;
 
-    /// Returns a filesystem for each size of a payload.
+    /// Returns one filesystem for each size of a payload.
     fn each_payload<const TYPE: u8>() -> [(usize, Ops<FhKey>); 4] {
         [
             (4, Ops::of::<SignedFiles<4, TYPE>>()),
@@ -979,7 +979,7 @@ mod suite {
             let fs = Fake::new(ops, &key)?;
             let other_fs = Fake::new(other, &key)?;
 
-            // Present the handle as the other type to the filesystem with that type.
+            // Pass the handle with the other type to the filesystem of that type.
             let decoded = other_fs.decode(handle, MAX_UNITS, OTHER.into());
             expect!(decoded == Decoded::Absent, "{size} bytes: {decoded:?}");
 
@@ -1041,7 +1041,7 @@ mod suite {
 
     /// Returns the bytes at the address of a key.
     fn bytes_of(key: *mut FhKey) -> [u8; 16] {
-        // SAFETY: The callers pass a pointer to 16 initialised bytes.
+        // SAFETY: All callers pass a pointer to 16 initialised bytes.
         unsafe { key.cast::<[u8; 16]>().read_volatile() }
     }
 
@@ -1050,10 +1050,10 @@ mod suite {
         let mut memory: KBox<MaybeUninit<FhKey>> = KBox::new_uninit(GFP_KERNEL)?;
         let key = memory.as_mut_ptr();
 
-        // SAFETY: The memory is neither moved nor freed before the key is dropped in place.
+        // SAFETY: The key is dropped in place before the memory is moved or freed.
         unsafe { pin_init::raw_try_init(key, FhKey::new()) }?;
         let before = bytes_of(key);
-        // SAFETY: The key is initialised, and is not used after it is dropped.
+        // SAFETY: The key is initialised, and is not used after this.
         unsafe { core::ptr::drop_in_place(key) };
 
         assert_eq!(size_of::<FhKey>(), 16);

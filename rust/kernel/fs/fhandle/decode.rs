@@ -34,7 +34,7 @@ use crate::{
 /// Checked in this order:
 ///
 /// - `ESRCH` if the current task is exiting.
-/// - `EBADF` if `mount_fd` is not one of the above.
+/// - `EBADF` if `mount_fd` has any other value.
 /// - `EPERM`, or the error of `->permission()`, if the current task may not decode handles.
 /// - The error of `handle`.
 /// - `ENOMEM` if memory allocation fails.

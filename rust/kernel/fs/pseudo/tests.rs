@@ -101,14 +101,15 @@ mod suite {
         Ok(())
     }
 
-    // As in a `release` that do_exit() runs as task work.
+    // do_exit() clears `nsproxy` before it calls `->release()` as task work.
     #[test]
     fn no_mount_without_namespaces() -> Result {
         let task = Task::current_raw();
-        // SAFETY: Only a task itself changes its `nsproxy`, and this task does not do so meanwhile.
+        // SAFETY: Only the task itself changes its `nsproxy`, and it does not do so during the
+        // test.
         let nsproxy = unsafe { ptr::replace(&raw mut (*task).nsproxy, ptr::null_mut()) };
         let restore = ScopeGuard::new(|| {
-            // SAFETY: This puts back the pointer from above, whose reference was kept.
+            // SAFETY: This restores the pointer that was read above. The reference was not dropped.
             unsafe { (*task).nsproxy = nsproxy }
         });
         let mount = TEST_FS.mount();

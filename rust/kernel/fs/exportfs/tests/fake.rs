@@ -31,9 +31,9 @@ impl Decoded {
     }
 }
 
-/// A filesystem of one inode, for calling the operations of a table.
+/// A filesystem with one inode, to call the operations of a table.
 ///
-/// Of the inode and the superblock, only the fields that the operations use are initialised.
+/// Only the fields of the inode and the superblock that the operations use are initialised.
 pub(super) struct Fake<'a, P> {
     ops: Ops<P>,
     inode: KBox<bindings::inode>,
@@ -73,18 +73,18 @@ impl<'a, P> Fake<'a, P> {
     }
 
     pub(super) fn super_block(&self) -> &SuperBlock {
-        // SAFETY: The superblock is valid for as long as `self`, and its `s_active` is positive.
+        // SAFETY: The superblock is part of `self`, and its `s_active` is positive.
         unsafe { SuperBlock::from_raw(self.sb()) }
     }
 
-    /// Calls `encode_fh` for `*len` units of `buffer`, limited to its size.
+    /// Calls `encode_fh` with the first `*len` units of `buffer`, limited to its size.
     ///
-    /// Passes an empty buffer as a null pointer, as fanotify does.
+    /// Passes NULL for an empty buffer, as fanotify does.
     pub(super) fn encode(&self, buffer: &mut [u8], len: &mut c_int) -> c_int {
         self.encode_with(buffer, len, None)
     }
 
-    /// Like [`encode`](Self::encode), with a parent.
+    /// Calls `encode_fh` with a parent. See [`encode`](Self::encode).
     pub(super) fn encode_with(
         &self,
         buffer: &mut [u8],
@@ -103,7 +103,7 @@ impl<'a, P> Fake<'a, P> {
         unsafe { encode_fh(self.inode(), fid.cast(), len, parent) }
     }
 
-    /// Like [`encode`](Self::encode), through the VFS and with `EXPORT_FH_*` flags.
+    /// Calls `exportfs_encode_inode_fh()` with `EXPORT_FH_*` flags. See [`encode`](Self::encode).
     pub(super) fn vfs_encode(&self, buffer: &mut [u8], len: &mut c_int, flags: u32) -> c_int {
         *len = (*len).min(units(buffer));
         let fid = as_fid(buffer);
@@ -115,18 +115,18 @@ impl<'a, P> Fake<'a, P> {
         }
     }
 
-    /// Calls `fh_to_dentry` for the first `len` units of `fid`, limited to its size.
+    /// Calls `fh_to_dentry` with the first `len` units of `fid`, limited to its size.
     pub(super) fn decode(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
         self.ops.decode(self.super_block(), fid, len, fileid_type)
     }
 
-    /// Like [`decode`](Self::decode), for `fh_to_parent`.
+    /// Calls `fh_to_parent`. See [`decode`](Self::decode).
     pub(super) fn decode_parent(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
         self.ops
             .decode_parent(self.super_block(), fid, len, fileid_type)
     }
 
-    /// Like [`decode`](Self::decode), through the VFS.
+    /// Calls `exportfs_decode_fh_raw()`. See [`decode`](Self::decode).
     pub(super) fn vfs_decode(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
         let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
         let mut mnt = bindings::vfsmount {

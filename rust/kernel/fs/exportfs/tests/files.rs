@@ -52,7 +52,7 @@ pub(super) fn content<H: FromBytes>() -> H {
     H::read_from_bytes(&CONTENT[..size_of::<H>()]).unwrap_or_else(|_| H::new_zeroed())
 }
 
-/// Returns the error for a handle that was loaded: that of [`INTACT`] for [`CONTENT`].
+/// Returns the error for a loaded handle, which is the error of [`INTACT`] if it is [`CONTENT`].
 pub(super) fn judge<H: IntoBytes + zerocopy::Immutable>(handle: &H) -> Error {
     if handle.as_bytes() == &CONTENT[..size_of::<H>()] {
         EEXIST
@@ -134,7 +134,7 @@ impl<H: Handle> Operations for Files<H> {
     }
 }
 
-/// The length of a handle to encode, and the size of the buffer that was filled.
+/// The length of a handle to encode, and the size of the buffer that the filesystem filled.
 pub(super) struct Filled {
     len: usize,
     seen: Atomic<usize>,
@@ -148,13 +148,13 @@ impl Filled {
         }
     }
 
-    /// Returns the size of the buffer, or `usize::MAX` if none was filled.
+    /// Returns the size of the filled buffer, or `usize::MAX` if no buffer was filled.
     pub(super) fn seen(&self) -> usize {
         self.seen.load(Relaxed)
     }
 }
 
-/// A filesystem whose handles have a variable length. All bytes but the last one are [`CONTENT`].
+/// A filesystem with handles of variable length. All bytes except the last are [`CONTENT`].
 pub(super) struct Variable;
 
 #[vtable]
@@ -210,7 +210,7 @@ macro_rules! each_size {
     };
 }
 
-/// Returns a filesystem for each size of a handle.
+/// Returns one filesystem for each size of a handle.
 pub(super) fn each_size<const TAIL: u8>() -> [(usize, Ops<Made>); MAX / 4] {
     each_size!(TAIL:
         4 8 12 16 20 24 28 32 36 40 44 48 52 56 60 64

@@ -6,10 +6,10 @@ const GUARD: usize = 64;
 /// The size of the largest buffer: room for the longest handle at every offset.
 const ROOM: usize = 256;
 
-/// A byte that the tests do not write.
+/// A byte value that the tests never write.
 const CANARY: u8 = 0xa5;
 
-/// A buffer between canaries, which must not change.
+/// A buffer between canaries that must not change.
 #[repr(align(16))]
 pub(super) struct Guarded([u8; GUARD + ROOM + GUARD]);
 
@@ -23,7 +23,7 @@ impl Guarded {
         &mut self.0[GUARD + offset..][..len]
     }
 
-    /// Returns `true` if `content` was written to the buffer at `offset`, and nothing elsewhere.
+    /// Returns `true` if the buffer at `offset` holds `content`, and all other bytes are unchanged.
     pub(super) fn holds(&self, offset: usize, content: &[u8]) -> bool {
         let (before, rest) = self.0.split_at(GUARD + offset);
         let (buffer, after) = rest.split_at(content.len());

@@ -17,7 +17,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// The table of a filesystem whose inodes have a `P`.
+/// The table of a filesystem whose `i_private` points to a `P`.
 pub(super) struct Ops<P> {
     raw: &'static bindings::export_operations,
     _private: PhantomData<fn() -> P>,
@@ -45,7 +45,7 @@ impl<P> Ops<P> {
         }
     }
 
-    /// Calls `fh_to_dentry` for the first `len` units of `fid`, limited to its size.
+    /// Calls `fh_to_dentry` with the first `len` units of `fid`, limited to its size.
     pub(super) fn decode(
         self,
         sb: &SuperBlock,
@@ -63,7 +63,7 @@ impl<P> Ops<P> {
         Decoded::from_raw(unsafe { fh_to_dentry(sb.as_raw(), fid, len, fileid_type) })
     }
 
-    /// Like [`decode`](Self::decode), for `fh_to_parent`.
+    /// Calls `fh_to_parent`. See [`decode`](Self::decode).
     pub(super) fn decode_parent(
         self,
         sb: &SuperBlock,

@@ -34,21 +34,20 @@ pub(super) const FAILED: u8 = 2;
 /// The open flags that the operations expect.
 pub(super) const OFLAGS: u32 = 0xdead_beef;
 
-/// A filesystem with all operations, each of which has the same `OUTCOME`.
+/// A filesystem with all operations. Each operation has the result `OUTCOME`.
 pub(super) struct Outcomes<const OUTCOME: u8>;
 
-/// Returns the path of the dentry that is found: that of the current task on pidfs.
+/// Returns the path that decoding finds: the path of the current task on pidfs.
 pub(super) fn path() -> Result<Path> {
     let mut path = pin_init::zeroed::<bindings::path>();
 
-    // SAFETY: `path` may be written.
+    // SAFETY: `path` is valid for writes.
     unsafe { bindings::pidfs_get_root(&mut path) };
     // SAFETY: `pidfs_get_root()` returned an owned reference to the root of the filesystem.
     unsafe { bindings::dput(path.dentry) };
     path.dentry = dentry()?.into_raw();
 
-    // SAFETY: `path` owns references to the mount and to a dentry of its superblock, which has an
-    // inode.
+    // SAFETY: `path` owns references to the mount and to a positive dentry on its superblock.
     Ok(unsafe { Path::from_owned(path) })
 }
 
@@ -56,17 +55,17 @@ pub(super) fn path() -> Result<Path> {
 fn dentry() -> Result<OwnedDentry<'static>> {
     let sb = pidfs();
 
-    // SAFETY: The current task is valid.
+    // SAFETY: `get_task_pid()` may be called for the current task, which is valid.
     let pid =
         unsafe { bindings::get_task_pid(Task::current_raw(), bindings::pid_type_PIDTYPE_PID) };
     // SAFETY: `get_task_pid()` returned an owned reference.
     let stashed = unsafe { &raw mut (*pid).__bindgen_anon_1.stashed };
-    // SAFETY: pidfs stores the dentry of a pid in `stashed`. The function consumes the reference to
-    // the pid.
+    // SAFETY: pidfs stores the dentry of a pid in `stashed`. `dentry_from_stashed()` consumes the
+    // reference to the pid.
     let dentry = unsafe { bindings::dentry_from_stashed(stashed, sb.as_raw(), pid.cast()) };
     let dentry = NonNull::new(from_err_ptr(dentry)?).ok_or(ENOENT)?;
 
-    // SAFETY: The function returned an owned reference to a dentry of `sb`, which has an inode.
+    // SAFETY: `dentry_from_stashed()` returned an owned reference to a positive dentry on `sb`.
     Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
 }
 
@@ -74,18 +73,18 @@ fn dentry() -> Result<OwnedDentry<'static>> {
 pub(super) fn pidfs() -> &'static SuperBlock {
     let mut path = pin_init::zeroed::<bindings::path>();
 
-    // SAFETY: `path` may be written.
+    // SAFETY: `path` is valid for writes.
     unsafe { bindings::pidfs_get_root(&mut path) };
     // SAFETY: `pidfs_get_root()` returned a valid dentry.
     let sb = unsafe { (*path.dentry).d_sb };
     // SAFETY: `pidfs_get_root()` returned owned references.
     unsafe { bindings::path_put(&path) };
 
-    // SAFETY: pidfs is never unmounted, which keeps its superblock active.
+    // SAFETY: pidfs is never unmounted, so its superblock stays active.
     unsafe { SuperBlock::from_raw(sb) }
 }
 
-/// A handle that identifies the inodes that were passed.
+/// A handle that identifies the inodes that `encode_fh` receives.
 #[repr(transparent)]
 #[derive(FromBytes, IntoBytes, zerocopy_derive::Immutable)]
 struct Seen(u64);

@@ -49,7 +49,7 @@ impl<const N: usize, const TYPE: u8> Operations for SignedFiles<N, TYPE> {
     }
 
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: The superblock is that of a `Fake`, which is valid.
+        // SAFETY: The superblock belongs to a `Fake` and is valid.
         let key = unsafe { (*sb.as_raw()).s_fs_info }.cast::<FhKey>();
         // SAFETY: `s_fs_info` of a `Fake` is the private data of its inode, which outlives the
         // `Fake`.
