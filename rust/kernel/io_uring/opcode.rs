@@ -51,7 +51,16 @@ pub enum Outcome<T> {
 ///
 /// impl Opcode for Echo {
 ///     fn prep(_prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self> {
-///         if sqe.addr != 0 || sqe.off != 0 || sqe.len != 0 || sqe.addr3 != 0 {
+///         // Fields that the operation does not use must be zero.
+///         if sqe.addr != 0
+///             || sqe.off != 0
+///             || sqe.len != 0
+///             || sqe.op_flags != 0
+///             || sqe.buf_index != 0
+///             || sqe.file_index != 0
+///             || sqe.addr3 != 0
+///             || sqe.pad2 != 0
+///         {
 ///             return Err(EINVAL);
 ///         }
 ///         Ok(Self { answer: sqe.fd })

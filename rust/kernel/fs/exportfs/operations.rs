@@ -148,9 +148,8 @@ pub trait Operations: Sized {
 
     /// Checks whether the current task may open files by handle with the flags `oflags`.
     ///
-    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`. The VFS checks no other
-    /// permission to decode, so every process can decode any handle. An implementation must ensure
-    /// that:
+    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`, and the VFS makes no other check:
+    /// every process can pass any handle to `fh_to_dentry`. An implementation must ensure that:
     ///
     /// - `fh_to_dentry` only finds files that the caller can also open in another way. A process
     ///   can guess a handle, or keep it after its access was revoked.

@@ -44,8 +44,8 @@ pub trait Payload: FromBytes + IntoBytes + Immutable {
 /// | `size_of::<P>()` | 8                | the MAC: a `u64` in native byte order          |
 ///
 /// The MAC is the 64-bit SipHash-2-4 of the [`FileidType`], as a `u32` in native byte order,
-/// followed by the payload. The byte order can be native because the key, and so the handle, never
-/// leaves the machine.
+/// followed by the payload. The byte order can be native because a handle is only valid for the
+/// kernel that holds the key.
 ///
 /// # Limitations
 ///

@@ -21,8 +21,8 @@ use crate::{
 
 /// Checks that the current task may open files by handle, and decodes a handle.
 ///
-/// `mount_fd` is the descriptor of any file on the mount that was not opened with `O_PATH`,
-/// `AT_FDCWD`, `FD_PIDFS_ROOT` or `FD_NSFS_ROOT`.
+/// `mount_fd` is `AT_FDCWD`, `FD_PIDFS_ROOT`, `FD_NSFS_ROOT`, or the descriptor of any file on the
+/// mount. The file must not be opened with `O_PATH`.
 ///
 /// `oflags` is passed to `->permission()` of the filesystem, or to `may_decode_fh()` if the
 /// filesystem does not implement it. The caller adds `O_LARGEFILE` where open(2) does.
