@@ -36,7 +36,7 @@ use core::{
 /// - `owner` is the module that contains the `static`, or null if the `static` is built in. Every
 ///   superblock of this type holds a reference to the module until the VFS no longer uses the type.
 /// - `init_fs_context` sets up every superblock of this type. `i_private` of each inode owns an
-///   [`Arc<T::Private>`](Arc). `i_private` of the root directory is null.
+///   [`Arc<T::Private>`](Arc), except for the root directory, where it is null.
 /// - No path leads to the root directory: no dentry has it as its parent, and no function opens it.
 #[repr(transparent)]
 pub struct FileSystemType<T: FileSystem> {
