@@ -104,7 +104,7 @@ test_reports()
 	expect "Ctrl-C ends the tests" 130 '' \
 		env --default-signal=INT INTERRUPT=1 "$test" rust c debug --tests 'pidfd:*'
 	expect "without a traceback" 1 '' grep Traceback "$WORK/previous"
-	expect "and without another guest" 1 '' grep -x c "$fake/build/results/booted"
+	expect "and no further guest is started" 1 '' grep -x c "$fake/build/results/booted"
 }
 
 test_arguments()
@@ -173,7 +173,7 @@ test_kdir()
 		env KDIR="$tree" "$TOP/scripts/source.sh"
 	expect "a KDIR that is no kernel tree is refused" 1 'not a Linux kernel tree' \
 		env KDIR=/etc "$TOP/scripts/source.sh"
-	expect "build/linux is as it was" 0 "^$before$" \
+	expect "a refused KDIR leaves build/linux unchanged" 0 "^$before$" \
 		bash -c "git -C '$LINUX' rev-parse series base | cat - '$LINUX/.git/origin' | xargs"
 }
 
@@ -207,7 +207,7 @@ test_tree()
 	copy_of_us
 	cd "$WORK/copy" || exit
 	expect "the series applies" 0 'patches on v' "$tree" tree
-	expect "the copy is our tree" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
+	expect "the copy has the tree of build/linux" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
 		git -C build/linux rev-parse 'series^{tree}'
 	expect "a second run has nothing to do" 0 '' "$tree" tree
 	expect "a sign-off without a mail address is refused" 1 "of the form 'Name <mail>'" \
@@ -224,7 +224,7 @@ test_tree()
 	expect "unsaved work stops distclean" 2 'not in the overlay' make distclean
 	touch build/marker
 	make distclean > /dev/null 2>&1
-	expect "before it removes anything" 0 '' cat build/marker
+	expect "distclean stops before it removes files" 0 '' cat build/marker
 	git -C build/linux stash drop -q
 	echo '# edited' >> build/linux/fs/Makefile
 	expect "uncommitted changes are not overwritten" 1 'uncommitted changes' "$tree" tree
@@ -232,7 +232,7 @@ test_tree()
 	expect "commits that are not imported are not overwritten" 1 'make import' "$tree" tree
 	change_in_tree 'echo new > fs/new_file.c && echo "// more" >> fs/pidfs_rust.rs &&
 		git add --sparse -f fs && git commit -qm "fs: add a file"'
-	expect "import takes commits over" 0 'imported [0-9]+ patches' "$tree" import
+	expect "import converts commits" 0 'imported [0-9]+ patches' "$tree" import
 	cd "$WORK/copy" || exit
 	expect "import: the new patch names its new file" 0 'New-file: fs/new_file.c' \
 		bash -c 'cat series/*/*-fs-add-a-file.patch'
@@ -260,8 +260,8 @@ test_threads()
 		bash -c 'cd series && ls 09-*/*-fs-add-a-file.patch'
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
 	cd "$WORK/copy" || exit
-	expect "import: or the thread that it names" 0 'in 9 threads' "$tree" import
-	expect "import: and the patch does not name it" 1 '' grep -r '^Thread:' series
+	expect "import: a commit can name its thread" 0 'in 9 threads' "$tree" import
+	expect "import: the patch does not contain that line" 1 '' grep -r '^Thread:' series
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 01-nsfs-fixes"'
 	cd "$WORK/copy" || exit
 	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 09" "$tree" import
@@ -271,14 +271,14 @@ test_threads()
 	sed -i 's/^mod signed;/mod signed; \/\/ edited/' rust/kernel/fs/exportfs.rs
 	expect "an edit of an overlay file that a later patch changes is refused" 1 \
 		'rust/kernel/fs/exportfs.rs was edited where a later patch changes it' "$tree" tree
-	expect "and both patches are named" 0 \
+	expect "both patches are reported" 0 \
 		'02-exportfs/0[0-9]+-.*.patch adds rust/kernel/fs/exportfs.rs,' cat "$WORK/previous"
 	sed -i 's/^mod signed;.*/mod signed;/' rust/kernel/fs/exportfs.rs
 	"$tree" tree
 	expect "make series writes the mails of a thread" 0 'build/series/05-fhandle: [0-9]+ patches' scripts/series.py --thread 05-fhandle
-	expect "and a mailbox" 0 '^Subject: \[PATCH 01/' cat build/series/05-fhandle.mbox
-	expect "an RFC is marked, with its version" 0 '' scripts/series.py --thread 07-io_uring --version 2
-	expect "in each mail" 0 '^Subject: \[RFC PATCH v2 1/' cat build/series/07-io_uring.mbox
+	expect "make series writes a mailbox" 0 '^Subject: \[PATCH 01/' cat build/series/05-fhandle.mbox
+	expect "make series accepts a version for an RFC" 0 '' scripts/series.py --thread 07-io_uring --version 2
+	expect "each mail has the RFC prefix and the version" 0 '^Subject: \[RFC PATCH v2 1/' cat build/series/07-io_uring.mbox
 	expect "a thread that does not exist is refused" 1 "no thread '06'; there are: 01-nsfs-fixes" \
 		scripts/series.py --thread 06
 	expect "a thread without a cover letter is refused" 1 '10-new/cover-letter.txt does not exist' scripts/series.py
@@ -303,7 +303,7 @@ test_setup()
 	done
 	expect "without apt, missing tools are listed with their minimum version" 1 'rustc [0-9.]+ or later' \
 		env PATH="$bare" RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
-	expect "and for another architecture, its tools" 1 's390x-linux-gnu-gcc .*gcc-s390x-linux-gnu' \
+	expect "without apt, the tools of another architecture are listed" 1 's390x-linux-gnu-gcc .*gcc-s390x-linux-gnu' \
 		env PATH="$bare" ARCH=s390 RUSTC= CACHE="$WORK/none" bash "$TOP/scripts/setup.sh"
 	ln -s "$(command -v ls)" "$bare/busybox"
 	expect "a dynamically linked busybox is rejected" 1 'busybox .*busybox-static' \
@@ -311,7 +311,7 @@ test_setup()
 	"$TOP/scripts/setup.sh" > /dev/null
 	tools=$(stat -c %i "$BUILD/bin")
 	expect "a second set-up has nothing to do" 0 '' "$TOP/scripts/setup.sh"
-	expect "and leaves the tools alone, which a build may be running" 0 "^$tools$" \
+	expect "a second set-up does not replace tools that a build may be running" 0 "^$tools$" \
 		stat -c %i "$BUILD/bin"
 }
 
@@ -343,7 +343,7 @@ test_remains()
 	expect "older headers do not rebuild the selftests" 0 kselftest bash -euc "$guest"
 	touch -d '1 minute' "$dir/usr/include/a.h"
 	expect "a newer header rebuilds the selftests" 0 '' bash -euc "$guest"
-	expect "all of them" 1 '' test -e "$dir/kselftest"
+	expect "a newer header removes all selftests" 1 '' test -e "$dir/kselftest"
 }
 
 test_disk()
@@ -413,7 +413,7 @@ test_configuration()
 	git -C "$tree" add -A
 	set -- env NO_GUEST=1 "$dir/scripts/build.sh" rust
 	expect "the configuration of a flavour matches its fragments" 0 'rust: configure: done' "$@"
-	expect "once" 1 '' bash -c "NO_GUEST=1 '$dir/scripts/build.sh' rust | grep configure"
+	expect "the next build does not configure again" 1 '' bash -c "NO_GUEST=1 '$dir/scripts/build.sh' rust | grep configure"
 	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
 	expect "a changed option of the tree repeats the configuration" 0 'rust: configure: done' "$@"
 	echo 'CONFIG_TWO=m' > "$dir/build/rust/.config"
@@ -421,7 +421,7 @@ test_configuration()
 	echo 'config OTHER' > "$tree/Kconfig"
 	expect "an option that the tree lacks is reported" 1 \
 		'^configs/base.config requires CONFIG_ONE_RUST=y, and .config has n$' "$@"
-	expect "and again by the next build" 1 'requires CONFIG_ONE_RUST=y' "$@"
+	expect "the next build reports the option again" 1 'requires CONFIG_ONE_RUST=y' "$@"
 	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
 	expect "an option that the build changed is reported" 1 \
 		'^configs/rust.config requires CONFIG_TWO=n, and .config has y$' "$@" other
@@ -471,7 +471,7 @@ test_items()
 	git -C "$tree" -c user.name=t -c user.email=t commit -qm series
 	expect "public items without a user are reported" 1 '13 public items, 4 without a user' \
 		env LINUX="$tree" "$TOP/scripts/public_items.py" --unused
-	expect "exactly these" 0 '^homonym own default_only Unset$' \
+	expect "the reported items are those without a user" 0 '^homonym own default_only Unset$' \
 		bash -c "sed -n 's/.*::\([A-Za-z_]*\): NO USER/\1/p' '$WORK/previous' | xargs"
 	expect "the size of a file is counted" 0 'thing.rs +20 +13 +0$' \
 		env LINUX="$tree" "$TOP/scripts/sizes.py"
