@@ -32,7 +32,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check docs fixes items sizes patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -97,6 +97,10 @@ bench: tree ## what each call costs on the base, c and rust, in instructions: ta
 check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck, items; a small configuration
 	@scripts/setup.sh check
 	@scripts/check.sh
+
+docs: tree ## build our documents with Sphinx: HTML in build/docs; fails on a warning
+	@scripts/setup_docs.sh
+	@scripts/docs.sh
 
 fixes: tree ## each fix to C: its tests fail on the unmodified base, and pass with it
 	@scripts/fixes.sh
