@@ -32,7 +32,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check docs fixes items sizes patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check docs fixes items sizes unsafe patches clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -110,6 +110,9 @@ items: tree ## list the public items of the Rust code with their users; fails if
 
 sizes: tree ## lines, public items and unsafe blocks by file, compared with the commit FROM
 	@scripts/sizes.py $(FROM)
+
+unsafe: tree ## list each piece of unsafe code with its argument; fails if one has none
+	@scripts/unsafe_code.py
 
 patches: tree ## build what the series touches after each of its patches, or from FROM on
 	@scripts/patches.sh '$(FROM)'
