@@ -139,8 +139,8 @@ pub trait Operations: Sized {
 
     /// Looks up the parent of the directory `child`.
     ///
-    /// The caller holds no lock. The dentry must be on the superblock of `child`. A dentry of
-    /// another superblock is dropped and reported as `ESTALE`.
+    /// Called without `i_rwsem` of `child` held. The dentry must be on the superblock of `child`. A
+    /// dentry of another superblock is dropped and reported as `ESTALE`.
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         let _ = child;
         build_error!(VTABLE_DEFAULT_ERROR)

@@ -14,9 +14,13 @@ const MAX_SIZE: usize = 24;
 
 /// The content of a [`Signed`] handle: plain bytes without padding, 4, 8, 12 or 16 of them.
 ///
-/// This is not a [`Handle`], so it cannot be stored without a MAC, or loaded without verifying one.
+/// This is not a [`Handle`], so [`Encoder::store`] and [`Fid::load`] only accept it as [`Signed`].
+/// [`Signed::verify`] returns it. A type should not implement both traits.
 ///
 /// The types of pidfs, nsfs and kernfs are a build error: their layout is ABI.
+///
+/// [`Encoder::store`]: super::Encoder::store
+/// [`Fid::load`]: super::Fid::load
 pub trait Payload: FromBytes + IntoBytes + Immutable {
     /// The type of the signed handle.
     const TYPE: FileidType;
