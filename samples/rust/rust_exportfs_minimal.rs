@@ -2,13 +2,14 @@
 
 //! Minimal Rust pseudo filesystem with file handles.
 //!
-//! The filesystem contains constant texts. `ioctl()` on `/dev/rust_exportfs_minimal` opens a text, and
-//! open_by_handle_at(2) opens it again. The texts are public: every process that has a file of the
-//! filesystem open may open all texts, without privilege.
+//! The filesystem contains constant texts. An `ioctl()` on `/dev/rust_exportfs_minimal` opens a
+//! text, and open_by_handle_at(2) opens it again. The texts are public: every process that has a
+//! file of the filesystem open may open all texts, without privilege.
 //!
-//! [`filesystem-authors.rst`](srctree/Documentation/filesystems/file-handles/filesystem-authors.rst)
-//! explains this file step by step. The sample `rust_exportfs` is a filesystem with private, signed
-//! and writable objects.
+//! The sample `rust_exportfs` is a filesystem with private, signed and writable objects.
+//!
+//! Tutorial:
+//! <https://docs.kernel.org/filesystems/file-handles/filesystem-authors.html>
 
 use kernel::{
     fs::{
