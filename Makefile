@@ -34,7 +34,7 @@ FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches apply-check b4 clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check docs fixes items sizes unsafe patches apply-check b4 clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -109,6 +109,10 @@ check: tree ## run rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellche
 	@scripts/setup.sh check
 	@scripts/check.sh
 
+docs: tree ## build our documents with Sphinx: HTML in build/docs; fails on a warning
+	@scripts/setup_docs.sh
+	@scripts/docs.sh
+
 fixes: tree ## check that the tests of each fix in C fail before the fix and pass after it
 	@scripts/fixes.sh
 
@@ -118,9 +122,13 @@ items: tree ## list the public items of the Rust code and their users; fail if o
 sizes: tree ## print lines, public items and unsafe blocks by file, compared with FROM
 	@scripts/sizes.py $(FROM)
 
+unsafe: tree ## list each piece of unsafe code with its argument; fails if one has none
+	@scripts/unsafe_code.py
+
 patches: tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check
 	@scripts/patches.py --thread '$(THREAD)'
+
 
 clean: ## remove build products, but keep build/linux
 	@scripts/clean.sh

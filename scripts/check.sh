@@ -34,7 +34,7 @@ silent()
 	rm "$out"
 }
 
-rust_objects() { (cd "$LINUX" && git ls-tree -r --name-only HEAD fs io_uring samples/rust | grep -E '(_rust|/rust_exportfs|^fs/fuse/fhandle)\.rs$' | sed 's/\.rs$/.o/'); }
+rust_objects() { (cd "$LINUX" && git ls-tree -r --name-only HEAD fs io_uring samples/rust | grep -E '(_rust|/rust_exportfs(_minimal)?|^fs/fuse/fhandle)\.rs$' | sed 's/\.rs$/.o/'); }
 
 clippy()
 {

@@ -477,9 +477,73 @@ test_items()
 		env LINUX="$tree" "$TOP/scripts/sizes.py"
 }
 
+# One of each kind, with and without an argument.
+test_unsafe()
+{
+	local tree=$WORK/unsafe
+	mkdir -p "$tree/fs"
+	git -C "$tree" init -q
+	echo 'fn old() { unsafe { old() } }' > "$tree/fs/old.rs"
+	git -C "$tree" add -A
+	git -C "$tree" -c user.name=t -c user.email=t commit -qm base
+	git -C "$tree" branch base
+	echo '// "unsafe { }" in a comment' >> "$tree/fs/old.rs"
+	cat > "$tree/fs/new.rs" <<-'EOF'
+		/// # Safety
+		///
+		/// The caller must ensure that `p` is valid.
+		pub unsafe fn with(p: *mut u8) {
+		    // SAFETY: `p` is valid. This is not shown.
+		    let x = f(unsafe {
+		        bindings::g(p)
+		    });
+		}
+		// SAFETY: It has no data.
+		unsafe impl Send for X {}
+		unsafe impl Sync for X {}
+		pub unsafe fn without() {
+		    // A comment that gives no reason.
+		    unsafe { (*p).field };
+		}
+		unsafe impl T for X {
+		    unsafe fn of_trait() {}
+		}
+	EOF
+	git -C "$tree" add -A
+	git -C "$tree" -c user.name=t -c user.email=t commit -qm series
+	expect "unsafe code without an argument is named" 1 'unsafe: error: 4 without an argument' \
+		env LINUX="$tree" "$TOP/scripts/unsafe_code.py"
+	expect "exactly these" 0 '^12 13 15 17$' \
+		bash -c "sed -n 's/^  fs.new.rs:\([0-9]*\):.*/\1/p' '$WORK/previous' | xargs"
+	env LINUX="$tree" "$TOP/scripts/unsafe_code.py" > "$WORK/listed" 2>&1
+	expect "the rest is listed with its argument" 0 '^fs/new.rs:6: bindings::g\(p\) .p. is valid.$' \
+		bash -c "grep -A1 '^fs/new.rs:6:' '$WORK/listed' | xargs -d '\\n'  | tr -s ' '"
+	expect "code of the base is not listed" 1 '' grep old.rs: "$WORK/listed"
+}
+
+# A tree whose Sphinx warns about one file of ours and one of others.
+test_docs()
+{
+	local fake=$WORK/docs
+	mkdir -p "$fake"/{scripts,series,Documentation,build/linux/tools/docs}
+	cp "$TOP"/scripts/{docs,lib}.sh "$fake/scripts"
+	touch "$fake/Documentation/ours.rst"
+	git -C "$fake" init -q
+	printf '#!/bin/sh\n' > "$fake/build/linux/tools/docs/documentation-file-ref-check"
+	chmod +x "$fake/build/linux/tools/docs/documentation-file-ref-check"
+	printf 'htmldocs:\n\t@cat warnings >&2\n' > "$fake/build/linux/Makefile"
+	echo 'Documentation/theirs.rst:1: WARNING: theirs' > "$fake/build/linux/warnings"
+	expect "a warning about another document is none of ours" 0 'HTML: build/docs' "$fake/scripts/docs.sh"
+	echo 'Documentation/ours.rst:1: WARNING: ours' >> "$fake/build/linux/warnings"
+	expect "a warning about our document fails" 1 'ours.rst:1: WARNING: ours' "$fake/scripts/docs.sh"
+	expect "and no other is shown" 1 '' grep theirs "$WORK/previous"
+}
+
 test_all()
 {
 	test_items
+	test_unsafe
+	test_docs
 	test_configuration
 	test_boots
 	test_reports
