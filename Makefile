@@ -129,7 +129,6 @@ patches: tree ## check and build each patch of THREAD or of all, and test each t
 	@scripts/setup.sh check
 	@scripts/patches.py --thread '$(THREAD)'
 
-
 clean: ## remove build products, but keep build/linux
 	@scripts/clean.sh
 
