@@ -57,7 +57,7 @@ struct file {
 
 static struct file files[FILES_MAX];
 
-static void usage(FILE *out)
+static void print_usage(FILE *out)
 {
 	fprintf(out,
 		"usage: fhandle-uring PATH...\n"
@@ -237,11 +237,11 @@ int main(int argc, char **argv)
 	int status = 0;
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		usage(stdout);
+		print_usage(stdout);
 		return fflush(stdout) ? EXIT_ERROR : 0;
 	}
 	if (nr < 1 || nr > FILES_MAX || argv[1][0] == '-') {
-		usage(stderr);
+		print_usage(stderr);
 		return EXIT_USAGE;
 	}
 	ring_setup();

@@ -2,7 +2,7 @@
 /*
  * Encode a handle of a file, and open the file again by the handle.
  *
- * usage() describes the arguments and the exit status.
+ * print_usage() describes the arguments and the exit status.
  *
  * Handles of pidfs and nsfs are only valid until the next boot. The same HANDLE
  * may then name another process: store /proc/sys/kernel/random/boot_id with it.
@@ -11,7 +11,6 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,7 +81,7 @@ static const struct signal_name {
 /* With a COMMAND, the exit status of each failure of fhandle itself. */
 static bool has_command;
 
-static void usage(FILE *out)
+static void print_usage(FILE *out)
 {
 	fputs("usage: fhandle encode [--json] [--no-follow] PATH | pid:PID | ns:TYPE[:PID]\n"
 	      "       fhandle open [--json] [--mount PATH|pidfs|nsfs] [--signal SIGNAL]\n"
@@ -239,7 +238,7 @@ static int encode(const char *object, bool follow, bool json)
 {
 	char text[HANDLE_TEXT_SIZE];
 	struct handle handle;
-	uint64_t mount_id;
+	__u64 mount_id;
 	int fd = open_object(object), ret;
 
 	if (fd >= 0)
@@ -250,9 +249,14 @@ static int encode(const char *object, bool follow, bool json)
 	if (ret)
 		fail(object, "name_to_handle_at");
 
-	printf(json ? "{\"mount_id\": \"%" PRIu64 "\", \"type\": %d, \"length\": %u, \"handle\": \"%s\"}\n" :
-		      "mount %" PRIu64 "\ntype %#x\nlength %u\nhandle %s\n",
-	       mount_id, handle.type, handle.bytes, handle_to_text(&handle, text));
+	handle_to_text(&handle, text);
+	if (json)
+		printf("{\"mount_id\": \"%llu\", \"type\": %d, \"length\": %u, "
+		       "\"handle\": \"%s\"}\n",
+		       (unsigned long long)mount_id, handle.type, handle.bytes, text);
+	else
+		printf("mount %llu\ntype %#x\nlength %u\nhandle %s\n",
+		       (unsigned long long)mount_id, handle.type, handle.bytes, text);
 	return end_output();
 }
 
@@ -304,8 +308,8 @@ static void print_file(int fd, const char *object, bool json)
 
 	if (fstat(fd, &st))
 		fail(object, "fstat");
-	printf(json ? "{\"dev\": \"%u:%u\", \"ino\": \"%" PRIuMAX "\"" :
-		      "dev %u:%u\nino %" PRIuMAX "\n",
+	printf(json ? "{\"dev\": \"%u:%u\", \"ino\": \"%ju\"" :
+		      "dev %u:%u\nino %ju\n",
 	       major(st.st_dev), minor(st.st_dev), (uintmax_t)st.st_ino);
 	if (!ioctl(fd, PIDFD_GET_INFO, &info) && info.mask & PIDFD_INFO_PID)
 		printf(json ? ", \"pid\": %u" : "pid %u\n", info.pid);
@@ -346,7 +350,7 @@ int main(int argc, char **argv)
 	opens = !strcmp(argv[1], "open");
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			usage(stdout);
+			print_usage(stdout);
 			return end_output();
 		}
 		has_command = opens && i + 2 < argc && !strcmp(argv[i + 1], "--");

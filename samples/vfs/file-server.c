@@ -5,7 +5,7 @@
  * The server has no table of files. A handle is all that a client keeps and all
  * that the server requires, so handles stay valid when the server restarts.
  *
- * usage() describes the protocol. Replies are "ok ..." or "error NAME".
+ * print_usage() describes the protocol. Replies are "ok ..." or "error NAME".
  *
  * A handle on the wire is MOUNT:TYPE:BYTES. The 64-bit mount ID tells handles
  * of this export from those of another mount, or of one that was here before.
@@ -23,7 +23,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,17 +39,17 @@
 
 /* A file as clients name it. */
 struct name {
-	uint64_t mount_id;
+	__u64 mount_id;
 	struct handle handle;
 };
 
 static struct export {
 	int fd;
-	uint64_t mount_id;
+	__u64 mount_id;
 	int flags;	/* AT_HANDLE_CONNECTABLE if the filesystem supports it */
 } export;
 
-static void usage(FILE *out)
+static void print_usage(FILE *out)
 {
 	fputs("usage: file-server DIRECTORY\n"
 	      "\n"
@@ -113,7 +112,7 @@ static const char *name_to_wire(const struct name *name, char wire[WIRE_SIZE])
 {
 	char text[HANDLE_TEXT_SIZE];
 
-	snprintf(wire, WIRE_SIZE, "%" PRIu64 ":%s", name->mount_id,
+	snprintf(wire, WIRE_SIZE, "%llu:%s", (unsigned long long)name->mount_id,
 		 handle_to_text(&name->handle, text));
 	return wire;
 }
@@ -249,11 +248,11 @@ int main(int argc, char **argv)
 	size_t size = 0;
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		usage(stdout);
+		print_usage(stdout);
 		return fflush(stdout) ? 1 : 0;
 	}
 	if (argc != 2 || argv[1][0] == '-') {
-		usage(stderr);
+		print_usage(stderr);
 		return 2;
 	}
 	export_directory(argv[1]);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/types.h>
 
 /* <linux/fcntl.h> defines these, but conflicts with <fcntl.h>. */
 #ifndef FD_PIDFS_ROOT
@@ -40,14 +41,14 @@
 
 /* struct file_handle, with room for the longest handle. */
 struct handle {
-	uint32_t bytes;
-	int32_t type;
+	__u32 bytes;
+	__s32 type;
 	unsigned char data[HANDLE_BYTES_MAX];
 };
 
 /* name_to_handle_at(2). Stores the 64-bit mount ID. */
 static inline int handle_encode(int dirfd, const char *path, int flags,
-				struct handle *handle, uint64_t *mount_id)
+				struct handle *handle, __u64 *mount_id)
 {
 	*handle = (struct handle) { .bytes = HANDLE_BYTES_MAX };
 	return syscall(SYS_name_to_handle_at, dirfd, path, handle, mount_id,
@@ -72,7 +73,7 @@ static inline const char *handle_to_text(const struct handle *handle,
 {
 	char *end = text + sprintf(text, "%x:", (unsigned int)handle->type);
 
-	for (uint32_t i = 0; i < handle->bytes; i++)
+	for (__u32 i = 0; i < handle->bytes; i++)
 		end += sprintf(end, "%02x", handle->data[i]);
 	return text;
 }
@@ -127,11 +128,12 @@ static inline const char *error_name(int error)
 		ERROR_NAME(EPIPE), ERROR_NAME(ESRCH), ERROR_NAME(ESTALE),
 		ERROR_NAME(EXDEV),
 #undef ERROR_NAME
-	};
+		{},
+	}, *known;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].error == error)
-			return names[i].name;
+	for (known = names; known->name; known++)
+		if (known->error == error)
+			return known->name;
 	return "other error";
 }
 

@@ -17,7 +17,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -47,7 +46,7 @@ enum exit_status {
 
 /* A handle, and the 64-bit ID of its mount. */
 struct reference {
-	uint64_t mount_id;
+	__u64 mount_id;
 	struct handle handle;
 };
 
@@ -57,7 +56,7 @@ struct state {
 	struct reference namespace;
 };
 
-static void usage(FILE *out)
+static void print_usage(FILE *out)
 {
 	fputs("usage: service-manager start STATE COMMAND [ARGUMENT...]\n"
 	      "       service-manager stop STATE\n"
@@ -85,15 +84,19 @@ static void print_reference(FILE *file, const struct reference *ref)
 {
 	char text[HANDLE_TEXT_SIZE];
 
-	fprintf(file, "%" PRIu64 " %s\n", ref->mount_id, handle_to_text(&ref->handle, text));
+	fprintf(file, "%llu %s\n", (unsigned long long)ref->mount_id,
+		handle_to_text(&ref->handle, text));
 }
 
 static bool scan_reference(FILE *file, struct reference *ref)
 {
+	unsigned long long mount_id;
 	char text[HANDLE_TEXT_SIZE];
 
-	return fscanf(file, "%" SCNu64 " %265s", &ref->mount_id, text) == 2 &&
-	       handle_from_text(&ref->handle, text);
+	if (fscanf(file, "%llu %265s", &mount_id, text) != 2)
+		return false;
+	ref->mount_id = mount_id;
+	return handle_from_text(&ref->handle, text);
 }
 
 /* Replace the file at once: a reader never sees half a state. */
@@ -271,7 +274,7 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(verb, "--help")) {
-		usage(stdout);
+		print_usage(stdout);
 		return fflush(stdout) ? EXIT_ERROR : 0;
 	}
 	if (!strcmp(verb, "start") && argc > 3)
@@ -282,6 +285,6 @@ int main(int argc, char **argv)
 		return stop(argv[2]);
 	if (!strcmp(verb, "enter") && argc > 3)
 		enter(argv[2], argv + 3);
-	usage(stderr);
+	print_usage(stderr);
 	return EXIT_USAGE;
 }

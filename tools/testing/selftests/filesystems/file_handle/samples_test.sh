@@ -19,17 +19,19 @@ fhandle_help_succeeds()
 {
 	for arguments in "--help" "-h" "encode --help" "open --help"; do
 		# shellcheck disable=SC2086 # several arguments
-		expect 0 fhandle $arguments && has "$out" "^usage: fhandle" && is "$err" "" || return
+		expect 0 fhandle $arguments || return
+		has "$out" "^usage: fhandle" && is "$err" "" || return
 	done
 }
 
 fhandle_wrong_usage_ends_with_2()
 {
 	for arguments in "" "--wrong" "close" "encode" "encode --wrong /" "encode / /" \
-			 "encode pid:x" "encode pid:0" "encode ns:wrong" "encode --mount / /" \
-			 "open" "open fe" "open fe:0" "open fe:0g" "open g:00" "open :00" \
-			 "open 1:00" "open --no-follow $stale" "open $stale --" \
-			 "open $stale --signal" "open $stale --signal SIG" "open $stale --signal 65" \
+			 "encode pid:x" "encode pid:0" "encode ns:wrong" \
+			 "encode --mount / /" "open" "open fe" "open fe:0" "open fe:0g" \
+			 "open g:00" "open :00" "open 1:00" "open --no-follow $stale" \
+			 "open $stale --" "open $stale --signal" \
+			 "open $stale --signal SIG" "open $stale --signal 65" \
 			 "open $stale --signal -1" "open $stale --signal TERMX"; do
 		# shellcheck disable=SC2086 # several arguments
 		expect 2 fhandle $arguments && is "$out" "" && has "$err" "^fhandle: " || return
@@ -60,8 +62,10 @@ fhandle_errors_name_path_and_errno()
 		has "$err" "^fhandle: $dir/missing: name_to_handle_at: .* \(ENOENT\)$" || return
 	expect 1 fhandle open "$stale" --mount "$dir/missing" &&
 		has "$err" "^fhandle: $dir/missing: open: .* \(ENOENT\)$" || return
-	expect 5 fhandle encode /proc/version && has "$err" "/proc/version: .* \(EOPNOTSUPP\)$" || return
-	expect 3 fhandle open "$stale" && has "$err" "$stale: open_by_handle_at: .* \(ESTALE\)$"
+	expect 5 fhandle encode /proc/version &&
+		has "$err" "/proc/version: .* \(EOPNOTSUPP\)$" || return
+	expect 3 fhandle open "$stale" &&
+		has "$err" "$stale: open_by_handle_at: .* \(ESTALE\)$"
 }
 
 fhandle_status_of_a_command_is_its_own()
@@ -70,7 +74,8 @@ fhandle_status_of_a_command_is_its_own()
 	for code in 0 1 2 3 4 5 124; do
 		expect "$code" fhandle open "$self" -- sh -c "exit $code" || return
 	done
-	expect 0 fhandle open "$self" -- sh -c "[ \$FHANDLE_FD = 3 ] && [ -e /proc/self/fd/3 ]" || return
+	expect 0 fhandle open "$self" -- \
+		sh -c "[ \$FHANDLE_FD = 3 ] && [ -e /proc/self/fd/3 ]" || return
 	expect 125 fhandle open "$stale" -- true || return
 	expect 125 fhandle open wrong -- true || return
 	expect 125 fhandle open "$self" --wrong -- true || return
@@ -99,8 +104,9 @@ fhandle_signals_by_name_and_number()
 fhandle_json_has_no_long_integers()
 {
 	expect 0 fhandle encode --json pid:$$ || return
-	has "$out" '^\{"mount_id": "[0-9]+", "type": 254, "length": 8, "handle": "fe:[0-9a-f]{16}"\}$' || return
-	is "$out" "{\"mount_id\": \"$(fhandle encode pid:$$ | sed -n 's/^mount //p')\", \"type\": 254, \"length\": 8, \"handle\": \"$(handle_of pid:$$)\"}" || return
+	mount=$(fhandle encode pid:$$ | sed -n 's/^mount //p')
+	handle="\"type\": 254, \"length\": 8, \"handle\": \"$(handle_of pid:$$)\""
+	is "$out" "{\"mount_id\": \"$mount\", $handle}" || return
 	expect 0 fhandle open --json "$(handle_of pid:$$)" || return
 	has "$out" "^\{\"dev\": \"[0-9]+:[0-9]+\", \"ino\": \"[0-9]+\", \"pid\": $$\}\$"
 }
@@ -129,9 +135,11 @@ start_service()
 manager_help_and_wrong_usage()
 {
 	expect 0 service-manager --help && has "$out" "^usage: " && is "$err" "" || return
-	for arguments in "" "--wrong" "start $dir/state" "stop" "stop $dir/state now" "enter $dir/state"; do
+	for arguments in "" "--wrong" "start $dir/state" "stop" "stop $dir/state now" \
+			 "enter $dir/state"; do
 		# shellcheck disable=SC2086 # several arguments
-		expect 2 service-manager $arguments && is "$out" "" && has "$err" "^usage: " || return
+		expect 2 service-manager $arguments || return
+		is "$out" "" && has "$err" "^usage: " || return
 	done
 	[ ! -e "$dir/state" ]
 }
@@ -161,7 +169,8 @@ manager_enters_the_namespace_of_its_service()
 	before=$(hostname)
 	start_service sh -c 'hostname of-the-service; exec sleep 1000' || return
 	eventually grep -q sleep "/proc/$service/cmdline" || return
-	expect 0 service-manager enter "$dir/state" hostname && is "$out" of-the-service || return
+	expect 0 service-manager enter "$dir/state" hostname &&
+		is "$out" of-the-service || return
 	is "$(hostname)" "$before" || return
 	expect 9 service-manager enter "$dir/state" sh -c "exit 9" || return
 	expect 0 service-manager stop "$dir/state" || return
@@ -262,7 +271,7 @@ server_reports_removed_files_as_stale()
 server_knows_its_mount_by_the_unique_id()
 {
 	make_export
-	mount -t tmpfs tmpfs "$dir/export" || return
+	mount -t tmpfs none "$dir/export" || return
 	mkdir "$dir/export/sub"
 	echo content > "$dir/export/file"
 	handle=$(find_file "$dir/export" file)
@@ -271,13 +280,13 @@ server_knows_its_mount_by_the_unique_id()
 
 	# What is mounted below is not exported.
 	root=$(find_file "$dir/export")
-	mount -t tmpfs tmpfs "$dir/export/sub" || return
+	mount -t tmpfs none "$dir/export/sub" || return
 	is "$(ask "$dir/export" "lookup $root sub")" "error EXDEV" || return
 	umount "$dir/export/sub"
 
 	# Another mount in the same place, whose files have the same numbers.
 	umount "$dir/export"
-	mount -t tmpfs tmpfs "$dir/export" || return
+	mount -t tmpfs none "$dir/export" || return
 	echo content > "$dir/export/file"
 	out=$(ask "$dir/export" "read $handle" "read $root")
 	umount "$dir/export"
@@ -324,10 +333,14 @@ server_confines_clients_to_the_export()
 	umount "$cgroup"
 	is "${same_mount% *}" "${same_mount#* }" || return
 	[ "$forged" != "$outside" ] || return
-	is "$(echo "$out" | sed -n 's/^ok .*/ok/p; /^error/p' | xargs)" "ok error ESTALE error ESTALE"
+	out=$(echo "$out" | sed -n 's/^ok .*/ok/p; /^error/p' | xargs)
+	is "$out" "ok error ESTALE error ESTALE"
 }
 
-cgroup2() { root | grep . || grep -q cgroup2 /proc/filesystems || echo "requires cgroup2"; }
+cgroup2()
+{
+	root | grep . || grep -q cgroup2 /proc/filesystems || echo "requires cgroup2"
+}
 
 PROGRAMS="fhandle service-manager file-server"
 CASES="
