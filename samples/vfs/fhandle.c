@@ -250,13 +250,14 @@ static int encode(const char *object, bool follow, bool json)
 		fail(object, "name_to_handle_at");
 
 	handle_to_text(&handle, text);
-	if (json)
-		printf("{\"mount_id\": \"%llu\", \"type\": %d, \"length\": %u, "
-		       "\"handle\": \"%s\"}\n",
-		       (unsigned long long)mount_id, handle.type, handle.bytes, text);
-	else
+	if (json) {
+		printf("{\"mount_id\": \"%llu\", ", (unsigned long long)mount_id);
+		printf("\"type\": %d, \"length\": %u, ", handle.type, handle.bytes);
+		printf("\"handle\": \"%s\"}\n", text);
+	} else {
 		printf("mount %llu\ntype %#x\nlength %u\nhandle %s\n",
 		       (unsigned long long)mount_id, handle.type, handle.bytes, text);
+	}
 	return end_output();
 }
 
