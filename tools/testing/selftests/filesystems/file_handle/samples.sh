@@ -17,7 +17,16 @@ fi
 
 PATH=$here:$PATH
 dir=$(mktemp -d)
-trap 'umount "$dir/export" "$dir/cgroup" 2> /dev/null; rm -rf "$dir"' EXIT
+service=
+
+clean()
+{
+	# A service outlives a case that fails.
+	[ -z "$service" ] || kill -KILL "$service" 2> /dev/null
+	umount "$dir/export" "$dir/cgroup" 2> /dev/null
+	rm -rf "$dir"
+}
+trap clean EXIT
 
 # Run a command that must not block. Sets out, err and status.
 run()

@@ -124,8 +124,9 @@ fhandle_does_not_wait_for_a_writer()
 # Start a service. Sets manager and service, its pid.
 start_service()
 {
+	[ -z "$service" ] || kill -KILL "$service" 2> /dev/null
 	rm -f "$dir/state"
-	service-manager start "$dir/state" "$@" &
+	service-manager start "$dir/state" "$@" > /dev/null 2>&1 &
 	manager=$!
 	eventually test -e "$dir/state" || return
 	service=$(pid_of "$(sed -n '2s/.* //p' "$dir/state")")
