@@ -3,7 +3,7 @@
 #
 # Run fhandle-uring of samples/vfs: its results, and what it does about errors.
 
-# shellcheck source=samples.sh
+# shellcheck source-path=SCRIPTDIR source=samples.sh
 . "$(dirname "$0")/samples.sh"
 
 uring_help_and_wrong_usage()

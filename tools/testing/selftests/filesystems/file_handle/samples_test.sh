@@ -4,7 +4,7 @@
 # Run fhandle, service-manager and file-server of samples/vfs: their results,
 # their exit statuses, and which handles they refuse.
 
-# shellcheck source=samples.sh
+# shellcheck source-path=SCRIPTDIR source=samples.sh
 . "$(dirname "$0")/samples.sh"
 
 alive() { kill -0 "$1" 2> /dev/null; }
