@@ -147,7 +147,7 @@ static int reopen(int root, const struct reference *ref, const char *what)
 	if (fd < 0)
 		err(EXIT_ERROR, "%s: open_by_handle_at", what);
 
-	/* A handle that was stored in full leads back to itself. */
+	/* The file must have the handle and the mount ID that were stored. */
 	if (handle_encode(fd, "", AT_EMPTY_PATH, &now.handle, &now.mount_id))
 		err(EXIT_ERROR, "%s: name_to_handle_at", what);
 	if (now.mount_id != ref->mount_id || !handle_equal(&now.handle, &ref->handle))
