@@ -13,7 +13,7 @@ RUNNER ?= qemu
 CMD ?=
 
 # The name of another architecture is short for its flavour "rust".
-ifneq ($(filter arm s390,$(FLAVOUR)),)
+ifneq ($(filter arm arm64 riscv s390,$(FLAVOUR)),)
 $(if $(filter-out $(FLAVOUR),$(ARCH)),$(error FLAVOUR=$(FLAVOUR) is short for ARCH=$(FLAVOUR), and ARCH=$(ARCH) is given))
 override ARCH := $(FLAVOUR)
 override FLAVOUR := rust

@@ -37,17 +37,6 @@ make_initrd()
 	rm -rf "$dir"
 }
 
-# KVM only where the processor is the guest's and offers it to us: a /dev/kvm
-# without that hangs.
-accelerator()
-{
-	if [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
-		echo kvm
-	else
-		echo "tcg,thread=$THREADS"
-	fi
-}
-
 # What drives the guest's processors and its clock. One that counts instructions
 # does not wait while the guest is idle, and nothing that the guest is given
 # depends on this machine's time or chance.
@@ -56,7 +45,7 @@ processors()
 	if [ "${CLOCK:-}" = instructions ]; then
 		echo "-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -seed 1 -rtc base=2026-01-01,clock=vm"
 	else
-		echo "-accel $(accelerator) -smp 2"
+		echo "-accel $(accelerator) -smp $(guest_cpus)"
 	fi
 }
 

@@ -177,6 +177,8 @@ wanted()
 		/usr/include/sys/capability.h libcap-dev
 		/usr/bin/setsid util-linux
 	EOF
+	# The firmware of the guest's machine.
+	[ "$ARCH" != riscv ] || echo "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin opensbi"
 	# The tables of the guest's machine.
 	[ "$ARCH" != x86_64 ] || echo "iasl acpica-tools"
 	# The selftests of FUSE in the base tree.
@@ -186,7 +188,7 @@ wanted()
 		/usr/include/fuse3/fuse.h libfuse3-dev
 	EOF
 	[ -z "$CROSS" ] || cat <<-EOF
-		$CROSS-gcc gcc-$CROSS
+		$CROSS-gcc gcc-${CROSS//_/-}
 		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
@@ -198,7 +200,7 @@ wanted()
 	[ "$PURPOSE" != vng ] || echo "/lib/systemd/systemd-udevd udev"
 }
 
-# Debian 12 has no package of its own for s390x.
+# Debian 12 has no separate packages for riscv64 and s390x.
 qemu_package()
 {
 	if ! has "$QEMU" && has apt-cache && ! apt-cache show "$QEMU_PACKAGE" > /dev/null 2>&1; then
@@ -300,19 +302,28 @@ install_missing()
 	fi
 }
 
-# --- For another architecture: what cross packages do not have ---------------
+# --- For another architecture: packages that are not cross packages ----------
 
-# The system's own release of it, unpacked and not installed.
+# The release of this system. Debian 12 does not include riscv64.
+sysroot_suite()
+{
+	local suite
+	suite=$(. /etc/os-release; echo "$VERSION_CODENAME")
+	[ "$suite:$ARCH" != bookworm:riscv ] || suite=trixie
+	echo "$suite"
+}
+
+# Packages of the other architecture, unpacked and not installed.
 unpack_sysroot()
 {
 	local package dir deb
 	rm -rf "$SYSROOT.tmp"
 	mkdir -p "$SYSROOT.tmp"
 	for package in busybox-static libcap-dev; do
-		dir=$CACHE/$DEBIAN_ARCH/$package
+		dir=$CACHE/$(sysroot_suite)-$DEBIAN_ARCH/$package
 		deb=$(cached_package "$dir")
 		if [ -z "$deb" ]; then
-			fetch_package "$dir" "$DEBIAN_ARCH" "$(. /etc/os-release; echo "$VERSION_CODENAME")" echo "$package"
+			fetch_package "$dir" "$DEBIAN_ARCH" "$(sysroot_suite)" echo "$package"
 			deb=$(cached_package "$dir")
 		fi
 		dpkg-deb -x "$deb" "$SYSROOT.tmp"
