@@ -5,6 +5,8 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Each script uses J jobs itself.
+.NOTPARALLEL:
 
 FLAVOUR ?=
 TESTS ?=
@@ -25,10 +27,12 @@ ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
 $(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
 endif
 
-export KDIR ARCH J SIGNOFF CACHE
+export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY
 
-# The other flavours of another architecture are built if they are asked for.
-FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
+# ARCH defaults to the architecture of the host. On others than x86_64, the other
+# flavours are built if they are named.
+ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
+FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
@@ -41,14 +45,18 @@ help: ## this list
 	@echo 'Variables:'
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
-		'' 'arm or s390: rust on that architecture' \
+		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
 		'FROM=' 'the number of the patch that `make patches` starts at' \
 		'' 'the commit of this repository that `make sizes` compares with' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
-		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
+		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
+		'' 'anything but the default is built below build/$$ARCH' \
+		'CPUS=' 'processors of the guest (default: those of the host, from 2 to 8)' \
+		'ACCEL=' 'tcg: emulate the processor even if KVM is available' \
+		'MEMORY=' 'memory of the guest (default: 1G)' \
 		'J=' 'how many jobs to run at once (default: the number of CPUs)' \
 		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
 		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
@@ -56,10 +64,11 @@ help: ## this list
 arguments:
 	@scripts/arguments.sh '$(RUNNER)' $(FLAVOURS)
 
-setup: arguments ## install what is missing of the tools, and choose among them
+setup: arguments ## install the tools that are missing
 	@scripts/setup.sh $(filter vng,$(RUNNER))
 
-source: setup ## make build/linux of KDIR or of the kernel source package
+source: arguments ## make build/linux of KDIR or of the kernel source package
+	@scripts/setup.sh source
 	@scripts/source.sh
 
 tree: source ## materialise the series as commits in build/linux
@@ -71,7 +80,7 @@ import: ## bring commits made in build/linux back into this repository
 series: tree ## write build/series/*.patch, with a cover letter
 	@scripts/tree.py series
 
-build: tree ## build the kernel and the guest of FLAVOUR
+build: setup tree ## build the kernel and the guest of FLAVOUR
 	@scripts/build.sh $(ONE)
 
 run: build ## boot FLAVOUR and show the system at work, or run CMD
@@ -80,7 +89,7 @@ run: build ## boot FLAVOUR and show the system at work, or run CMD
 shell: build ## an interactive shell in FLAVOUR, on x86_64 through virtme-ng
 	@scripts/shell.sh $(ONE)
 
-test: tree ## run every test on the flavours rust, c and debug; elsewhere on rust
+test: setup tree ## run every test on the flavours rust, c and debug; elsewhere on rust
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
@@ -90,15 +99,15 @@ quick: build ## the inner loop: own suites and KUnit on one flavour
 slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
 	@$(TEST) $(ONE) --slow
 
-bench: tree ## what each call costs on the base, c and rust, in instructions: tables and charts
+bench: setup tree ## what each call costs on the base, c and rust, in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
 
-check: tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck, items; a small configuration
+check: setup tree ## rustfmt, clippy, rustdoc, kernel-doc, checkpatch, shellcheck, items; a small configuration
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-fixes: tree ## each fix to C: its tests fail on the unmodified base, and pass with it
+fixes: setup tree ## each fix to C: its tests fail on the unmodified base, and pass with it
 	@scripts/fixes.sh
 
 items: tree ## list the public items of the Rust code with their users; fails if one has none
@@ -107,7 +116,7 @@ items: tree ## list the public items of the Rust code with their users; fails if
 sizes: tree ## lines, public items and unsafe blocks by file, compared with the commit FROM
 	@scripts/sizes.py $(FROM)
 
-patches: tree ## build what the series touches after each of its patches, or from FROM on
+patches: setup tree ## build what the series touches after each of its patches, or from FROM on
 	@scripts/patches.sh '$(FROM)'
 
 clean: ## remove what was built, but keep build/linux

@@ -84,7 +84,7 @@ kernel_doc()
 checkpatch()
 {
 	cd "$LINUX"
-	PATH=$CACHE/spdxcheck/bin:$PATH
+	PATH=$(python_environment spdxcheck)/bin:$PATH
 	# Whether MAINTAINERS covers a new file is checked by maintained(), and
 	# that fs/Kconfig sources fs/Kconfig.handles is no mention of itself. In
 	# FUSE, ENOSYS is what a server answers to a request that it does not know.

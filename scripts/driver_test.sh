@@ -112,7 +112,7 @@ test_arguments()
 	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
 		"$TOP/scripts/build.sh" x
 	expect "an unknown architecture is named, and the known ones" 1 \
-		'ARCH=mips is not supported; there are: x86_64 arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
+		'ARCH=mips is not supported; there are: x86_64 arm64 riscv arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
 	expect "a path is no architecture" 1 'ARCH=../linux is not supported' \
 		env ARCH=../linux "$TOP/scripts/clean.sh"
 	expect "an unknown architecture runs no tests" 1 'ARCH=mips is not supported' \

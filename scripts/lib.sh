@@ -96,7 +96,7 @@ export TOP BUILD LINUX BASE LOGS CACHE ARCH J
 # x86, it also requires vmx or svm: with a /dev/kvm but without them, QEMU hangs.
 accelerator()
 {
-	if [ -z "$CROSS" ] && [ -w /dev/kvm ] &&
+	if [ "${ACCEL:-}" != tcg ] && [ -z "$CROSS" ] && [ -w /dev/kvm ] &&
 	   { [ "$ARCH" != x86_64 ] || grep -qwE 'vmx|svm' /proc/cpuinfo; }; then
 		echo kvm
 	else
@@ -136,6 +136,13 @@ step()
 		die "$name failed after $((SECONDS - started)) s (log: $log)"
 	fi
 	say "    $name: done in $((SECONDS - started)) s"
+}
+
+# python_environment NAME: the directory of the Python packages of
+# requirements/NAME.txt. Another list is another directory.
+python_environment()
+{
+	echo "$CACHE/python/$1-$(sha256sum "$TOP/scripts/requirements/$1.txt" | cut -c-12)"
 }
 
 disk_full() { grep -q 'No space left on device' "$1"; }

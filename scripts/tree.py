@@ -30,7 +30,7 @@ BRANCH = "series"
 BASE = "base"
 NEW_FILE = "New-file: "
 # What at the top of the repository is the driver's and not the kernel's.
-DRIVER = {".ci", ".gitignore", "COPYING", "Kconfig", "Makefile", "README.md",
+DRIVER = {".ci", ".dockerignore", ".gitignore", "Containerfile", "COPYING", "Makefile", "README.md",
           "build", "configs", "scripts", "series"}
 
 
