@@ -180,12 +180,12 @@ test_hosts()
 	expect "so is each guest on request" 0 '^tcg,' host aarch64 '$(accelerator)' ACCEL=tcg
 	# shellcheck disable=SC2016 # likewise
 	expect "the number of processors can be set" 0 '^3$' host aarch64 '$(guest_cpus)' CPUS=3
-	expect "no x86 tools and no cross tools are needed on arm64" 1 '' \
+	expect "an arm64 host needs no x86 tools and no cross tools" 1 '' \
 		env -u ARCH PATH="$WORK/host:$PATH" bash -c "cd '$TOP' && . scripts/lib.sh && PURPOSE=build && eval \"\$(sed -n '/^wanted()/,/^}/p' scripts/setup.sh)\"
 			qemu_package() { echo x; }; wanted | grep -E 'iasl|x86|-linux-gnu|cross'"
 	expect "debug is refused where it cannot be built" 1 'debug is for x86_64 only' \
 		env ARCH=arm64 "$TOP/scripts/arguments.sh" qemu debug
-	expect "make test builds what the architecture of the host has" 0 'build_all.sh rust *$' \
+	expect "make test on an arm64 host builds the flavour rust" 0 'build_all.sh rust *$' \
 		env -u ARCH PATH="$WORK/host:$PATH" make -C "$TOP" -n test
 }
 
@@ -224,11 +224,11 @@ test_mirror()
 	echo one > "$dir/linux_1.deb"
 	echo two > "$dir/linux_2.deb"
 	(cd "$dir" && sha256sum linux_1.deb > scripts/base.sha256)
-	expect "the package that the series was tested on is taken silently" 0 '^$' \
+	expect "the tested package is used without a message" 0 '^$' \
 		bash -euc "$compare; TOP=$dir; compare_with_tested '$dir/linux_1.deb'; echo"
-	expect "another one is named, and the tested one" 0 'base is linux_2.deb, .* tested on linux_1.deb' \
+	expect "another package is reported, with the tested one" 0 'base is linux_2.deb, .* tested on linux_1.deb' \
 		bash -euc "$compare; TOP=$dir; compare_with_tested '$dir/linux_2.deb'"
-	expect "a package is recorded" 0 '^[0-9a-f]{64}  linux-source-7' cat "$TOP/scripts/base.sha256"
+	expect "the tested package is recorded with its hash" 0 '^[0-9a-f]{64}  linux-source-7' cat "$TOP/scripts/base.sha256"
 }
 
 # A tree without git as the base, on a disk that says that it has room.
@@ -319,10 +319,10 @@ test_setup()
 	cp -a "$TOP/scripts" "$dir"
 	expect "without apt, the other ways to a kernel and to the tools are named" 1 'KDIR=/path/to/linux' \
 		env PATH="$bare" RUSTC= KDIR= CACHE="$WORK/none" bash "$dir/scripts/setup.sh"
-	expect "the image, too" 0 'or use the image of ./Containerfile' cat "$WORK/previous"
-	expect "no compiler is needed for the source" 1 '^  git .*: git' \
+	expect "and the image" 0 'or use the image of ./Containerfile' cat "$WORK/previous"
+	expect "the source needs no compiler" 1 '^  git .*: git' \
 		env PATH="$bare" RUSTC= KDIR= CACHE="$WORK/none" bash "$dir/scripts/setup.sh" source
-	expect "and none is mentioned" 1 '' grep -E 'rustc|clang|bindgen|qemu' "$WORK/previous"
+	expect "and the report mentions none" 1 '' grep -E 'rustc|clang|bindgen|qemu' "$WORK/previous"
 	for tool in git make python3 xz; do
 		ln -s "$(command -v "$tool")" "$bare/$tool"
 	done

@@ -103,7 +103,7 @@ choose_compiler_packages()
 			"libclang-$LLVM_MAJOR-dev")
 		return
 	done
-	# No package is new enough: the check after the installation tells.
+	# No package is new enough: the check after the installation reports it.
 }
 
 # --- bindgen ----------------------------------------------------------------
@@ -154,7 +154,7 @@ install_bindgen()
 
 # --- Everything else: "command package", or "file package" --------------------
 
-# make tells the version of the tree.
+# source.sh asks make for the version of the tree.
 wanted_for_source()
 {
 	cat <<-EOF
@@ -436,7 +436,7 @@ if [ -n "$CROSS" ] && [ ! -d "$SYSROOT" ]; then
 fi
 case $PURPOSE in
 vng) python_tools virtme-ng ;;
-# What checkpatch's spdxcheck.py imports.
+# checkpatch runs spdxcheck.py, which imports them.
 check) python_tools spdxcheck ;;
 esac
 link_tools
