@@ -38,15 +38,21 @@ make_initrd()
 	rm -rf "$dir"
 }
 
-# What drives the guest's processors and its clock. One that counts instructions
-# does not wait while the guest is idle, and nothing that the guest is given
-# depends on this machine's time or chance.
+# Prints the options for the processors and the clock. A clock that counts
+# instructions does not wait while the guest is idle, and no input of the guest
+# depends on the time of this machine or on chance. Of two -cpu, QEMU takes the last:
+# KVM runs no other model than the host's. On x86, "max" is that model.
 processors()
 {
+	local accelerator model=""
+	accelerator=$(accelerator)
+	if [ "$accelerator" = kvm ] && [ "$ARCH" != x86_64 ]; then
+		model="-cpu host"
+	fi
 	if [ "${CLOCK:-}" = instructions ]; then
 		echo "-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -seed 1 -rtc base=2026-01-01,clock=vm"
 	else
-		echo "-accel $(accelerator) -smp $(guest_cpus)"
+		echo "-accel $accelerator -smp $(guest_cpus) $model"
 	fi
 }
 
