@@ -5,6 +5,8 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Each script uses J jobs itself.
+.NOTPARALLEL:
 
 FLAVOUR ?=
 TESTS ?=
@@ -15,7 +17,7 @@ RUNNER ?= qemu
 CMD ?=
 
 # The name of another architecture is an abbreviation of its flavour "rust".
-ifneq ($(filter arm s390,$(FLAVOUR)),)
+ifneq ($(filter arm arm64 riscv s390,$(FLAVOUR)),)
 $(if $(filter-out $(FLAVOUR),$(ARCH)),$(error FLAVOUR=$(FLAVOUR) is short for ARCH=$(FLAVOUR), and ARCH=$(ARCH) is given))
 override ARCH := $(FLAVOUR)
 override FLAVOUR := rust
@@ -27,10 +29,12 @@ ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
 $(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
 endif
 
-export KDIR ARCH J SIGNOFF CACHE
+export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY
 
-# The other flavours of another architecture are built if they are asked for.
-FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
+# ARCH defaults to the architecture of the host. On others than x86_64, the other
+# flavours are built if they are named.
+ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
+FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug))
 ONE := $(or $(FLAVOUR),rust)
 TEST := scripts/test.py --runner $(RUNNER)
 
@@ -43,7 +47,7 @@ help: ## this list
 	@echo 'Variables:'
 	@printf '  %-10s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
-		'' 'arm or s390: rust on that architecture' \
+		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
 		'THREAD=' 'one thread, such as 05-fhandle, for patches, series and b4' \
@@ -51,7 +55,11 @@ help: ## this list
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
-		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
+		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
+		'' 'another architecture than the default is built below build/$$ARCH' \
+		'CPUS=' 'processors of the guest (default: those of the host, from 2 to 8)' \
+		'ACCEL=' 'tcg: emulate the processor even if KVM is available' \
+		'MEMORY=' 'memory of the guest (default: 1G)' \
 		'J=' 'the number of parallel jobs (default: the number of CPUs)' \
 		"SIGNOFF=" "'Name <mail>': sign off the patches of \`make series\`" \
 		'CACHE=' 'downloads, tools and ccache (default: ~/.cache/linux-file-handles)'
@@ -59,10 +67,11 @@ help: ## this list
 arguments:
 	@scripts/arguments.sh '$(RUNNER)' $(FLAVOURS)
 
-setup: arguments ## install what is missing of the tools, and choose among them
+setup: arguments ## install the tools that are missing
 	@scripts/setup.sh $(filter vng,$(RUNNER))
 
-source: setup ## make build/linux of KDIR or of the kernel source package
+source: arguments ## make build/linux of KDIR or of the kernel source package
+	@scripts/setup.sh source
 	@scripts/source.sh
 
 tree: source ## materialise the series as commits in build/linux
@@ -82,7 +91,7 @@ apply-check: ## check for each thread whether it applies to KDIR, a tree or a .t
 	@$(MAKE) --no-print-directory KDIR= tree
 	@scripts/apply_check.py '$(KDIR)'
 
-build: tree ## build the kernel and the guest of FLAVOUR
+build: setup tree ## build the kernel and the guest of FLAVOUR
 	@scripts/build.sh $(ONE)
 
 run: build ## boot FLAVOUR and run the demonstration, or CMD
@@ -91,7 +100,7 @@ run: build ## boot FLAVOUR and run the demonstration, or CMD
 shell: build ## start an interactive shell in FLAVOUR
 	@scripts/shell.sh $(ONE)
 
-test: tree ## run all tests on rust, c and debug (x86_64), or on rust (others)
+test: setup tree ## run all tests on rust, c and debug (x86_64), or on rust (others)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
@@ -101,11 +110,11 @@ quick: build ## run our own suites and KUnit on one flavour
 slow: build ## run the suites that take minutes: pidfd_test, longer stress tests
 	@$(TEST) $(ONE) --slow
 
-bench: tree ## measure each call on the base, c and rust in instructions: tables and charts
+bench: setup tree ## measure each call on the base, c and rust in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
 
-check: tree ## run rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck; build a minimal kernel
+check: setup tree ## run rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck; build a minimal kernel
 	@scripts/setup.sh check
 	@scripts/check.sh
 
@@ -113,7 +122,7 @@ docs: tree ## build our documents with Sphinx: HTML in build/docs; fails on a wa
 	@scripts/setup_docs.sh
 	@scripts/docs.sh
 
-fixes: tree ## check that the tests of each fix in C fail before the fix and pass after it
+fixes: setup tree ## check that the tests of each fix in C fail before the fix and pass after it
 	@scripts/fixes.sh
 
 items: tree ## list the public items of the Rust code and their users; fail if one has none
@@ -125,7 +134,7 @@ sizes: tree ## print lines, public items and unsafe blocks by file, compared wit
 unsafe: tree ## list each piece of unsafe code with its argument; fails if one has none
 	@scripts/unsafe_code.py
 
-patches: tree ## check and build each patch of THREAD or of all, and test each thread
+patches: setup tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check
 	@scripts/patches.py --thread '$(THREAD)'
 

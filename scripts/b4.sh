@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 THREAD=$1 VERSION=$2
-B4=$CACHE/b4/bin/b4
+B4=$(python_environment b4)/bin/b4
 COVER=$TOP/series/$THREAD/cover-letter.txt
 TREE=$BUILD/b4/$THREAD
 MAILS=$BUILD/b4/$THREAD-mails

@@ -16,6 +16,8 @@ append=(--append log_buf_len=8M)
 for argument in $ARGUMENTS "$@"; do
 	append+=(--append "$argument")
 done
+kvm=()
+[ "$(accelerator)" = kvm ] || kvm=(--disable-kvm)
 mkdir -p "$RESULTS"
 : > "$RESULTS/console.log"
 : > "$RESULTS/job.log"
@@ -33,7 +35,7 @@ rc=0
 # can kill all processes of vng.
 trap 'kill "$guest"; exit 130' INT
 timeout --kill-after=5 "$LIMIT" vng --run "$BUILD/$FLAVOUR/$IMAGE" \
-	--skip-modules --disable-kvm --disable-microvm --cpus 2 --memory "${MEMORY:-1G}" --user root \
+	--skip-modules "${kvm[@]}" --disable-microvm --cpus "$(guest_cpus)" --memory "${MEMORY:-1G}" --user root \
 	--rwdir="$RESULTS" "${append[@]}" -- sh "$RESULTS/vng.sh" \
 	> "$RESULTS/qemu.log" 2>&1 < /dev/null &
 guest=$!

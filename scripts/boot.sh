@@ -8,7 +8,8 @@
 # receives console.log (the kernel) and job.log (the script's output). Where
 # TEE=1, the script's output is also shown; where INTERACTIVE=1, it has the
 # terminal instead, and nothing is judged. Where CLOCK=instructions, the guest's
-# time is a nanosecond an instruction. Exit status: the job's, or
+# time is a nanosecond an instruction. QEMU_EXTRA holds further arguments of QEMU,
+# and ACCEL=tcg emulates the processor even where KVM works. Exit status: the job's, or
 #   124  the guest did not end within SECONDS and was killed
 #   125  the guest ended without the job having ended: panic or power loss
 #   126  the kernel printed a warning or an error
@@ -37,26 +38,21 @@ make_initrd()
 	rm -rf "$dir"
 }
 
-# KVM only where the processor is the guest's and offers it to us: a /dev/kvm
-# without that hangs.
-accelerator()
-{
-	if [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
-		echo kvm
-	else
-		echo "tcg,thread=$THREADS"
-	fi
-}
-
-# QEMU's arguments for the processors and the clock of the guest. With -icount, the
-# clock advances by one nanosecond an instruction and skips idle time. The seed and
-# the real-time clock are fixed, so that each boot executes the same instructions.
+# Prints the options for the processors and the clock. A clock that counts
+# instructions does not wait while the guest is idle, and no input of the guest
+# depends on the time of this machine or on chance. Of two -cpu, QEMU takes the last:
+# KVM runs no other model than the host's. On x86, "max" is that model.
 processors()
 {
+	local accelerator model=""
+	accelerator=$(accelerator)
+	if [ "$accelerator" = kvm ] && [ "$ARCH" != x86_64 ]; then
+		model="-cpu host"
+	fi
 	if [ "${CLOCK:-}" = instructions ]; then
 		echo "-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -seed 1 -rtc base=2026-01-01,clock=vm"
 	else
-		echo "-accel $(accelerator) -smp 2"
+		echo "-accel $accelerator -smp $(guest_cpus) $model"
 	fi
 }
 
@@ -64,13 +60,13 @@ processors()
 # CHARDEV.
 boot()
 {
-	# shellcheck disable=SC2046,SC2086 # the machine is several arguments
+	# shellcheck disable=SC2046,SC2086 # these are several arguments
 	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE $(processors) -m "$MEMORY" \
 		-display none -no-reboot -nodefaults -monitor none \
 		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
 		-append "console=$CONSOLE panic=-1 printk.time=1 $ARGUMENTS ${*:2}" \
 		-serial "file:$RESULTS/console.log" \
-		-device "virtio-serial-$VIRTIO" \
+		${QEMU_EXTRA:-} -device "virtio-serial-$VIRTIO" \
 		-chardev "$1,id=results" -device virtconsole,chardev=results
 }
 

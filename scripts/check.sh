@@ -71,6 +71,18 @@ minimal()
 	kmake KCFLAGS=-Werror prepare $(rust_objects) fs/fuse/
 }
 
+# A selftest's config must be enough: Kconfig silently drops an option that does not
+# exist, or whose dependencies are not met. With -s, that is an error.
+selftest_configs()
+{
+	local OUT=$BUILD/check-selftests file
+	mkdir -p "$OUT"
+	while read -r file; do
+		env -C "$LINUX" ARCH="$ARCH" scripts/kconfig/merge_config.sh -n -s -O "$OUT" "$file"
+	done < <(git -C "$LINUX" diff --name-only --diff-filter=AM base series |
+		grep '^tools/testing/selftests/.*/config$')
+}
+
 new_files() { git -C "$LINUX" diff --name-only --diff-filter=A base series; }
 
 kernel_doc()
@@ -84,7 +96,7 @@ kernel_doc()
 checkpatch()
 {
 	cd "$LINUX"
-	PATH=$CACHE/spdxcheck/bin:$PATH
+	PATH=$(python_environment spdxcheck)/bin:$PATH
 	# Ignored types: FILE_PATH_CHANGES, because maintained() checks MAINTAINERS;
 	# EMBEDDED_FILENAME, because fs/Kconfig sources fs/Kconfig.handles; ENOSYS,
 	# because a FUSE server replies with it to unknown requests; UNKNOWN_COMMIT_ID,
@@ -127,6 +139,7 @@ step "check: checkpatch --strict" checkpatch
 step "check: MAINTAINERS" maintained
 step "check: public items" "$TOP/scripts/public_items.py" --unused
 step "check: configure" configure
+step "check: selftest configurations" selftest_configs
 step "check: rustfmt" kmake rustfmtcheck
 step "check: kernel-doc" silent kernel_doc
 step "check: clippy" silent clippy

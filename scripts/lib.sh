@@ -7,40 +7,74 @@ LINUX=$TOP/build/linux
 # The tree of the "flavour" base/c: the unmodified base, for comparison.
 BASE=$TOP/build/base/linux
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
-ARCH=${ARCH:-x86_64}
-ARCHITECTURES="x86_64 arm s390"
+ARCHITECTURES="x86_64 arm64 riscv arm s390"
 J=${J:-$(nproc)}
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: error: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
 
-# What depends on the architecture, beside configs/$ARCH.config: where its output
-# goes, the kernel's image, the guest's machine with its console and virtio
-# transport and its kernel's arguments, Debian's name for it and, where it is
-# not ours, its tools' prefix.
-# shellcheck disable=SC2034 # used by those who source this
+# Prints the kernel's name of this machine's architecture.
+host_arch()
+{
+	local machine
+	machine=$(uname -m)
+	case $machine in
+	aarch64) echo arm64 ;;
+	armv[78]l) echo arm ;;
+	riscv64) echo riscv ;;
+	s390x) echo s390 ;;
+	*) echo "$machine" ;;
+	esac
+}
+
+HOST_ARCH=$(host_arch)
+# Tools for the host's own architecture need no prefix. A host that is not
+# supported as a guest can still cross-compile.
+case " $ARCHITECTURES " in
+*" $HOST_ARCH "*) ARCH=${ARCH:-$HOST_ARCH} ;;
+*) ARCH=${ARCH:-x86_64} ;;
+esac
+
+# The settings of an architecture, in addition to configs/$ARCH.config: the image
+# of the kernel; the machine of the guest with its console, its virtio transport
+# and its kernel arguments; Debian's name of the architecture; and the prefix of
+# the cross tools.
+# shellcheck disable=SC2034 # used by the scripts that source this one
 case $ARCH in
 x86_64)
-	# Booted as it is (PVH): there is nothing to decompress under emulation.
-	BUILD=$TOP/build IMAGE=vmlinux
+	# QEMU boots vmlinux through PVH: the guest does not have to decompress it.
+	IMAGE=vmlinux
 	QEMU=qemu-system-x86_64 QEMU_PACKAGE=qemu-system-x86 CONSOLE=ttyS0 VIRTIO=pci
 	# Without hotplug, there is less ACPI bytecode to interpret under emulation.
 	MACHINE="-machine q35 -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
-	# String instructions are emulated step by step, with erms a byte each; and
-	# smap is a twentieth of all time. What it would find, KASAN finds on debug.
+	# TCG emulates string instructions step by step: with erms, a byte at a time.
+	# smap takes a twentieth of the run time; KASAN in "debug" finds the same bugs.
 	MACHINE+=" -cpu max,la57=off,erms=off,fsrm=off,smap=off"
-	# Waiting for ten interrupts in a row may fail where this machine is busy.
+	# On a busy host, the check for ten consecutive timer interrupts may fail.
 	ARGUMENTS=no_timer_check
-	CROSS="" DEBIAN_ARCH=amd64 THREADS=multi
+	CROSS=x86_64-linux-gnu DEBIAN_ARCH=amd64 THREADS=multi
+	;;
+arm64)
+	IMAGE=arch/arm64/boot/Image
+	QEMU=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm CONSOLE=ttyAMA0 VIRTIO=device
+	# Faster under emulation than "max", with its pointer authentication
+	MACHINE="-machine virt,gic-version=max -cpu cortex-a72" ARGUMENTS=
+	CROSS=aarch64-linux-gnu DEBIAN_ARCH=arm64 THREADS=multi
+	;;
+riscv)
+	IMAGE=arch/riscv/boot/Image
+	QEMU=qemu-system-riscv64 QEMU_PACKAGE=qemu-system-riscv CONSOLE=ttyS0 VIRTIO=device
+	MACHINE="-machine virt -cpu rv64" ARGUMENTS=
+	CROSS=riscv64-linux-gnu DEBIAN_ARCH=riscv64 THREADS=multi
 	;;
 arm)
-	BUILD=$TOP/build/arm IMAGE=arch/arm/boot/zImage
+	IMAGE=arch/arm/boot/zImage
 	QEMU=qemu-system-arm QEMU_PACKAGE=qemu-system-arm CONSOLE=ttyAMA0 VIRTIO=device
 	MACHINE="-machine virt -cpu cortex-a15" ARGUMENTS=
 	CROSS=arm-linux-gnueabihf DEBIAN_ARCH=armhf THREADS=multi
 	;;
 s390)
-	BUILD=$TOP/build/s390 IMAGE=arch/s390/boot/bzImage
+	IMAGE=arch/s390/boot/bzImage
 	QEMU=qemu-system-s390x QEMU_PACKAGE=qemu-system-s390x CONSOLE=ttysclp0 VIRTIO=ccw
 	MACHINE="-machine s390-ccw-virtio -cpu max" ARGUMENTS=
 	# With a host thread for each processor, one boot in sixty hangs at power-off
@@ -49,20 +83,47 @@ s390)
 	;;
 *) die "ARCH=$ARCH is not supported; there are: $ARCHITECTURES" ;;
 esac
-# While an earlier point of the series is tested, it is in a tree of its own, and
-# some options and programs do not exist there yet.
+BUILD=$TOP/build/$ARCH
+if [ "$ARCH" = "$HOST_ARCH" ]; then
+	BUILD=$TOP/build CROSS=""
+fi
+# The test of an earlier point of the series uses a tree of its own, which lacks
+# options and programs of later patches.
 if [ -n "${SERIES_AT:-}" ]; then
 	LINUX=$BUILD/patches/linux BUILD=$BUILD/patches
 fi
 LOGS=$BUILD/logs
-# What cross packages do not have: a static busybox, and libcap.
-# shellcheck disable=SC2034 # likewise
+# Debian has no cross packages of a static busybox and of libcap.
+# shellcheck disable=SC2034 # used by the scripts that source this one
 SYSROOT=$BUILD/sysroot
 export TOP BUILD LINUX BASE LOGS CACHE ARCH J
 
-# step NAME COMMAND...: run a long command with its output in a log file. Print the
-# name and the duration and, on failure, the end of the log. Do not call this in a
-# condition: bash then ignores failures inside COMMAND.
+# Prints QEMU's accelerator. KVM requires a guest of the host's architecture. On
+# x86, it also requires vmx or svm: with a /dev/kvm but without them, QEMU hangs.
+accelerator()
+{
+	if [ "${ACCEL:-}" != tcg ] && [ -z "$CROSS" ] && [ -w /dev/kvm ] &&
+	   { [ "$ARCH" != x86_64 ] || grep -qwE 'vmx|svm' /proc/cpuinfo; }; then
+		echo kvm
+	else
+		echo "tcg,thread=$THREADS"
+	fi
+}
+
+# The processors of a guest: those of this machine, but at least two for races to
+# show, and at most eight, the limit of the smallest machine.
+guest_cpus()
+{
+	local cpus
+	cpus=$(nproc)
+	[ "$cpus" -ge 2 ] || cpus=2
+	[ "$cpus" -le 8 ] || cpus=8
+	echo "${CPUS:-$cpus}"
+}
+
+# step NAME COMMAND...: run a long command with its output in a log file; say
+# what runs, how long it took and, where it fails, the end of its log. Not to be
+# called in a condition: bash would then ignore failures inside of COMMAND.
 step()
 {
 	local name=$1 log started rc=0
@@ -81,6 +142,13 @@ step()
 		die "$name failed after $((SECONDS - started)) s (log: $log)"
 	fi
 	say "    $name: done in $((SECONDS - started)) s"
+}
+
+# python_environment NAME: the directory of the Python packages of
+# requirements/NAME.txt. Another list is another directory.
+python_environment()
+{
+	echo "$CACHE/python/$1-$(sha256sum "$TOP/scripts/requirements/$1.txt" | cut -c-12)"
 }
 
 disk_full() { grep -q 'No space left on device' "$1"; }

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Find the tools that the kernel and its tests need, install what is missing,
-# and put the chosen ones into build/bin, with build/env.sh to use them.
+# Find the tools that the kernel and its tests need, install those that are
+# missing, put the chosen ones into build/bin, and write build/env.sh, which uses
+# them.
 #
-#   setup.sh          what building, booting and testing need
-#   setup.sh bench    also what `make bench` needs
-#   setup.sh check    also what `make check` needs
+#   setup.sh          the tools to build, boot and test
+#   setup.sh source   only the tools to make build/linux and to write the series
+#   setup.sh bench    also those of `make bench`
+#   setup.sh check    also those of `make check`
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -16,8 +18,6 @@ set -euo pipefail
 # Search the tools of the system, without build/bin of an earlier run.
 PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
-VNG_VERSION=1.42
-VNG=virtme-ng-$VNG_VERSION
 PURPOSE=${1:-build}
 
 # Print the minimum version of a tool: that of the tree to build or, without a tree,
@@ -104,7 +104,7 @@ choose_compiler_packages()
 			"libclang-$LLVM_MAJOR-dev")
 		return
 	done
-	# No package is new enough: the check after the installation tells.
+	# No package is new enough: the check after the installation reports it.
 }
 
 # --- bindgen ----------------------------------------------------------------
@@ -154,10 +154,22 @@ install_bindgen()
 	mv "$BINDGEN_CACHE.tmp" "$BINDGEN_CACHE"
 }
 
-# --- Other tools: "command package" or, for a file, "path package" -----------
+# --- Everything else: "command package", or "file package" --------------------
+
+# source.sh asks make for the version of the tree.
+wanted_for_source()
+{
+	cat <<-EOF
+		git git
+		make make
+		python3 python3
+		xz xz-utils
+	EOF
+}
 
 wanted()
 {
+	[ "$PURPOSE" != source ] || { wanted_for_source; return; }
 	cat <<-EOF
 		bc bc
 		bison bison
@@ -179,6 +191,8 @@ wanted()
 		/usr/include/sys/capability.h libcap-dev
 		/usr/bin/setsid util-linux
 	EOF
+	# The firmware of the guest's machine.
+	[ "$ARCH" != riscv ] || echo "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin opensbi"
 	# The tables of the guest's machine.
 	[ "$ARCH" != x86_64 ] || echo "iasl acpica-tools"
 	# The selftests of FUSE in the base tree.
@@ -188,7 +202,7 @@ wanted()
 		/usr/include/fuse3/fuse.h libfuse3-dev
 	EOF
 	[ -z "$CROSS" ] || cat <<-EOF
-		$CROSS-gcc gcc-$CROSS
+		$CROSS-gcc gcc-${CROSS//_/-}
 		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
@@ -200,7 +214,7 @@ wanted()
 	[ "$PURPOSE" != vng ] || echo "/lib/systemd/systemd-udevd udev"
 }
 
-# Debian 12 has no package of its own for s390x.
+# Debian 12 has no separate packages for riscv64 and s390x.
 qemu_package()
 {
 	if ! has "$QEMU" && has apt-cache && ! apt-cache show "$QEMU_PACKAGE" > /dev/null 2>&1; then
@@ -226,22 +240,33 @@ missing_tools()
 	done < <(wanted)
 }
 
-# One line for each thing that is not there, with its minimum version.
+needs_compilers() { [ "$PURPOSE" != source ]; }
+
+# The kernel comes from a package, which apt downloads and dpkg-deb unpacks.
+lacks_source()
+{
+	[ -z "${KDIR:-}" ] && [ ! -d "$LINUX" ] && ! { has apt-get && has dpkg-deb; }
+}
+
+# Prints a line for each missing tool, with its minimum version.
 report_missing()
 {
 	local tool package
 	while read -r tool package; do
 		echo "  $tool (Debian package: $package)"
 	done < <(missing_tools)
-	find_compilers || {
-		echo "  rustc $(minimum rustc) or later with its library sources (rust-src), and rustfmt"
-		echo "  clang, lld and LLVM $(minimum llvm) or later, of the same LLVM major version as rustc"
-	}
-	find_bindgen || echo "  bindgen $(bindgen_minimum) or later"
-	[ -z "$CROSS" ] || [ -d "$SYSROOT" ] || {
-		echo "  $SYSROOT/bin/busybox, a static one for $ARCH"
-		echo "  $SYSROOT/usr/lib/$CROSS/libcap.a"
-	}
+	if needs_compilers; then
+		find_compilers || {
+			echo "  rustc $(minimum rustc) or later with its library sources (rust-src), and rustfmt"
+			echo "  clang, lld and LLVM $(minimum llvm) or later, of the same LLVM major version as rustc"
+		}
+		find_bindgen || echo "  bindgen $(bindgen_minimum) or later"
+		[ -z "$CROSS" ] || [ -d "$SYSROOT" ] || {
+			echo "  $SYSROOT/bin/busybox, a static one for $ARCH"
+			echo "  $SYSROOT/usr/lib/$CROSS/libcap.a"
+		}
+	fi
+	! lacks_source || echo "  a tree of Linux 7.3: pass it as KDIR=/path/to/linux"
 }
 
 give_up()
@@ -249,7 +274,7 @@ give_up()
 	{
 		echo "setup: error: $1. Missing on this machine:"
 		report_missing
-		echo "Install these, and run the same command again."
+		echo "Install these and run the same command again, or use the image of ./Containerfile."
 	} >&2
 	exit 1
 }
@@ -261,7 +286,9 @@ as_root()
 
 can_install()
 {
-	has apt-get || give_up "this is not Debian, so nothing is installed automatically"
+	if ! has apt-get || ! has dpkg-deb; then
+		give_up "this is not Debian, so nothing is installed automatically"
+	fi
 	[ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2> /dev/null; } ||
 		give_up "neither root nor sudo, so nothing can be installed"
 }
@@ -282,11 +309,11 @@ install_missing()
 	while read -r _ package; do
 		packages+=("$package")
 	done < <(missing_tools)
-	if ! find_compilers; then
+	if needs_compilers && ! find_compilers; then
 		choose_compiler_packages
 		packages+=("${COMPILER_PACKAGES[@]}")
 	fi
-	if ! find_bindgen; then
+	if needs_compilers && ! find_bindgen; then
 		if version_ge "$(candidate_version bindgen)" "$(bindgen_minimum)"; then
 			packages+=(bindgen)
 		elif ! has cargo || ! version_ge "$(version_of cargo --version)" 1.70; then
@@ -304,17 +331,26 @@ install_missing()
 
 # --- Files for another architecture that cross packages lack -----------------
 
-# The system's own release of it, unpacked and not installed.
+# The release of this system. Debian 12 does not include riscv64.
+sysroot_suite()
+{
+	local suite
+	suite=$(. /etc/os-release; echo "$VERSION_CODENAME")
+	[ "$suite:$ARCH" != bookworm:riscv ] || suite=trixie
+	echo "$suite"
+}
+
+# Packages of the other architecture, unpacked and not installed.
 unpack_sysroot()
 {
 	local package dir deb
 	rm -rf "$SYSROOT.tmp"
 	mkdir -p "$SYSROOT.tmp"
 	for package in busybox-static libcap-dev; do
-		dir=$CACHE/$DEBIAN_ARCH/$package
+		dir=$CACHE/$(sysroot_suite)-$DEBIAN_ARCH/$package
 		deb=$(cached_package "$dir")
 		if [ -z "$deb" ]; then
-			fetch_package "$dir" "$DEBIAN_ARCH" "$(. /etc/os-release; echo "$VERSION_CODENAME")" echo "$package"
+			fetch_package "$dir" "$DEBIAN_ARCH" "$(sysroot_suite)" echo "$package"
 			deb=$(cached_package "$dir")
 		fi
 		dpkg-deb -x "$deb" "$SYSROOT.tmp"
@@ -347,7 +383,7 @@ link_tools()
 	rm -rf "$bin"
 	mkdir -p "$bin"
 	for path in "$(dirname "$RUSTC_PATH")"/{rustc,rustdoc,rustfmt,clippy-driver} \
-		"$CACHE/$VNG"/bin/{vng,virtme-*}; do
+		"$(python_environment virtme-ng)"/bin/{vng,virtme-*}; do
 		[ ! -x "$path" ] || ln -s "$path" "$bin/"
 	done
 	ln -s "$BINDGEN_PATH" "$bin/bindgen"
@@ -369,41 +405,41 @@ link_tools()
 	mv "$BUILD/env.sh.tmp" "$BUILD/env.sh"
 }
 
-# python_tools NAME PROBE PACKAGE...: a Python environment in the cache.
+# python_tools NAME: a Python environment with the packages of
+# requirements/NAME.txt, each of one version and with the hash of its file.
 python_tools()
 {
-	local venv=$CACHE/$1 probe=$2
-	shift 2
-	if ! "$venv/bin/python3" -c "import $probe" 2> /dev/null; then
-		rm -rf "$venv"
-		step "install $*" bash -ec "python3 -m venv '$venv'; '$venv/bin/pip' install -q $*"
-	fi
+	local venv
+	venv=$(python_environment "$1")
+	[ ! -f "$venv/complete" ] || return 0
+	rm -rf "$venv"
+	step "install the Python packages of $1" bash -ec "python3 -m venv '$venv'
+		'$venv/bin/python3' -m pip install -q --require-hashes --only-binary :all: \
+			-r '$TOP/scripts/requirements/$1.txt'"
+	touch "$venv/complete"
 }
 
-setup_vng() { python_tools "$VNG" virtme "virtme-ng==$VNG_VERSION"; }
-
-setup_b4() { python_tools b4 b4 b4==0.16.0; }
-
-# What checkpatch's spdxcheck.py imports.
-setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
+all_there() { ! lacks_source && [ -z "$(missing_tools)" ] && { ! needs_compilers || { find_compilers && find_bindgen; }; }; }
 
 mkdir -p "$BUILD" "$CACHE"
-if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
+if ! all_there; then
 	install_missing
-	find_compilers || give_up "no suitable compilers could be installed"
-	if ! find_bindgen; then
+	! needs_compilers || find_compilers || give_up "no suitable compilers could be installed"
+	if needs_compilers && ! find_bindgen; then
 		step "build bindgen $BINDGEN_VERSION" install_bindgen
 		find_bindgen || give_up "bindgen could not be built"
 	fi
 	[ -z "$(missing_tools)" ] || give_up "some packages could not be installed"
 fi
+needs_compilers || exit 0
 if [ -n "$CROSS" ] && [ ! -d "$SYSROOT" ]; then
 	has dpkg-deb || give_up "this is not Debian, so nothing is fetched automatically"
 	unpack_sysroot
 fi
 case $PURPOSE in
-vng) setup_vng ;;
-check) setup_check ;;
-b4) setup_b4 ;;
+vng) python_tools virtme-ng ;;
+b4) python_tools b4 ;;
+# checkpatch runs spdxcheck.py, which imports them.
+check) python_tools spdxcheck ;;
 esac
 link_tools

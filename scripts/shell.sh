@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # An interactive shell in a flavour: shell.sh FLAVOUR
-# On x86_64 on this machine's files, elsewhere in the guest that runs the tests.
+# On an x86_64 host, the guest has the files of the host. Otherwise, it is the guest
+# that runs the tests.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 [ -t 0 ] || die "an interactive shell needs a terminal; 'make run CMD=...' does not"
-if [ -n "$CROSS" ]; then
+if [ "$ARCH:$CROSS" != x86_64: ]; then
 	RESULTS=$BUILD/results/shell
 	mkdir -p "$RESULTS"
 	echo 'exec sh -l' > "$RESULTS/job.sh"
@@ -17,5 +18,7 @@ fi
 # shellcheck source=/dev/null
 . "$BUILD/env.sh"
 say "The sample tools and the selftests are in $BUILD/guest, the sample module is $BUILD/$1/samples/rust/rust_exportfs.ko."
-exec vng --run "$BUILD/$1/$IMAGE" --skip-modules --disable-kvm --disable-microvm \
-	--cpus 2 --memory "${MEMORY:-1G}"
+kvm=()
+[ "$(accelerator)" = kvm ] || kvm=(--disable-kvm)
+exec vng --run "$BUILD/$1/$IMAGE" --skip-modules "${kvm[@]}" --disable-microvm \
+	--cpus "$(guest_cpus)" --memory "${MEMORY:-1G}"

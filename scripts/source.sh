@@ -65,6 +65,16 @@ origin()
 	fi
 }
 
+# The series is tested on one package; the mirror offers its newest one.
+compare_with_tested()
+{
+	local name=$1 sum tested tested_sum
+	sum=$(sha256sum "$name" | cut -d' ' -f1)
+	read -r tested_sum tested < "$TOP/scripts/base.sha256"
+	[ "$sum" != "$tested_sum" ] || return 0
+	say "note: the mirror has moved: the base is $(basename "$name"), and the series was tested on $tested (scripts/base.sha256)"
+}
+
 # Print the name of the package, or of the newest 7.x if the mirror dropped it.
 choose_package()
 {
@@ -132,6 +142,7 @@ make_base()
 			fetch_package "$CACHE/source" "$(dpkg --print-architecture)" "$DEBIAN_SUITE" choose_package
 			deb=$(cached_package "$CACHE/source")
 		fi
+		compare_with_tested "$deb"
 		mkdir -p "$tmp"
 		step "unpack $(basename "$deb" .deb)" unpack_package "$deb" "$tmp"
 		check_version "$tmp"

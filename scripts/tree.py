@@ -35,7 +35,7 @@ THREADS = "thread/"
 NEW_FILE = "New-file: "
 THREAD = re.compile(r"(?m)^Thread: ([0-9]{2}-[a-z0-9_-]+)\n?")
 # Entries at the top of the repository that are not part of the kernel.
-DRIVER = {".ci", ".gitignore", "COPYING", "Kconfig", "Makefile", "README.md",
+DRIVER = {".ci", ".dockerignore", ".gitignore", "Containerfile", "COPYING", "Makefile", "README.md",
           "build", "configs", "scripts", "series"}
 
 
