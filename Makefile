@@ -11,6 +11,8 @@ TESTS ?=
 FROM ?=
 RUNNER ?= qemu
 CMD ?=
+JUNIT ?=
+JSON ?=
 
 # The name of another architecture is short for its flavour "rust".
 ifneq ($(filter arm s390,$(FLAVOUR)),)
@@ -30,7 +32,7 @@ export KDIR ARCH J SIGNOFF CACHE
 # The other flavours of another architecture are built if they are asked for.
 FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
-TEST := scripts/test.py --runner $(RUNNER)
+TEST := scripts/test.py --runner $(RUNNER) $(if $(JUNIT),--junit '$(JUNIT)') $(if $(JSON),--json '$(JSON)')
 
 .PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches clean distclean
 
@@ -46,6 +48,8 @@ help: ## this list
 		'FROM=' 'the number of the patch that `make patches` starts at' \
 		'' 'the commit of this repository that `make sizes` compares with' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
+		'JUNIT=' 'the file in which the tests leave their results as JUnit XML' \
+		'JSON=' 'likewise, as JSON' \
 		'CMD=' 'what `make run` runs in the guest instead of its show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
