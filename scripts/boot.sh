@@ -8,7 +8,8 @@
 # receives console.log (the kernel) and job.log (the script's output). Where
 # TEE=1, the script's output is also shown; where INTERACTIVE=1, it has the
 # terminal instead, and nothing is judged. Where CLOCK=instructions, the guest's
-# time is a nanosecond an instruction. Exit status: the job's, or
+# time is a nanosecond an instruction. QEMU_EXTRA holds further arguments of QEMU,
+# and ACCEL=tcg emulates the processor even where KVM works. Exit status: the job's, or
 #   124  the guest did not end within SECONDS and was killed
 #   125  the guest ended without the job having ended: panic or power loss
 #   126  the kernel printed what a healthy kernel does not print
@@ -41,7 +42,7 @@ make_initrd()
 # without that hangs.
 accelerator()
 {
-	if [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+	if [ "${ACCEL:-}" != tcg ] && [ "$ARCH" = x86_64 ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 		echo kvm
 	else
 		echo "tcg,thread=$THREADS"
@@ -63,13 +64,13 @@ processors()
 # boot CHARDEV [KERNEL-ARGUMENT...]: the console for results goes to CHARDEV.
 boot()
 {
-	# shellcheck disable=SC2046,SC2086 # the machine is several arguments
+	# shellcheck disable=SC2046,SC2086 # these are several arguments
 	timeout --foreground --kill-after=5 "$LIMIT" "$QEMU" $MACHINE $(processors) -m "$MEMORY" \
 		-display none -no-reboot -nodefaults -monitor none \
 		-kernel "$KERNEL" -initrd "$RESULTS/initrd.img" \
 		-append "console=$CONSOLE panic=-1 printk.time=1 $ARGUMENTS ${*:2}" \
 		-serial "file:$RESULTS/console.log" \
-		-device "virtio-serial-$VIRTIO" \
+		${QEMU_EXTRA:-} -device "virtio-serial-$VIRTIO" \
 		-chardev "$1,id=results" -device virtconsole,chardev=results
 }
 
