@@ -48,7 +48,6 @@ context:
   memory: 1024
   extra_options: ["-smp 2", "-no-reboot"]
   no_kvm: true
-  no_network: true
 
 metadata:
   base: "{base}"

@@ -65,8 +65,8 @@ rootfs()
 	ln -s /bin/busybox "$dir/init"
 	cp "$TOP/scripts/lab/init.sh" "$TOP/scripts/lab/inittab" "$dir/etc"
 	sed -i 's/^root:x:/root::/' "$dir/etc/passwd"
-	# shellcheck disable=SC2016 # expanded at login
-	echo 'export PS1="root@\h:\w# "' > "$dir/etc/profile"
+	# The prompt that LAVA and tuxrun expect.
+	echo "export PS1='root@\\h:~# '" > "$dir/etc/profile"
 	env -C "$BUILD/$FLAVOUR" bash "$LINUX/usr/gen_initramfs.sh" -o "$WORK/rootfs.cpio" \
 		-u squash -g squash "$dir" "$GUEST/nodes"
 	gzip -n "$WORK/rootfs.cpio"
