@@ -13,6 +13,9 @@ RUNNER ?= qemu
 CMD ?=
 JUNIT ?=
 JSON ?=
+KUNIT ?=
+GDB ?=
+ARTIFACTS_URL ?=
 
 # The name of another architecture is short for its flavour "rust".
 ifneq ($(filter arm s390,$(FLAVOUR)),)
@@ -22,26 +25,29 @@ override FLAVOUR := rust
 endif
 
 # These take one flavour.
-ONLY_ONE := $(filter build run shell quick slow,$(MAKECMDGOALS))
+ONLY_ONE := $(filter build run shell quick slow ide gdb coverage artifacts,$(MAKECMDGOALS))
 ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
 $(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
 endif
 
-export KDIR ARCH J SIGNOFF CACHE
+export KDIR ARCH J SIGNOFF CACHE ARTIFACTS_URL
 
 # The other flavours of another architecture are built if they are asked for.
 FLAVOURS := $(or $(FLAVOUR),rust $(if $(filter-out x86_64,$(ARCH)),,c debug))
 ONE := $(or $(FLAVOUR),rust)
+# The flavour with debug information.
+SYMBOLS := $(or $(FLAVOUR),symbols)
 TEST := scripts/test.py --runner $(RUNNER) $(if $(JUNIT),--junit '$(JUNIT)') $(if $(JSON),--json '$(JSON)')
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches clean distclean
+.PHONY: help arguments setup source tree import series build run shell test quick slow bench check fixes items sizes patches \
+	kunit ide gdb coverage artifacts clean distclean
 
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo
 	@echo 'Variables:'
-	@printf '  %-10s %s\n' \
+	@printf '  %-14s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm or s390: rust on that architecture' \
 		'TESTS=' "which selftests, e.g. 'pidfd:*', and kunit for KUnit" \
@@ -50,7 +56,10 @@ help: ## this list
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'JUNIT=' 'the file in which the tests leave their results as JUnit XML' \
 		'JSON=' 'likewise, as JSON' \
-		'CMD=' 'what `make run` runs in the guest instead of its show' \
+		'KUNIT=' 'arguments of kunit.py, e.g. a suite, or --arch=x86_64' \
+		'GDB=' "arguments of gdb, e.g. -ex 'break do_handle_open'" \
+		'ARTIFACTS_URL=' 'where a lab finds the artifacts' \
+		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64 (the default), arm or s390; below build/$$ARCH' \
 		'J=' 'how many jobs to run at once (default: the number of CPUs)' \
@@ -94,6 +103,13 @@ quick: build ## the inner loop: own suites and KUnit on one flavour
 slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
 	@$(TEST) $(ONE) --slow
 
+kunit: tree ## KUnit suites and doctests by the kernel's kunit.py, without QEMU; KUNIT= passes arguments
+	@scripts/kunit.sh $(if $(JSON),--json='$(abspath $(JSON))') $(KUNIT)
+
+coverage: tree ## the lines of the series that `make quick` executes, on the flavour symbols
+	@scripts/build.sh $(SYMBOLS)
+	@scripts/coverage.py $(SYMBOLS) $(if $(TESTS),--tests '$(TESTS)')
+
 bench: tree ## what each call costs on the base, c and rust, in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
@@ -113,6 +129,16 @@ sizes: tree ## lines, public items and unsafe blocks by file, compared with the 
 
 patches: tree ## build what the series touches after each of its patches, or from FROM on
 	@scripts/patches.sh '$(FROM)'
+
+ide: build ## rust-project.json and compile_commands.json in build/linux, for editors
+	@scripts/ide.sh $(ONE)
+
+gdb: tree ## debug the flavour symbols in gdb while it runs CMD; GDB= passes arguments
+	@scripts/build.sh $(SYMBOLS)
+	@scripts/gdb.sh $(SYMBOLS) '$(subst ','\'',$(value CMD))' $(GDB)
+
+artifacts: build ## kernel, modules, selftests, LAVA job and tuxrun command for kernel CI systems
+	@scripts/artifacts.sh $(ONE)
 
 clean: ## remove what was built, but keep build/linux
 	@scripts/clean.sh

@@ -25,7 +25,7 @@ PROGRAM_LIMIT = 600
 
 # The device of tuxrun, LAVA's architecture, the machine and processor of QEMU, the console.
 DEVICES = {
-    "x86_64": ("qemu-x86_64", "x86_64", "q35", "max,la57=off", "ttyS0"),
+    "x86_64": ("qemu-x86_64", "x86_64", "q35", "Nehalem", "ttyS0"),
     "arm": ("qemu-armv7", "arm", "virt", "cortex-a15", "ttyAMA0"),
     "s390": ("qemu-s390", "s390x", "s390-ccw-virtio", "max", "ttysclp0"),
 }
@@ -70,7 +70,7 @@ actions:
     os: oe
     images:
       kernel:
-        image_arg: '-kernel {{kernel}} -append "console={console} panic=-1 loglevel=4"'
+        image_arg: '-kernel {{kernel}} -append "console={console} panic=-1"'
         url: "{url}/{kernel}"
       rootfs:
         image_arg: "-initrd {{rootfs}}"
@@ -115,6 +115,8 @@ actions:
           description: "Run the selftests of file handles"
         run:
           steps:
+          # The kernel writes to the same console as the tests.
+          - dmesg -n 4
           - export RUST_EXPORTFS_MODULE=$(find /lib/modules -name 'rust_exportfs.ko*' | head -n 1)
           - cd {selftests}
           - |
