@@ -134,6 +134,7 @@ ide: build ## rust-project.json and compile_commands.json in build/linux, for ed
 	@scripts/ide.sh $(ONE)
 
 gdb: tree ## debug the flavour symbols in gdb while it runs CMD; GDB= passes arguments
+	@scripts/setup.sh gdb
 	@scripts/build.sh $(SYMBOLS)
 	@scripts/gdb.sh $(SYMBOLS) '$(subst ','\'',$(value CMD))' $(GDB)
 

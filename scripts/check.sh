@@ -107,7 +107,7 @@ maintained()
 	return "$rc"
 }
 
-shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/guest/{init,show,timeout}; }
+shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/{guest/{init,show,timeout},lab/init.sh}; }
 
 # The numbers in setup.sh are for when there is no tree to ask.
 minimum_versions()
@@ -121,6 +121,7 @@ minimum_versions()
 }
 
 step "check: shellcheck" shell_scripts
+step "check: JUnit" "$CACHE/junitparser-5.0.3/bin/python3" "$TOP/scripts/junit_test.py"
 step "check: minimum versions" minimum_versions
 step "check: checkpatch --strict" checkpatch
 step "check: MAINTAINERS" maintained

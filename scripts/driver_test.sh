@@ -109,7 +109,7 @@ test_reports()
 
 test_arguments()
 {
-	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust" \
+	expect "an unknown flavour is named, and the known ones" 1 "no flavour 'x'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" x
 	expect "an unknown architecture is named, and the known ones" 1 \
 		'ARCH=mips is not supported; there are: x86_64 arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
@@ -119,7 +119,7 @@ test_arguments()
 		env ARCH=mips "$TOP/scripts/test.py" rust
 	expect "every known architecture has its configuration" 0 '^$' \
 		bash -c "cd '$TOP/configs' && ls ${ARCHITECTURES// /.config }.config > /dev/null && echo"
-	expect "an architecture is no flavour of another" 1 "no flavour 'arm'; there are: c debug rust" \
+	expect "an architecture is no flavour of another" 1 "no flavour 'arm'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" arm
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390

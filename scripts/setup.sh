@@ -6,6 +6,7 @@
 #   setup.sh          what building, booting and testing need
 #   setup.sh bench    also what `make bench` needs
 #   setup.sh check    also what `make check` needs
+#   setup.sh gdb      also gdb
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -190,6 +191,7 @@ wanted()
 		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
+	[ "$PURPOSE" != gdb ] || echo "gdb gdb"
 	case $PURPOSE in
 	bench) echo "python3-matplotlib python3-matplotlib" ;;
 	check | vng) echo "python3-venv python3-venv" ;;
@@ -380,8 +382,13 @@ python_tools()
 
 setup_vng() { python_tools "$VNG" virtme "virtme-ng==$VNG_VERSION"; }
 
-# What checkpatch's spdxcheck.py imports.
-setup_check() { python_tools spdxcheck "ply, git" ply gitpython; }
+# What checkpatch's spdxcheck.py imports, and a reader of JUnit XML for the tests
+# of junit.py.
+setup_check()
+{
+	python_tools spdxcheck "ply, git" ply gitpython
+	python_tools junitparser-5.0.3 junitparser junitparser==5.0.3
+}
 
 mkdir -p "$BUILD" "$CACHE"
 if [ -n "$(missing_tools)" ] || ! find_compilers || ! find_bindgen; then
