@@ -103,7 +103,7 @@ quick: build ## the inner loop: own suites and KUnit on one flavour
 slow: build ## what takes minutes: upstream's pidfd_test, the stress tests for long
 	@$(TEST) $(ONE) --slow
 
-kunit: tree ## KUnit suites and doctests by the kernel's kunit.py, without QEMU; KUNIT= passes arguments
+kunit: tree ## KUnit suites and doctests by the kernel's kunit.py on UML, without QEMU
 	@scripts/kunit.sh $(if $(JSON),--json='$(abspath $(JSON))') $(KUNIT)
 
 coverage: tree ## the lines of the series that `make quick` executes, on the flavour symbols
@@ -133,7 +133,7 @@ patches: tree ## build what the series touches after each of its patches, or fro
 ide: build ## rust-project.json and compile_commands.json in build/linux, for editors
 	@scripts/ide.sh $(ONE)
 
-gdb: tree ## debug the flavour symbols in gdb while it runs CMD; GDB= passes arguments
+gdb: tree ## debug the kernel of the flavour symbols in gdb while the guest runs CMD
 	@scripts/setup.sh gdb
 	@scripts/build.sh $(SYMBOLS)
 	@scripts/gdb.sh $(SYMBOLS) '$(subst ','\'',$(value CMD))' $(GDB)

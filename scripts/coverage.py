@@ -43,6 +43,10 @@ def tool(name):
     return run.stdout.strip() or sys.exit(f"coverage: error: {name} is not installed")
 
 
+def is_counted(name):
+    return bool(COUNTED.match(name) and not EXCLUDED.search(name))
+
+
 def added_lines():
     """The lines that the series adds, by file."""
     diff = subprocess.run(["git", "-C", LINUX, "diff", "-U0", "--no-color", "--no-ext-diff",
@@ -51,7 +55,7 @@ def added_lines():
     for line in diff.splitlines():
         if line.startswith("+++ "):
             name = line[6:] if line.startswith("+++ b/") else None
-            if name and not (COUNTED.match(name) and not EXCLUDED.search(name)):
+            if name and not is_counted(name):
                 name = None
         elif name and (hunk := HUNK.match(line)):
             start, length = int(hunk[1]), int(hunk[2] or 1)

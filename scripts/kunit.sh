@@ -32,5 +32,4 @@ mkdir -p "$OUT"
 exec nice tools/testing/kunit/kunit.py run \
 	--build_dir="$OUT" --jobs="$J" --timeout="${LIMIT:-600}" \
 	--make_options="LLVM=$LLVM" \
-	--kunitconfig=rust --kunitconfig=rust/kernel/fs --kunitconfig=fs/fuse \
-	--raw_output=kunit "$@"
+	--kunitconfig=rust --kunitconfig=rust/kernel/fs --kunitconfig=fs/fuse "$@"
