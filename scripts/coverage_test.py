@@ -43,7 +43,7 @@ class Coverage(unittest.TestCase):
         (self.top / "fs").mkdir()
         (self.top / "fs/program.c").write_text(SOURCE)
         self.vmlinux = self.top / "vmlinux"
-        subprocess.run([coverage.tool("clang"), "-g", "-O2", "-nostdlib", "-fno-inline-functions",
+        subprocess.run([coverage.tool("clang"), "-g", "-O2", "-nostdlib",
                         "-Wl,-e,ran", "-o", "vmlinux", "fs/program.c"], cwd=self.top, check=True)
         self.linux, coverage.LINUX = coverage.LINUX, str(self.top)
         self.addCleanup(setattr, coverage, "LINUX", self.linux)
