@@ -9,10 +9,10 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+[ -z "$CROSS" ] || die "this is for ARCH=x86_64 only; 'make test TESTS=kunit ARCH=$ARCH' runs the same suites"
 # shellcheck source=/dev/null
 . "$BUILD/env.sh"
-
-[ -z "$CROSS" ] || die "kunit.py runs on x86_64 for now; 'make test TESTS=kunit ARCH=$ARCH' runs the same suites"
 
 # One build directory an architecture: another .config rebuilds everything.
 arch=um
