@@ -31,13 +31,11 @@ DEVICES = {
     "arm": ("qemu-armv7", "arm", "virt", "cortex-a15", "ttyAMA0"),
     "s390": ("qemu-s390", "s390x", "s390-ccw-virtio", "max", "ttysclp0"),
 }
-# tuxrun and TuxMake call this one otherwise.
-TARGET = {"arm": "arm", "s390": "s390", "x86_64": "x86_64"}
 
 JOB = """\
 # SPDX-License-Identifier: GPL-2.0
-# Boots the kernel under QEMU in a LAVA lab and runs its selftests.  For another device,
-# replace device_type, context and the images by those of the device.
+# Boot the kernel in QEMU in a LAVA lab, and run its selftests.  For another device, change
+# device_type, context and the images.
 device_type: qemu
 job_name: "file handles: {flavour} on {arch}"
 priority: medium
@@ -131,8 +129,9 @@ actions:
 TUXRUN = """\
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Run the selftests with tuxrun, for example: tuxrun.sh --runtime podman
-# The arguments are passed to tuxrun.
+# Run the selftests with tuxrun: tuxrun.sh [ARGUMENT of tuxrun...]
+# tuxrun needs podman or docker, or lava-dispatcher with --runtime null. Tried with
+# tuxrun 1.11.0.
 here=$(cd "$(dirname "$0")" && pwd)
 exec tuxrun --device {device} --tuxmake "$here" --rootfs "file://$here/rootfs.cpio.gz" \\
 	--overlay "file://$here/kselftest.tar.xz" {selftests}/ \\
@@ -166,7 +165,7 @@ def metadata(flavour, directory):
     kernel = next(name for name in files if name.endswith("Image"))
     return {
         "metadata_file_version": 0,
-        "build": {"target_arch": TARGET[ARCH], "status": "PASS", "kconfig": flavour,
+        "build": {"target_arch": ARCH, "status": "PASS", "kconfig": flavour,
                   "toolchain": "llvm", "targets": ["kernel", "modules", "kselftest"]},
         "source": {"kernelversion": git(LINUX, "log", "-1", "--format=%s", "base"),
                    "base": git(LINUX, "rev-parse", "base"),
