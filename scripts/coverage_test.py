@@ -50,7 +50,7 @@ class Coverage(unittest.TestCase):
 
     def addresses_of(self, function):
         """The addresses of all its instructions."""
-        dump = subprocess.run([coverage.tool("llvm-objdump"), "-d", f"--disassemble-symbols={function}",
+        dump = subprocess.run([coverage.tool("llvm-objdump"), f"--disassemble-symbols={function}",
                                "--no-show-raw-insn", self.vmlinux], stdout=subprocess.PIPE,
                               text=True, check=True).stdout
         return [int(line.split(":")[0], 16) for line in dump.splitlines()
