@@ -162,7 +162,7 @@ def write_missed(lines):
                             for line, ran in sorted(found.items()) if not ran)
 
 
-def report(lines):
+def report(lines, added):
     for name, found in sorted(lines.items()):
         print(f"{name:52} {sum(found.values()):5} of {len(found):5} lines"
               f" {100 * sum(found.values()) / len(found):6.1f} %")
@@ -172,6 +172,8 @@ def report(lines):
         if every:
             print(f"{kind}: {sum(every)} of {len(every)} lines, "
                   f"{100 * sum(every) / len(every):.1f} %")
+    if without := [name for name in sorted(added) if name not in lines and name[-2:] != ".h"]:
+        print("No code in this configuration:", *without)
 
 
 def main():
@@ -197,7 +199,7 @@ def main():
         trace.unlink()
     write_lcov(lines)
     write_missed(lines)
-    report(lines)
+    report(lines, added)
     say(f"     {OUT.relative_to(TOP)}: lcov.info, missed.txt")
     sys.exit(tests.returncode)
 
