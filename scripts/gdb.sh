@@ -41,7 +41,6 @@ guest=
 trap '[ -z "$guest" ] || kill -- -"$guest" 2> /dev/null; rm -rf "$SOCKET_DIR"' EXIT
 start_guest
 say "==> debug $FLAVOUR (kernel log: ${RESULTS#"$TOP"/}/console.log, output: ${RESULTS#"$TOP"/}/job.log)"
-# One thread of execution at a time: a step does not run the other processor.
 gdb -q -iex "add-auto-load-safe-path $BUILD/$FLAVOUR" -iex "add-auto-load-safe-path $LINUX" \
 	-iex "set pagination off" "$BUILD/$FLAVOUR/vmlinux" \
 	-ex "directory $LINUX" -ex "target remote $SOCKET" "$@"
