@@ -107,8 +107,9 @@ class LineTable:
 
     def add_row(self, files, before, row):
         address, line, index = int(row[1], 16), int(row[2]), int(row[3])
-        if before and before[0] < address and before[1] and before[2]:
-            self.ranges.append((before[0], address, before[1], before[2]))
+        # Of two rows with one address, both lines have the instruction there.
+        if before and before[1] and before[2]:
+            self.ranges.append((before[0], max(address, before[0] + 1), before[1], before[2]))
         if "end_sequence" in row[4]:
             return None
         return address, files.get(index), line
