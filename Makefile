@@ -15,6 +15,11 @@ THREAD ?=
 VERSION ?= 1
 RUNNER ?= qemu
 CMD ?=
+JUNIT ?=
+JSON ?=
+KUNIT ?=
+GDB ?=
+ARTIFACTS_URL ?=
 
 # The name of another architecture is an abbreviation of its flavour "rust".
 ifneq ($(filter arm arm64 riscv s390,$(FLAVOUR)),)
@@ -24,28 +29,31 @@ override FLAVOUR := rust
 endif
 
 # These targets take one flavour.
-ONLY_ONE := $(filter build run shell quick slow,$(MAKECMDGOALS))
+ONLY_ONE := $(filter build run shell quick slow ide gdb coverage artifacts,$(MAKECMDGOALS))
 ifneq ($(and $(ONLY_ONE),$(word 2,$(FLAVOUR))),)
 $(error make $(ONLY_ONE) takes one flavour, and FLAVOUR='$(FLAVOUR)' names $(words $(FLAVOUR)))
 endif
 
-export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY
+export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY ARTIFACTS_URL
 
 # ARCH defaults to the architecture of the host. On others than x86_64, the other
 # flavours are built if they are named.
 ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
 FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug))
 ONE := $(or $(FLAVOUR),rust)
-TEST := scripts/test.py --runner $(RUNNER)
+# The flavour with debug information.
+SYMBOLS := $(or $(FLAVOUR),symbols)
+TEST := scripts/test.py --runner $(RUNNER) $(if $(JUNIT),--junit '$(JUNIT)') $(if $(JSON),--json '$(JSON)')
 
-.PHONY: help arguments setup source tree import series build run shell test quick slow bench check docs fixes items sizes unsafe patches apply-check b4 clean distclean
+.PHONY: help arguments setup source tree import series apply-check b4 build run shell test quick slow \
+	kunit coverage bench check docs fixes items sizes unsafe patches ide gdb artifacts clean distclean
 
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
 	@echo 'Variables:'
-	@printf '  %-10s %s\n' \
+	@printf '  %-14s %s\n' \
 		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
@@ -53,7 +61,12 @@ help: ## this list
 		'THREAD=' 'one thread, such as 05-fhandle, for patches, series and b4' \
 		'VERSION=' 'the version of the mails of `make series` and `make b4` (default: 1)' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
-		'CMD=' 'what `make run` runs in the guest instead of its show' \
+		'JUNIT=' 'the file in which the tests leave their results as JUnit XML' \
+		'JSON=' 'likewise, as JSON' \
+		'KUNIT=' 'arguments of kunit.py, e.g. a suite, or --arch=x86_64' \
+		'GDB=' "arguments of gdb, e.g. -ex 'break do_handle_open'" \
+		'ARTIFACTS_URL=' 'where a lab finds the artifacts' \
+		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the show' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
 		'' 'another architecture than the default is built below build/$$ARCH' \
@@ -110,6 +123,13 @@ quick: build ## run our own suites and KUnit on one flavour
 slow: build ## run the suites that take minutes: pidfd_test, longer stress tests
 	@$(TEST) $(ONE) --slow
 
+kunit: setup tree ## run the KUnit suites and doctests on UML with kunit.py, without QEMU
+	@scripts/kunit.sh $(if $(JSON),--json='$(abspath $(JSON))') $(KUNIT)
+
+coverage: setup tree ## print the lines of the series that `make quick` executes
+	@scripts/build.sh $(SYMBOLS)
+	@scripts/coverage.py $(SYMBOLS) $(if $(TESTS),--tests '$(TESTS)')
+
 bench: setup tree ## measure each call on the base, c and rust in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
@@ -137,6 +157,17 @@ unsafe: tree ## list each piece of unsafe code with its argument; fails if one h
 patches: setup tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check
 	@scripts/patches.py --thread '$(THREAD)'
+
+ide: build ## write rust-project.json and compile_commands.json to build/linux, for editors
+	@scripts/ide.sh $(ONE)
+
+gdb: setup tree ## debug the kernel of the flavour symbols in gdb while the guest runs CMD
+	@scripts/setup.sh gdb
+	@scripts/build.sh $(SYMBOLS)
+	@scripts/gdb.sh $(SYMBOLS) '$(subst ','\'',$(value CMD))' $(GDB)
+
+artifacts: build ## write the files that kernel CI systems need to build/artifacts
+	@scripts/artifacts.sh $(ONE)
 
 clean: ## remove build products, but keep build/linux
 	@scripts/clean.sh

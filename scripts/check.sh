@@ -119,7 +119,7 @@ maintained()
 	return "$rc"
 }
 
-shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/guest/{init,show,timeout}; }
+shell_scripts() { shellcheck -x "$TOP"/scripts/*.sh "$TOP/.ci/run" && shellcheck -s sh "$TOP"/scripts/{guest/{init,show,timeout},lab/init.sh}; }
 
 # setup.sh contains the minimum versions for a machine without a kernel tree. They
 # must match scripts/min-tool-version.sh.
@@ -134,6 +134,7 @@ minimum_versions()
 }
 
 step "check: shellcheck" shell_scripts
+step "check: JUnit" "$(python_environment junitparser)/bin/python3" "$TOP/scripts/junit_test.py"
 step "check: minimum versions" minimum_versions
 step "check: checkpatch --strict" checkpatch
 step "check: MAINTAINERS" maintained

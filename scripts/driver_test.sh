@@ -109,7 +109,7 @@ test_reports()
 
 test_arguments()
 {
-	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug rust" \
+	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" x
 	expect "an unknown architecture is reported with the known ones" 1 \
 		'ARCH=mips is not supported; there are: x86_64 arm64 riscv arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
@@ -119,7 +119,7 @@ test_arguments()
 		env ARCH=mips "$TOP/scripts/test.py" rust
 	expect "every known architecture has its configuration" 0 '^$' \
 		bash -c "cd '$TOP/configs' && ls ${ARCHITECTURES// /.config }.config > /dev/null && echo"
-	expect "FLAVOUR of one architecture and ARCH of another are refused" 1 "no flavour 'arm'; there are: c debug rust" \
+	expect "FLAVOUR of one architecture and ARCH of another are refused" 1 "no flavour 'arm'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" arm
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
@@ -614,11 +614,64 @@ test_docs()
 	expect "and no other is shown" 1 '' grep theirs "$WORK/previous"
 }
 
+# What the guest of a lab reports to LAVA of the output of run_kselftest.sh.
+test_lava()
+{
+	local dir=$WORK/lava
+	mkdir -p "$dir/bin"
+	printf '#!/bin/sh\necho "report: $*"\n' > "$dir/bin/lava-test-case"
+	chmod +x "$dir/bin/lava-test-case"
+	cat > "$dir/ktap" <<-'EOF'
+		# selftests: filesystems/x: many_test
+		# ok 1 pidfs.each; $(it)
+		# not ok 2 pidfs.other # error=1
+		# ok 3 nsfs.third # SKIP needs a namespace
+		not ok 1 selftests: filesystems/x: many_test # exit=1
+		# selftests: y: plain_test
+		ok 2 selftests: y: plain_test
+		# selftests: y: late_test
+		# ok 1 case
+		not ok 3 selftests: y: late_test # TIMEOUT 600 seconds
+	EOF
+	cat > "$dir/expected" <<-'EOF'
+		report: filesystems_x.many_test.pidfs.each_it --result pass
+		report: filesystems_x.many_test.pidfs.other --result fail
+		report: filesystems_x.many_test.nsfs.third --result skip
+		report: y.plain_test --result pass
+		report: y.late_test.case --result pass
+		report: y.late_test --result fail
+	EOF
+	expect "LAVA receives a result for each case" 0 '' env PATH="$dir/bin:$PATH" bash -c \
+		"busybox awk -f '$TOP/scripts/lab/report.awk' '$dir/ktap' | grep ^report: | diff - '$dir/expected'"
+	mkdir "$dir/files"
+	touch "$dir/files/bzImage"
+	echo CONFIG_RUST=y > "$dir/files/config"
+	expect "a job names the files where the lab has them" 0 'url: "https://lab/here/bzImage"' \
+		env ARTIFACTS_URL=https://lab/here/ bash -c \
+		"'$TOP/scripts/artifacts.py' rust '$dir/files' /there && cat '$dir/files/lava-job.yaml'"
+	expect "and otherwise on this machine" 0 'url: "file:///there/modules.tar.xz"' bash -c \
+		"'$TOP/scripts/artifacts.py' rust '$dir/files' /there && cat '$dir/files/lava-job.yaml'"
+}
+
+test_tools()
+{
+	expect "gdb asks for debug information" 1 'rust has no debug information; the flavour symbols has' \
+		"$TOP/scripts/gdb.sh" rust
+	expect "kunit.py is refused where it cannot run" 1 'for ARCH=x86_64 only' \
+		env ARCH=arm "$TOP/scripts/kunit.sh"
+	expect "results that cannot be written are refused before the guests boot" 2 \
+		'/absent/r.xml: No such file or directory' "$TOP/scripts/test.py" rust --junit /absent/r.xml
+	expect "results are written as JUnit XML and JSON" 0 '^OK' "$TOP/scripts/junit_test.py"
+	expect "lines that ran are told from others" 0 '^OK' "$TOP/scripts/coverage_test.py"
+}
+
 test_all()
 {
 	test_items
 	test_unsafe
 	test_docs
+	test_lava
+	test_tools
 	test_configuration
 	test_boots
 	test_reports

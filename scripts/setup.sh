@@ -8,6 +8,7 @@
 #   setup.sh source   only the tools to make build/linux and to write the series
 #   setup.sh bench    also those of `make bench`
 #   setup.sh check    also those of `make check`
+#   setup.sh gdb      also gdb
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -206,6 +207,7 @@ wanted()
 		/usr/$CROSS/lib/libc.a libc6-dev-$DEBIAN_ARCH-cross
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
+	[ "$PURPOSE" != gdb ] || echo "gdb gdb"
 	case $PURPOSE in
 	bench) echo "python3-matplotlib python3-matplotlib" ;;
 	check | vng) echo "python3-venv python3-venv" ;;
@@ -439,7 +441,10 @@ fi
 case $PURPOSE in
 vng) python_tools virtme-ng ;;
 b4) python_tools b4 ;;
-# checkpatch runs spdxcheck.py, which imports them.
-check) python_tools spdxcheck ;;
+# checkpatch runs spdxcheck.py. The tests of junit.py use a reader of JUnit XML.
+check)
+	python_tools spdxcheck
+	python_tools junitparser
+	;;
 esac
 link_tools

@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-REQUIREMENTS=$TOP/scripts/docs-requirements.txt
+REQUIREMENTS=$TOP/scripts/requirements/sphinx.txt
 VENV=$CACHE/sphinx
 
 missing_packages()

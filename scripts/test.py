@@ -7,6 +7,7 @@ run_kselftest.sh of the kernel, and the KUnit parser of the kernel reads its
 output.  Everything is kept under results/FLAVOUR of the architecture's output.
 
   test.py FLAVOUR...  [--quick | --slow | --tests 'dir:program ...'] [--runner qemu|vng]
+          [--junit FILE] [--json FILE]
 """
 
 import argparse
@@ -18,6 +19,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+import junit
 from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, run_guest, say, setting
 
 GUEST = BUILD / "guest"
@@ -331,9 +333,9 @@ def programs_for(flavour, args):
 
 
 def compare(results):
-    """What is in both c and rust must come out the same."""
+    """What is in both c and rust must come out the same: the programs, and those that do not."""
     if not {"c", "rust"} <= results.keys():
-        return 0
+        return [], []
     outcome = {flavour: {s.name: s.outcome() for s in results[flavour] if ":" in s.name}
                for flavour in ("c", "rust")}
     for name in select(NEW):
@@ -345,7 +347,7 @@ def compare(results):
         print(f"FAIL c and rust differ in {name}")
     if not differ:
         print(f"ok   c and rust: the same result in {len(outcome['c'])} programs")
-    return len(differ)
+    return list(outcome["c"].keys() | outcome["rust"].keys()), differ
 
 
 def report_skips(results):
@@ -370,7 +372,9 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--runner", choices=["qemu", "vng"], default="qemu")
+    junit.add_arguments(parser)
     args = parser.parse_args()
+    junit.check_arguments(parser, args)
 
     refuse_unknown(args.tests)
     kunit = not args.slow and (not args.tests or "kunit" in args.tests)
@@ -391,9 +395,10 @@ def main():
         report(flavour, suites)
 
     report_skips(results)
-    differ = compare(results)
+    programs, differ = compare(results)
+    junit.write(args, results, programs, differ, {"architecture": ARCH, "runner": args.runner})
     every = [suite for suites in results.values() for suite in suites]
-    failed = sum(len(s.failures) for s in every) + differ
+    failed = sum(len(s.failures) for s in every) + len(differ)
     print(f"{sum(s.passed for s in every)} passed, {failed} failed, "
           f"{sum(s.skipped for s in every)} skipped")
     sys.exit(1 if failed or not any(s.passed for s in every) else 0)

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Measure which lines of the series its quick suites execute.
+
+QEMU logs each block of kernel code when it translates it, which is immediately before it
+first executes it.  The line tables of vmlinux map the blocks to lines.  The kernel is not
+instrumented, so C and Rust, inlined and generic code are measured alike, and the figures are
+those of an optimised build: a line for which the compiler emitted no code is not counted.
+
+Counted are the lines that the series adds to files that are linked into vmlinux.  Tests and
+modules are not.  The result is build/coverage/lcov.info, for genhtml and CI systems, and
+build/coverage/missed.txt, which names the functions that never run and the lines.
+
+  coverage.py FLAVOUR [ARGUMENT of test.py...]
+"""
+
+import bisect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+
+from lib import BUILD, TOP, say, setting
+
+LINUX = setting("LINUX")
+OUT = BUILD / "coverage"
+# What is measured. Tests run as a whole, and would only add to the figure.
+COUNTED = re.compile(r"^(fs|rust|io_uring|include)/.*\.(rs|c|h)$")
+EXCLUDED = re.compile(r"(^|/)tests(/|\.rs$)|^rust/(bindings|uapi|helpers)/")
+
+HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+INSTRUCTION = re.compile(r"^0x([0-9a-f]+):  ")
+FILE_ENTRY = re.compile(r'^(file_names|include_directories)\[ *(\d+)\]')
+ROW = re.compile(r"^0x([0-9a-f]{16}) +(\d+) +\d+ +(\d+) +\d+ +\d+ +\d+ +(.*)$")
+
+
+def tool(name):
+    """An LLVM tool of the version that setup.sh has chosen."""
+    run = subprocess.run(["bash", "-c", f'. "$0" && command -v "{name}${{LLVM#1}}"',
+                          BUILD / "env.sh"], stdout=subprocess.PIPE, text=True, check=False)
+    return run.stdout.strip() or sys.exit(f"coverage: error: {name} is not installed")
+
+
+def is_counted(name):
+    return bool(COUNTED.match(name) and not EXCLUDED.search(name))
+
+
+def added_lines():
+    """The lines that the series adds, by file."""
+    diff = subprocess.run(["git", "-C", LINUX, "diff", "-U0", "--no-color", "--no-ext-diff",
+                           "base..HEAD"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines, name = defaultdict(set), None
+    for line in diff.splitlines():
+        if line.startswith("+++ "):
+            name = line[6:] if line.startswith("+++ b/") else None
+            if name and not is_counted(name):
+                name = None
+        elif name and (hunk := HUNK.match(line)):
+            start, length = int(hunk[1]), int(hunk[2] or 1)
+            lines[name].update(range(start, start + length))
+    return lines
+
+
+def name_in_tree(directory, name):
+    """The path of a source below the tree, or None."""
+    path = os.path.normpath(os.path.join(directory, name))
+    for top in (LINUX + "/", "../linux/", "./"):
+        if path.startswith(top):
+            path = path[len(top):]
+            break
+    return None if path.startswith(("/", "..")) else path
+
+
+class LineTable:
+    """The rows of vmlinux that belong to given files."""
+
+    def __init__(self, vmlinux, wanted):
+        self.wanted = wanted
+        # (first address, address after the last, file, line)
+        self.ranges = []
+        command = [tool("llvm-dwarfdump"), "--debug-line", vmlinux]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            self.read(process.stdout)
+        if process.returncode:
+            sys.exit(f"coverage: error: {command[0]} ended with {process.returncode}")
+
+    def read(self, output):
+        directories, files, entry, before = {}, {}, None, None
+        for line in output:
+            if row := ROW.match(line):
+                before = self.add_row(files, before, row)
+            elif line.startswith("debug_line["):
+                directories, files, before = {}, {}, None
+            elif match := FILE_ENTRY.match(line):
+                entry = (match[1], int(match[2]))
+                if match[1] == "include_directories":
+                    directories[entry[1]] = line.split('"')[1]
+            elif entry and line.lstrip().startswith("name: "):
+                name = line.split('"')[1]
+            elif entry and line.lstrip().startswith("dir_index: "):
+                directory = directories.get(int(line.split(":")[1]), "")
+                path = name_in_tree(os.path.join(directories.get(0, ""), directory), name)
+                files[entry[1]] = path if path in self.wanted else None
+                entry = None
+
+    def add_row(self, files, before, row):
+        address, line, index = int(row[1], 16), int(row[2]), int(row[3])
+        # Of two rows with one address, both lines have the instruction there.
+        if before and before[1] and before[2]:
+            self.ranges.append((before[0], max(address, before[0] + 1), before[1], before[2]))
+        if "end_sequence" in row[4]:
+            return None
+        return address, files.get(index), line
+
+
+def executed(traces):
+    """The addresses of all instructions that ran, in order."""
+    addresses = set()
+    for trace in traces:
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if match := INSTRUCTION.match(line):
+                    addresses.add(int(match[1], 16))
+    return sorted(addresses)
+
+
+def hits(table, addresses, added):
+    """For each file, its lines that have code, and whether any of that ran."""
+    result = defaultdict(dict)
+    for first, end, name, line in table.ranges:
+        if line in added[name]:
+            at = bisect.bisect_left(addresses, first)
+            ran = at < len(addresses) and addresses[at] < end
+            result[name][line] = result[name].get(line, False) or ran
+    return result
+
+
+def text_range(vmlinux):
+    """The addresses of kernel code, as QEMU's -dfilter takes them."""
+    run = subprocess.run([tool("llvm-nm"), vmlinux], stdout=subprocess.PIPE, text=True, check=True)
+    symbols = {fields[2]: int(fields[0], 16) for line in run.stdout.splitlines()
+               if len(fields := line.split()) == 3 and fields[2] in ("_stext", "_einittext")}
+    return f"{symbols['_stext']:#x}..{symbols['_einittext']:#x}"
+
+
+def write_lcov(lines):
+    with open(OUT / "lcov.info", "w", encoding="utf-8") as file:
+        for name, found in sorted(lines.items()):
+            file.write(f"TN:\nSF:{LINUX}/{name}\n")
+            file.writelines(f"DA:{line},{int(ran)}\n" for line, ran in sorted(found.items()))
+            file.write(f"LF:{len(found)}\nLH:{sum(found.values())}\nend_of_record\n")
+
+
+def write_missed(lines):
+    """The source of every line that has code and did not run."""
+    with open(OUT / "missed.txt", "w", encoding="utf-8") as file:
+        for name, found in sorted(lines.items()):
+            with open(f"{LINUX}/{name}", encoding="utf-8") as source:
+                text = source.read().splitlines()
+            file.writelines(f"{name}:{line}: {text[line - 1].strip()}\n"
+                            for line, ran in sorted(found.items()) if not ran)
+
+
+def report(lines, added):
+    for name, found in sorted(lines.items()):
+        print(f"{name:52} {sum(found.values()):5} of {len(found):5} lines"
+              f" {100 * sum(found.values()) / len(found):6.1f} %")
+    for kind, ends in (("Rust", (".rs",)), ("C", (".c", ".h"))):
+        every = [ran for name, found in lines.items() if name.endswith(ends)
+                 for ran in found.values()]
+        if every:
+            print(f"{kind}: {sum(every)} of {len(every)} lines, "
+                  f"{100 * sum(every) / len(every):.1f} %")
+    if without := [name for name in sorted(added) if name not in lines and name[-2:] != ".h"]:
+        print("No code in this configuration:", *without)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    flavour, arguments = sys.argv[1], sys.argv[2:] or ["--quick"]
+    vmlinux = BUILD / flavour / "vmlinux"
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    # %d: a second boot does not replace the trace of the first.
+    extra = f"-d in_asm -D {OUT}/trace.%d -dfilter {text_range(vmlinux)}"
+    tests = subprocess.run([TOP / "scripts/test.py", flavour, *arguments], check=False,
+                           env={**os.environ, "QEMU_EXTRA": extra, "ACCEL": "tcg"})
+    traces = sorted(OUT.glob("trace.*"))
+    addresses = executed(traces)
+    if not addresses:
+        sys.exit("coverage: error: QEMU logged no kernel code")
+    added = added_lines()
+    lines = hits(LineTable(vmlinux, added), addresses, added)
+    if not lines:
+        sys.exit(f"coverage: error: {vmlinux} has no line tables of the series")
+    for trace in traces:
+        trace.unlink()
+    write_lcov(lines)
+    write_missed(lines)
+    report(lines, added)
+    say(f"     {OUT.relative_to(TOP)}: lcov.info, missed.txt")
+    sys.exit(tests.returncode)
+
+
+if __name__ == "__main__":
+    main()
