@@ -57,7 +57,7 @@ x86_64)
 arm64)
 	IMAGE=arch/arm64/boot/Image
 	QEMU=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm CONSOLE=ttyAMA0 VIRTIO=device
-	# Faster under emulation than "max", with its pointer authentication
+	# The model "max" is slower under emulation.
 	MACHINE="-machine virt,gic-version=max -cpu cortex-a72" ARGUMENTS=
 	CROSS=aarch64-linux-gnu DEBIAN_ARCH=arm64 THREADS=multi
 	;;
