@@ -64,7 +64,8 @@ arm64)
 riscv)
 	IMAGE=arch/riscv/boot/Image
 	QEMU=qemu-system-riscv64 QEMU_PACKAGE=qemu-system-riscv CONSOLE=ttyS0 VIRTIO=device
-	MACHINE="-machine virt -cpu rv64" ARGUMENTS=
+	# The device tree of QEMU 7.2 has "riscv,isa" only, which is deprecated.
+	MACHINE="-machine virt -cpu rv64" ARGUMENTS=riscv_isa_fallback
 	CROSS=riscv64-linux-gnu DEBIAN_ARCH=riscv64 THREADS=multi
 	;;
 arm)
