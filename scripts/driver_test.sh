@@ -408,7 +408,7 @@ test_remains()
 	expect "the compilation of an assembler file is not cached" 0 '^-c -o x.o x.S$' \
 		env PATH="$dir/bin:$PATH" cc -c -o x.o x.S
 	guest="$(function_of build.sh build_guest); make() { :; }; sample_tool() { :; }; program_in_docs() { :; }
-		GUEST=$dir LINUX= ARCH= CROSS= SYSROOT= SELFTESTS= J=; build_guest; ls '$dir'"
+		GUEST=$dir LINUX= ARCH= CROSS= LINKER= SYSROOT= SELFTESTS= J=; build_guest; ls '$dir'"
 	touch -d '1 minute ago' "$dir/usr/include/a.h"
 	expect "older headers do not rebuild the selftests" 0 kselftest bash -euc "$guest"
 	touch -d '1 minute' "$dir/usr/include/a.h"

@@ -57,14 +57,15 @@ x86_64)
 arm64)
 	IMAGE=arch/arm64/boot/Image
 	QEMU=qemu-system-aarch64 QEMU_PACKAGE=qemu-system-arm CONSOLE=ttyAMA0 VIRTIO=device
-	# Faster under emulation than "max", with its pointer authentication
+	# The model "max" is slower under emulation.
 	MACHINE="-machine virt,gic-version=max -cpu cortex-a72" ARGUMENTS=
 	CROSS=aarch64-linux-gnu DEBIAN_ARCH=arm64 THREADS=multi
 	;;
 riscv)
 	IMAGE=arch/riscv/boot/Image
 	QEMU=qemu-system-riscv64 QEMU_PACKAGE=qemu-system-riscv CONSOLE=ttyS0 VIRTIO=device
-	MACHINE="-machine virt -cpu rv64" ARGUMENTS=
+	# The device tree of QEMU 7.2 has "riscv,isa" only, which is deprecated.
+	MACHINE="-machine virt -cpu rv64" ARGUMENTS=riscv_isa_fallback
 	CROSS=riscv64-linux-gnu DEBIAN_ARCH=riscv64 THREADS=multi
 	;;
 arm)
