@@ -3,9 +3,10 @@
 """Measure which lines of the series its quick suites execute.
 
 QEMU logs each block of kernel code when it translates it, which is immediately before it
-first executes it.  The line tables of vmlinux map the blocks to lines.  The kernel is not
-instrumented, so C and Rust, inlined and generic code are measured alike, and the figures are
-those of an optimised build: a line for which the compiler emitted no code is not counted.
+first executes it.  The debug information of vmlinux maps each instruction to its line and to
+the lines of the calls that were inlined there.  The kernel is not instrumented.  The figures
+are those of an optimised build: a line without code is not counted, and a function may also
+have a copy that nothing calls.
 
 Counted are the lines that the series adds to files that are linked into vmlinux.  Tests and
 modules are not.  The result is build/coverage/lcov.info, for genhtml and CI systems, and
@@ -33,7 +34,7 @@ EXCLUDED = re.compile(r"(^|/)tests(/|\.rs$)|^rust/(bindings|uapi|helpers)/")
 HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 INSTRUCTION = re.compile(r"^0x([0-9a-f]+):  ")
 FILE_ENTRY = re.compile(r'^(file_names|include_directories)\[ *(\d+)\]')
-ROW = re.compile(r"^0x([0-9a-f]{16}) +(\d+) +\d+ +(\d+) +\d+ +\d+ +\d+ +(.*)$")
+ROW = re.compile(r"^0x([0-9a-f]{16}) +(\d+) +\d+ +(\d+) +\d+ +\d+ +\d+ *(.*)$")
 
 
 def tool(name):
@@ -78,13 +79,29 @@ class LineTable:
 
     def __init__(self, vmlinux, wanted):
         self.wanted = wanted
-        # (first address, address after the last, file, line)
-        self.ranges = []
+        self.vmlinux = vmlinux
+        # Of units that have code of these files: (first address, address after the last)
+        self.rows = []
         command = [tool("llvm-dwarfdump"), "--debug-line", vmlinux]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             self.read(process.stdout)
         if process.returncode:
             sys.exit(f"coverage: error: {command[0]} ended with {process.returncode}")
+        self.ranges = list(self.with_callers())
+
+    def with_callers(self):
+        """(first address, address after the last, file, line) of each row, and of each call
+        that was inlined there."""
+        command = [tool("llvm-symbolizer"), "--obj", str(self.vmlinux), "--inlines",
+                   "--functions=none"]
+        text = subprocess.run(command, input="".join(f"{first:#x}\n" for first, _ in self.rows),
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        for (first, end), stack in zip(self.rows, text.split("\n\n")):
+            for frame in stack.splitlines():
+                name, line, _ = frame.rsplit(":", 2)
+                name = name_in_tree("", name)
+                if name in self.wanted and line.isdigit() and int(line):
+                    yield first, end, name, int(line)
 
     def read(self, output):
         directories, files, entry, before = {}, {}, None, None
@@ -106,13 +123,10 @@ class LineTable:
                 entry = None
 
     def add_row(self, files, before, row):
-        address, line, index = int(row[1], 16), int(row[2]), int(row[3])
-        # Of two rows with one address, both lines have the instruction there.
-        if before and before[1] and before[2]:
-            self.ranges.append((before[0], max(address, before[0] + 1), before[1], before[2]))
-        if "end_sequence" in row[4]:
-            return None
-        return address, files.get(index), line
+        address = int(row[1], 16)
+        if before is not None and before < address and any(files.values()):
+            self.rows.append((before, address))
+        return None if "end_sequence" in row[4] else address
 
 
 def executed(traces):
