@@ -12,6 +12,7 @@
 
 #include "failslab.h"
 #include "fuse_server.h"
+#include "kselftest_harness.h"
 
 #define HANDLE_SIZE	16
 #define SECOND_AT	(HANDLE_AT + sizeof(__u16) + HANDLE_SIZE)

@@ -10,6 +10,7 @@
 #include <sys/fanotify.h>
 
 #include "fuse_server.h"
+#include "kselftest_harness.h"
 #include "ring.h"
 
 #define PATH_OF_8	"d1/d2/d3/d4/d5/d6/d7/d8"

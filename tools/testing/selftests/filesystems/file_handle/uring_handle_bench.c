@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What N calls on file handles take as N system calls, and as N requests of one
- * io_uring_enter(2), in nanoseconds of CLOCK_MONOTONIC; see handle_bench.c.
+ * Measure N calls on file handles as N system calls, and as N requests of one
+ * io_uring_enter(2), in nanoseconds of CLOCK_MONOTONIC. See handle_bench.c.
  *
- *   uring_handle_bench [-d DIRECTORY]		the cost of the calls
- *   uring_handle_bench -c DISK [-d DIRECTORY]	that of waiting for a disk
+ *   uring_handle_bench [-d DIRECTORY]		processor time
+ *   uring_handle_bench -c DISK [-d DIRECTORY]	waiting for a disk
  *
- * The time of requests is that from the first entry of the submission queue
- * which is filled in to the last one of the completion queue that is read.
- * Without -c, DIRECTORY is one of a tmpfs. With it, it is where the ext4 that
- * DISK has, best with one inode a block, is mounted anew before each
- * measurement. Both need root. The output is a JSON object a line: the minimum
- * and the median time for each N. Where the kernel lacks the requests, the
- * system calls alone are measured.
+ * The time of requests starts before the first entry of the submission queue
+ * is written, and ends when the last completion has been read. Without -c,
+ * DIRECTORY must be on a tmpfs. With -c, it is the mount point of the ext4
+ * filesystem on DISK, which is mounted again before each measurement and
+ * should have one inode per block. Both forms need root. The output is one
+ * JSON object per line: the minimum and the median time for each N. If the
+ * kernel does not support the requests, only system calls are measured.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -432,7 +432,7 @@ static void make_ring(void)
 				 IORING_SETUP_DEFER_TASKRUN));
 }
 
-static void make_file(const char *name)
+static void create_file(const char *name)
 {
 	int fd = must_open(name, O_WRONLY | O_CREAT | O_TRUNC);
 
@@ -484,7 +484,7 @@ static void make_candidate(struct candidate *file, unsigned int nr)
 	int fd;
 
 	name_file(name, nr);
-	make_file(name);
+	create_file(name);
 	fd = must_open(name, O_RDONLY);
 	must_encode(fd, &file->handle);
 	close(fd);
