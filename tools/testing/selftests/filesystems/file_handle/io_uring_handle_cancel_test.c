@@ -5,37 +5,11 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include "requests.h"
-#include "kselftest_harness.h"
+#include "requests_fixture.h"
 
 #define QUEUED		60	/* requests that wait for the only worker */
 
 #define CANCEL_DATA	1000000
-
-FIXTURE(cancel)
-{
-	struct ring ring;
-	struct things t;
-	int nr_fds;
-};
-
-FIXTURE_SETUP(cancel)
-{
-	const char *reason = missing_as_root();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(make_things(&self->t), 0);
-	ASSERT_EQ(ring_init_sized(&self->ring, 1024, 0, 0), 0);
-	self->nr_fds = count_fds();
-}
-
-FIXTURE_TEARDOWN(cancel)
-{
-	EXPECT_EQ(count_fds(), self->nr_fds);
-	ring_exit(&self->ring);
-	EXPECT_EQ(put_things(&self->t), 0);
-}
 
 /* Queues requests with user data 1 to QUEUED for the only worker. */
 static int saturate(struct gate *gate, struct ring *ring,
@@ -83,7 +57,7 @@ static unsigned int nr_cancelled(struct ring *ring, unsigned int nr,
 	return ret;
 }
 
-TEST_F(cancel, cancel_one_after_the_other)
+TEST_F(requests, cancel_one_after_the_other)
 {
 	struct ring *ring = &self->ring;
 	struct gate gate;
@@ -108,7 +82,7 @@ TEST_F(cancel, cancel_one_after_the_other)
 	gate_remove(&gate, ring_result(ring));
 }
 
-TEST_F(cancel, cancel_all_of_an_opcode)
+TEST_F(requests, cancel_all_of_an_opcode)
 {
 	struct ring *ring = &self->ring;
 	unsigned int i, opens = 0;
@@ -143,7 +117,7 @@ TEST_F(cancel, cancel_all_of_an_opcode)
 	}
 }
 
-TEST_F(cancel, cancelled_open_leaves_its_slot_empty)
+TEST_F(requests, cancelled_open_leaves_its_slot_empty)
 {
 	struct ring *ring = &self->ring;
 	struct io_uring_sqe *sqe;
@@ -223,7 +197,7 @@ static void close_opened(const struct things *t)
  * executes the next one. Its file stays open, as with IORING_OP_OPENAT. No
  * other descriptor and no other reference to the tmpfs may be left.
  */
-TEST_F(cancel, ring_is_closed_with_requests_in_flight)
+TEST_F(requests, ring_is_closed_with_requests_in_flight)
 {
 	struct gate gate;
 	struct ring ring;
@@ -258,7 +232,7 @@ static void exit_with_requests(const struct things *t, int watched, bool killed)
 	_exit(0);
 }
 
-TEST_F(cancel, process_exits_with_requests_in_flight)
+TEST_F(requests, process_exits_with_requests_in_flight)
 {
 	int ends[2], status, i;
 	pid_t pid;

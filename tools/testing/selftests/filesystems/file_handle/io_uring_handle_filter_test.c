@@ -7,35 +7,9 @@
 #include <linux/io_uring/bpf_filter.h>
 #include <stddef.h>
 
-#include "ring.h"
-#include "kselftest_harness.h"
+#include "ring_fixture.h"
 
 #define NEEDS_FILTERS	"needs BPF filters of io_uring"
-
-FIXTURE(request)
-{
-	struct ring ring;
-	struct handle fh;
-	int pidfd;
-	int nr_fds;
-};
-
-FIXTURE_SETUP(request)
-{
-	const char *reason = missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(keep(sys_pidfd_open(getpid(), 0), &self->pidfd, &self->fh),
-		  0);
-	ASSERT_EQ(ring_init(&self->ring, 0), 0);
-	self->nr_fds = count_fds();
-}
-
-FIXTURE_TEARDOWN(request)
-{
-	EXPECT_EQ(count_fds(), self->nr_fds);
-}
 
 static int allow_only(struct ring *ring, unsigned int opcode)
 {

@@ -8,39 +8,13 @@
 #include <stddef.h>
 #include <sys/resource.h>
 
-#include "ring.h"
-#include "kselftest_harness.h"
+#include "ring_fixture.h"
 
 /* A descriptor that is not open. */
 #define BAD_FD		900
 
 /* Eight times the size of the completion queue. */
 #define OVERFLOW_NR	32
-
-FIXTURE(request)
-{
-	struct ring ring;
-	struct handle fh;
-	int pidfd;
-	int nr_fds;
-};
-
-FIXTURE_SETUP(request)
-{
-	const char *reason = missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(keep(sys_pidfd_open(getpid(), 0), &self->pidfd, &self->fh),
-		  0);
-	ASSERT_EQ(ring_init(&self->ring, 0), 0);
-	self->nr_fds = count_fds();
-}
-
-FIXTURE_TEARDOWN(request)
-{
-	EXPECT_EQ(count_fds(), self->nr_fds);
-}
 
 struct field {
 	const char *name;

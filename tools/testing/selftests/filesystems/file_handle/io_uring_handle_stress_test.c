@@ -4,41 +4,14 @@
 #define _FILE_OFFSET_BITS 64
 #include <stdatomic.h>
 
-#include "requests.h"
+#include "requests_fixture.h"
 #include "stress.h"
-#include "kselftest_harness.h"
 
 #define RINGS		4	/* one per thread */
 #define ROUNDS		200	/* of each thread */
 #define PROCESSES	50	/* that are created and exit */
 
-FIXTURE(stress)
-{
-	struct ring ring;
-	struct things t;
-	int nr_fds;
-};
-
-FIXTURE_SETUP(stress)
-{
-	const char *reason = missing_as_root();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(make_things(&self->t), 0);
-	ASSERT_EQ(ring_init_sized(&self->ring, 1024, 0, 0), 0);
-	self->nr_fds = count_fds();
-}
-
-FIXTURE_TEARDOWN(stress)
-{
-	EXPECT_EQ(count_fds(), self->nr_fds);
-	ring_exit(&self->ring);
-	EXPECT_EQ(put_things(&self->t), 0);
-}
-
-/* The kernel reads all requests before the first one is executed. */
-TEST_F_TIMEOUT(stress, many_in_flight, SLOW_TIMEOUT)
+TEST_F_TIMEOUT(requests, many_in_flight, SLOW_TIMEOUT)
 {
 	struct ring *ring = &self->ring;
 	struct gate gate;
@@ -57,7 +30,7 @@ TEST_F_TIMEOUT(stress, many_in_flight, SLOW_TIMEOUT)
 }
 
 /* Inline, and in any number of workers. */
-TEST_F_TIMEOUT(stress, many_at_once, SLOW_TIMEOUT)
+TEST_F_TIMEOUT(requests, many_at_once, SLOW_TIMEOUT)
 {
 	static const unsigned int flags[] = { 0, IOSQE_ASYNC };
 	struct ring *ring = &self->ring;
@@ -115,7 +88,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(stress, threads_with_a_ring_each, SLOW_TIMEOUT)
+TEST_F_TIMEOUT(requests, threads_with_a_ring_each, SLOW_TIMEOUT)
 {
 	struct worker workers[RINGS] = {};
 	unsigned int i;
@@ -232,7 +205,7 @@ static int one_process(void)
 	return ret;
 }
 
-TEST_F_TIMEOUT(stress, decode_while_processes_exit, SLOW_TIMEOUT)
+TEST_F_TIMEOUT(requests, decode_while_processes_exit, SLOW_TIMEOUT)
 {
 	unsigned int i;
 

@@ -3,28 +3,7 @@
 #define _GNU_SOURCE
 #include <linux/capability.h>
 
-#define NSFS_PROBE nsfs_missing
-#include "nsfs_fixture.h"
-
-/* A uts namespace, for cases that do not depend on the type. */
-FIXTURE(one)
-{
-	struct subject ns;
-};
-
-FIXTURE_SETUP(one)
-{
-	const char *reason = nsfs_missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(subject_init(&self->ns, NS_UTS), 0);
-}
-
-FIXTURE_TEARDOWN(one)
-{
-	kill_children();
-}
+#include "nsfs_handle_fixture.h"
 
 TEST_F(one, decode_at_pidfs_is_stale)
 {

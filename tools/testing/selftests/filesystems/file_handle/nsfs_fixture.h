@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A fixture for cases that depend on the type of the namespace. */
+/*
+ * A fixture for cases that depend on the type of the namespace. Programs define
+ * NSFS_PROBE, a function that returns the reason to skip it.
+ */
 #ifndef __SELFTEST_FILE_HANDLE_NSFS_FIXTURE_H
 #define __SELFTEST_FILE_HANDLE_NSFS_FIXTURE_H
 

@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The contents of nsfs handles, and the flags that they can be opened with. */
 #define _GNU_SOURCE
-#define NSFS_PROBE nsfs_missing
-#include "nsfs_fixture.h"
+#include "nsfs_handle_fixture.h"
 
 /* Returns the part of a handle that nsfs sees: whole words. */
 static unsigned int whole_words(unsigned int bytes)
 {
 	return bytes & ~3U;
 }
-
-/* A uts namespace, for cases that do not depend on the type. */
-FIXTURE(one)
-{
-	struct subject ns;
-};
-
-FIXTURE_SETUP(one)
-{
-	const char *reason = nsfs_missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_EQ(subject_init(&self->ns, NS_UTS), 0);
-}
-
-FIXTURE_TEARDOWN(one)
-{
-	kill_children();
-}
-
-#define ASSERT_DECODES(dfd, fh, flags) do { \
-	int __fd = decode(dfd, fh, flags); \
-	ASSERT_GE(__fd, 0); \
-	ASSERT_EQ(ns_id(__fd), self->ns.id); \
-	ASSERT_EQ(ns_type(__fd), self->ns.kind->type); \
-	ASSERT_EQ(ns_ino(__fd), self->ns.ino); \
-	ASSERT_EQ(close(__fd), 0); \
-} while (0)
 
 TEST_F(nsfs, handle_names_the_namespace)
 {

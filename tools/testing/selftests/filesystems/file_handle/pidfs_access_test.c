@@ -3,8 +3,7 @@
 #define _GNU_SOURCE
 #include <sys/socket.h>
 
-#include "file_handle.h"
-#include "kselftest_harness.h"
+#include "pidfs_fixture.h"
 
 /* Ordinary users need a user namespace to create any other. */
 static __u64 namespace_flags(__u64 flags)
@@ -151,34 +150,6 @@ static struct agent_reply agent_decode(const struct agent *agent, int dfd,
 	};
 
 	return agent_ask(agent, &req);
-}
-
-/* A child, and the handle of its pidfd. */
-FIXTURE(pidfs)
-{
-	pid_t child;
-	int pidfd;
-	__u64 number;		/* of the child's struct pid */
-	struct handle fh;	/* of @pidfd */
-};
-
-FIXTURE_SETUP(pidfs)
-{
-	const char *reason = pidfs_missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	self->child = paused_child(0, &self->pidfd);
-	ASSERT_GT(self->child, 0);
-	self->number = pidfd_number(self->pidfd);
-	ASSERT_NE(self->number, 0);
-	ASSERT_EQ(encode(self->pidfd, &self->fh), 0);
-}
-
-FIXTURE_TEARDOWN(pidfs)
-{
-	kill_children();
 }
 
 TEST_F(pidfs, decode_at_another_filesystem_is_stale)

@@ -7,8 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "file_handle.h"
-#include "kselftest_harness.h"
+#include "pidfs_fixture.h"
 
 /* The open flags that pidfs accepts. */
 #define VALID_OPEN_FLAGS \
@@ -18,34 +17,6 @@
 /* How many numbers around a known one to try. */
 #define GUESSES		65536
 #define HIDDEN_CHILDREN	16
-
-/* A child, and the handle of its pidfd. */
-FIXTURE(pidfs)
-{
-	pid_t child;
-	int pidfd;
-	__u64 number;		/* of the child's struct pid */
-	struct handle fh;	/* of @pidfd */
-};
-
-FIXTURE_SETUP(pidfs)
-{
-	const char *reason = pidfs_missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	self->child = paused_child(0, &self->pidfd);
-	ASSERT_GT(self->child, 0);
-	self->number = pidfd_number(self->pidfd);
-	ASSERT_NE(self->number, 0);
-	ASSERT_EQ(encode(self->pidfd, &self->fh), 0);
-}
-
-FIXTURE_TEARDOWN(pidfs)
-{
-	kill_children();
-}
 
 /*
  * Returns true if a descriptor that is opened with PIDFD_THREAD reports that
