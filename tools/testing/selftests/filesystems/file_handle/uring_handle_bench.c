@@ -79,7 +79,7 @@ static void close_all(unsigned int nr)
 		must("close", close(fds[i]) ? -errno : 0);
 }
 
-static void nothing(unsigned int nr)
+static void nothing(unsigned int nr __maybe_unused)
 {
 }
 
