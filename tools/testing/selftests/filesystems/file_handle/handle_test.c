@@ -95,7 +95,7 @@ static const char *object_missing(enum filesystem filesystem)
 	case PIDFS:
 		return pidfs_missing();
 	case NSFS:
-		return nsfs_missing();
+		return nsfs_handles_missing();
 	case TMPFS:
 		return is_root() ? NULL : NEEDS_INITIAL_ROOT;
 	case SAMPLE:

@@ -213,10 +213,12 @@ TEST_F(name, empty_name_equals_a_magic_link)
 			for (size = 0; size < ARRAY_SIZE(sizes); size++) {
 				struct result a, b;
 
-				a = by_descriptor(self->fds[i], flag_set(nr),
-					      sizes[size]);
-				b = by_magic_link(self->fds[i], flag_set(nr),
-					     sizes[size]);
+				a = by_descriptor(self->fds[i],
+						  flag_set(nr),
+						  sizes[size]);
+				b = by_magic_link(self->fds[i],
+						  flag_set(nr),
+						  sizes[size]);
 				EXPECT_TRUE(same_result(&a, &b)) {
 					TH_LOG("descriptor %d, flags %#x, %u bytes: %d and %d",
 					       i, flag_set(nr), sizes[size],
@@ -469,10 +471,9 @@ static bool panics_on_warning(void)
 
 static int mount_overlay(void)
 {
-	const char *options = "lowerdir=lower,upperdir=upper,workdir=work,"
-			      "index=on,nfs_export=on";
-
-	return mount("overlay", "merged", "overlay", 0, options) ? -errno : 0;
+	return mount("overlay", "merged", "overlay", 0,
+		     "lowerdir=lower,upperdir=upper,workdir=work,index=on,nfs_export=on") ?
+	       -errno : 0;
 }
 
 /*
