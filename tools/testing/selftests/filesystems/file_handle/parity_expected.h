@@ -44,7 +44,7 @@ static const struct {
 	  "E22x14 4002 202 2 " },
 	{ "size_of_a_handle_to_open",
 	  "E22x5 E116x11 0x117 E116 E22x5 E116x11 0x117 E116 E22x5 "
-	  "E116x7 2x121 E116 E22x5 E116x15 0x32 E116x82 " },
+	  "E116x7 2x121 E116 E22x5 E116x15 0x113 E116 " },
 	{ "type_of_a_handle_to_open",
 	  "0x34 E116x2 E22x30 0x37 E22x30 0 E116x36 E22x30 E116x37 "
 	  "E22x30 E116 0x8 " },
