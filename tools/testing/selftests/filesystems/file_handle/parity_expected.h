@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Results of the system calls of the C implementation in Linux 7.3.4, one for
- * each comparison of a case, in order. "E22" is an error number, "4000c" the
+ * Results of the system calls of the C implementation, one for each comparison
+ * of a case, in order. They require that nsfs checks all trailing words of a
+ * handle. "E22" is an error number, "4000c" the
  * status flags of the opened file, in octal and without O_LARGEFILE, with a "c"
  * for FD_CLOEXEC, and "12/1" the size and the type of a handle. "x3" repeats a
  * result.
