@@ -18,9 +18,7 @@ shift
 OUT=$BUILD/$FLAVOUR
 GUEST=$BUILD/guest
 # The suites of the base tree and ours; see scripts/test.py for what is run.
-SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
-# They need two libraries, which another architecture's sysroot does not have.
-[ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
+SELFTESTS="filesystems filesystems/file_handle filesystems/fuse filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
 
 check_flavour "$FLAVOUR"
 SRC=$LINUX
@@ -166,7 +164,7 @@ build_guest()
 	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
 		CROSS_COMPILE="${CROSS:+$CROSS-}" \
 		LDFLAGS="-static -z noseparate-code -z norelro -L$SYSROOT/usr/lib/$CROSS" \
-		TARGETS="$SELFTESTS" FORCE_TARGETS=1 \
+		TARGETS="$SELFTESTS" FORCE_TARGETS=1 ${CROSS:+LIBFUSE=} \
 		INSTALL_PATH="$GUEST/selftests" install
 	program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
 	sample_tool fhandle "$LINUX/samples/vfs/fhandle.c"

@@ -24,14 +24,18 @@ GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
-OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"]
+FUSE = ["filesystems/fuse:before_init_test"] + [
+    f"filesystems/fuse:fuse_{name}_test"
+    for name in ("lookup", "handle", "identity", "fanotify", "overlay", "io_uring", "handle_stress")]
+OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 # `make slow` runs what takes minutes: 135 s of recycling pids, and then a skip;
 # and the stress tests for long.
 SLOW = ["pidfd:pidfd_test"]
-STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/file_handle:nsfs_failslab_test"]
+STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
+          "filesystems/file_handle:nsfs_failslab_test"]
 # Under debug, the slow programs of others are left to the other flavours.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
@@ -56,13 +60,13 @@ FLAKY = {
 
 # What is new has no twin in C. On "c", some programs say so, beside what the base
 # can run as well, and the others are left out.
-NEW = ["filesystems/file_handle:fuse_handle*", "filesystems/file_handle:io_uring_*"]
+NEW = FUSE[1:] + ["filesystems/file_handle:io_uring_*"]
 C_SKIP = ["filesystems/file_handle:io_uring_handle_async_test",
           "filesystems/file_handle:io_uring_handle_cancel_test",
           "filesystems/file_handle:io_uring_handle_failslab_test",
           "filesystems/file_handle:io_uring_handle_filter_test",
           "filesystems/file_handle:io_uring_handle_stress_test",
-          "filesystems/file_handle:fuse_handle_stress_test"]
+          "filesystems/fuse:fuse_handle_stress_test"]
 # The stress tests are given more time where a race or a leak would show.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
                          "FUSE_HANDLES": "1000"}}

@@ -1,202 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A FUSE server in a thread, over objects in memory, which speaks to /dev/fuse
- * itself: it names its objects by handles, counts what the kernel owes it, and
- * can be told to answer anything.
- */
-#ifndef __SELFTEST_FUSE_SERVER_H
-#define __SELFTEST_FUSE_SERVER_H
-
+// SPDX-License-Identifier: GPL-2.0
+/* The requests and replies of the server, and its life cycle. */
+#define _GNU_SOURCE
 #include <poll.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
-#include <linux/fuse.h>
 
-#include "file_handle.h"
+#include "fuse_server.h"
 
-#define FILEID_INO64_GEN		0x81
-#define FILEID_FUSE_HANDLE		0x91
-#define FILEID_FUSE_HANDLE_PARENT	0x92
-
-#define ROOT		FUSE_ROOT_ID
-/* The objects "f00000" and so on of the root */
-#define BULK		64
-#define BULK_NR		10000
-#define OBJECTS_MAX	(BULK + BULK_NR)
-
-#define BASIC_STATS	0x7ffU
-#define REPLY_MAX	8192
-
-#define SUB_HEADER	sizeof(struct fuse_out_header)
-#define SUB_ENTRY	sizeof(struct fuse_entry2_out)
-
-/* Where in the replies of a compound the first handle starts */
-#define HANDLE_AT	(SUB_HEADER + SUB_ENTRY)
-
-struct object {
-	unsigned int parent;
-	unsigned int mode;
-	unsigned int nlink;
-	/* Another version is another object at the same place. */
-	unsigned char version;
-	/* With another shift, the object has another nodeid. */
-	unsigned char shift;
-	bool exists;
-	char name[24];
-	/* What the kernel has looked up and not forgotten */
-	long lookups;
-};
-
-struct message {
-	size_t len;
-	unsigned char data[REPLY_MAX];
-};
-
-struct server;
-
-struct server {
-	/* How it behaves; set while no request is under way. */
-	__u64 init_flags;
-	size_t handle_size;
-	unsigned int entry_valid;
-	unsigned int attr_valid;
-	unsigned int generation;	/* of the server: part of the nodeids */
-	int compound_error;
-	int handle_error;		/* of FUSE_LOOKUP_HANDLE */
-	int dot_error;			/* of the same, for what is new */
-	int statx_error;
-	__u32 statx_mask;
-	bool slow;			/* to answer FUSE_INIT */
-	bool negative;			/* nodeid 0 for what there is not */
-	bool die;			/* instead of answering a compound */
-	bool die_early;			/* instead of answering FUSE_INIT */
-	/* Spoil the replies within a compound. */
-	void (*spoil)(struct server *s, struct message *m);
-	/* And the reply to FUSE_LOOKUP_HANDLE alone */
-	void (*spoil_single)(struct server *s, struct message *m);
-	size_t spoil_at;
-	__u64 spoil_value;
-
-	/* What it has seen */
-	unsigned long requests[FUSE_LOOKUP_HANDLE + 1];
-	unsigned long granted;
-	unsigned long forgotten;
-	unsigned long forgets;		/* for how many nodeids */
-	unsigned long root_forgets;
-	__u64 init_offer;
-	unsigned int violations;	/* of the protocol, by the kernel */
-	struct message ext;		/* of the last lookup */
-	__u64 last_nodeid;		/* that it was sent for */
-
-	struct object objects[OBJECTS_MAX];
-	unsigned int nr_objects;
-	int fd;
-	bool stop;
-	bool running;
-	pthread_t thread;
-	char dir[64];
-};
-
-static inline unsigned int nodeid_object(__u64 nodeid)
-{
-	return nodeid & 0xffffff;
-}
-
-static inline __u64 object_nodeid(struct server *s, unsigned int id)
-{
-	if (id == ROOT)
-		return FUSE_ROOT_ID;
-	return (__u64)s->generation << 40 |
-	       (__u64)s->objects[id].shift << 24 | id;
-}
-
-/* The first bytes say which object it is, as far as there is room. */
-static inline void object_handle(struct server *s, unsigned int id,
-				 unsigned char *handle, size_t size)
-{
-	unsigned char bytes[4] = { id, id >> 8, id >> 16,
-				   s->objects[id].version };
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		handle[i] = i < sizeof(bytes) ? bytes[i] : i * 37 + id;
-}
-
-static inline unsigned int handle_object(struct server *s, const void *handle,
-					 size_t size)
-{
-	unsigned char bytes[FUSE_MAX_HANDLE_SIZE];
-	unsigned int id;
-
-	if (size != s->handle_size || !size || size > sizeof(bytes))
-		return 0;
-	memcpy(bytes, handle, size);
-	id = size < 3 ? ROOT : bytes[0] | bytes[1] << 8 | bytes[2] << 16;
-	for (; id < s->nr_objects; id++) {
-		object_handle(s, id, bytes, size);
-		if (s->objects[id].exists && !memcmp(bytes, handle, size))
-			return id;
-		if (size >= 3)
-			break;
-	}
-	return 0;
-}
-
-static inline unsigned int child(struct server *s, unsigned int parent,
-				 const char *name)
-{
-	unsigned int id;
-
-	if (!strcmp(name, "."))
-		return parent;
-	if (!strcmp(name, ".."))
-		return s->objects[parent].parent;
-	if (parent == ROOT && sscanf(name, "f%5u", &id) == 1 && id < BULK_NR)
-		return s->objects[BULK + id].exists ? BULK + id : 0;
-	for (id = ROOT + 1; id < BULK; id++) {
-		struct object *object = &s->objects[id];
-
-		if (object->exists && object->parent == parent &&
-		    !strcmp(object->name, name))
-			return id;
-	}
-	return 0;
-}
-
-static inline unsigned int add_object(struct server *s, unsigned int parent,
-				      const char *name, unsigned int mode)
-{
-	unsigned int id = ROOT;
-
-	while (s->objects[id].exists)
-		id++;
-	s->objects[id].exists = true;
-	s->objects[id].parent = parent;
-	s->objects[id].mode = mode;
-	s->objects[id].nlink = 1;
-	snprintf(s->objects[id].name, sizeof(s->objects[id].name), "%s", name);
-	if (id >= s->nr_objects)
-		s->nr_objects = id + 1;
-	return id;
-}
-
-static inline int object_content(struct server *s, unsigned int id, char *buf,
-				 size_t size)
-{
-	return snprintf(buf, size, "object %u version %u\n", id,
-			s->objects[id].version);
-}
-
-static inline __u64 object_size(struct server *s, unsigned int id)
-{
-	char buf[64];
-
-	return object_content(s, id, buf, sizeof(buf));
-}
-
-static inline void put_bytes(struct message *m, const void *data, size_t len)
+static void put_bytes(struct message *m, const void *data, size_t len)
 {
 	if (m->len + len > sizeof(m->data))
 		abort();
@@ -204,9 +15,7 @@ static inline void put_bytes(struct message *m, const void *data, size_t len)
 	m->len += len;
 }
 
-/* Returns whether the kernel took it. */
-static inline bool reply(struct server *s, __u64 unique, int error,
-			 const void *data, size_t len)
+bool fuse_reply(int fd, __u64 unique, int error, const void *data, size_t len)
 {
 	struct fuse_out_header header = {
 		.len = sizeof(header) + (error ? 0 : len),
@@ -217,10 +26,16 @@ static inline bool reply(struct server *s, __u64 unique, int error,
 		{ &header, sizeof(header) }, { (void *)data, error ? 0 : len }
 	};
 
-	return writev(s->fd, iov, 2) == (ssize_t)header.len;
+	return writev(fd, iov, 2) == (ssize_t)header.len;
 }
 
-static inline void grant(struct server *s, __u64 nodeid, int nr)
+static bool reply(struct server *s, __u64 unique, int error, const void *data,
+		  size_t len)
+{
+	return fuse_reply(s->fd, unique, error, data, len);
+}
+
+static void grant(struct server *s, __u64 nodeid, int nr)
 {
 	unsigned int id = nodeid_object(nodeid);
 
@@ -231,18 +46,18 @@ static inline void grant(struct server *s, __u64 nodeid, int nr)
 }
 
 /*
- * Reply with a lookup of @nodeid, if that is one. It counts from before the
- * client may know of it, unless the kernel refuses the reply.
+ * Replies with a lookup of @nodeid, if it counts as one. It is counted first,
+ * because the kernel can forget it as soon as the reply is written.
  */
-static inline void reply_lookup(struct server *s, __u64 unique,
-				const void *data, size_t len, __u64 nodeid)
+static void reply_lookup(struct server *s, __u64 unique,
+			 const void *data, size_t len, __u64 nodeid)
 {
 	grant(s, nodeid, 1);
 	if (!reply(s, unique, 0, data, len))
 		grant(s, nodeid, -1);
 }
 
-static inline void forget(struct server *s, __u64 nodeid, __u64 nlookup)
+static void forget(struct server *s, __u64 nodeid, __u64 nlookup)
 {
 	unsigned int id = nodeid_object(nodeid);
 
@@ -257,8 +72,8 @@ static inline void forget(struct server *s, __u64 nodeid, __u64 nlookup)
 	__atomic_add_fetch(&s->forgotten, nlookup, __ATOMIC_SEQ_CST);
 }
 
-static inline void fill_attr(struct server *s, unsigned int id,
-			     struct fuse_attr *attr)
+static void fill_attr(struct server *s, unsigned int id,
+		      struct fuse_attr *attr)
 {
 	memset(attr, 0, sizeof(*attr));
 	attr->ino = id;
@@ -268,8 +83,8 @@ static inline void fill_attr(struct server *s, unsigned int id,
 	attr->blksize = 4096;
 }
 
-static inline void fill_statx(struct server *s, unsigned int id,
-			      struct fuse_statx_out *out)
+static void fill_statx(struct server *s, unsigned int id,
+		       struct fuse_statx_out *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->attr_valid = s->attr_valid;
@@ -281,8 +96,8 @@ static inline void fill_statx(struct server *s, unsigned int id,
 	out->stat.blksize = 4096;
 }
 
-static inline void fill_entry(struct server *s, unsigned int id,
-			      struct fuse_entry_out *out)
+static void fill_entry(struct server *s, unsigned int id,
+		       struct fuse_entry_out *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->nodeid = object_nodeid(s, id);
@@ -291,9 +106,9 @@ static inline void fill_entry(struct server *s, unsigned int id,
 	fill_attr(s, id, &out->attr);
 }
 
-/* What FUSE_LOOKUP_HANDLE answers. Object 0 is a negative entry. */
-static inline void put_entry2(struct server *s, struct message *m,
-			      unsigned int id)
+/* Appends the reply to FUSE_LOOKUP_HANDLE. Object 0 is a negative entry. */
+static void put_entry2(struct server *s, struct message *m,
+		       unsigned int id)
 {
 	struct fuse_entry2_out entry = { .entry_valid = s->entry_valid };
 	unsigned char handle[70000];
@@ -305,19 +120,19 @@ static inline void put_entry2(struct server *s, struct message *m,
 	}
 	put_bytes(m, &entry, sizeof(entry));
 	put_bytes(m, &size, sizeof(size));
-	/* The largest are only claimed to be there. */
+	/* Larger handles have only their size. */
 	if (size < 1024)
 		put_bytes(m, handle, size);
 }
 
-/* One request, alone or in a compound. */
+/* A request, alone or in a compound */
 struct request {
 	struct fuse_in_header in;
 	const unsigned char *args;
-	size_t args_len;		/* without the extensions */
+	size_t args_len;		/* without the extension */
 };
 
-static inline void save_ext(struct server *s, const struct request *r)
+static void save_ext(struct server *s, const struct request *r)
 {
 	size_t len = r->in.total_extlen * 8;
 	struct fuse_ext_header header;
@@ -331,8 +146,7 @@ static inline void save_ext(struct server *s, const struct request *r)
 	put_bytes(&s->ext, r->args + r->args_len, len);
 }
 
-/* The handle in the last extension */
-static inline const unsigned char *ext_handle(struct server *s, size_t *size)
+const unsigned char *ext_handle(struct server *s, size_t *size)
 {
 	__u16 len;
 
@@ -346,7 +160,7 @@ static inline const unsigned char *ext_handle(struct server *s, size_t *size)
 	return s->ext.data + sizeof(struct fuse_ext_header) + sizeof(len);
 }
 
-static inline int find(struct server *s, const struct request *r)
+static int find(struct server *s, const struct request *r)
 {
 	unsigned int parent = nodeid_object(r->in.nodeid);
 	const unsigned char *handle;
@@ -360,8 +174,8 @@ static inline int find(struct server *s, const struct request *r)
 	return handle ? handle_object(s, handle, size) : 0;
 }
 
-static inline int lookup_handle(struct server *s, const struct request *r,
-				struct message *m, unsigned int *found)
+static int lookup_handle(struct server *s, const struct request *r,
+			 struct message *m, unsigned int *found)
 {
 	unsigned int id;
 
@@ -379,8 +193,8 @@ static inline int lookup_handle(struct server *s, const struct request *r,
 	return 0;
 }
 
-static inline int statx_object(struct server *s, unsigned int id,
-			       struct message *m)
+static int statx_object(struct server *s, unsigned int id,
+			struct message *m)
 {
 	struct fuse_statx_out out;
 
@@ -393,9 +207,9 @@ static inline int statx_object(struct server *s, unsigned int id,
 	return 0;
 }
 
-/* Put the header of a reply in a compound, and what was put after it */
-static inline void put_sub_reply(struct message *m, __u64 index, int error,
-				 const struct message *payload)
+/* Appends one reply of a compound. */
+static void put_sub_reply(struct message *m, __u64 index, int error,
+			  const struct message *payload)
 {
 	struct fuse_out_header header = {
 		.len = sizeof(header) + (error ? 0 : payload->len),
@@ -408,11 +222,10 @@ static inline void put_sub_reply(struct message *m, __u64 index, int error,
 		put_bytes(m, payload->data, payload->len);
 }
 
-/* Take the next request of a compound, and check how it is laid out. */
-static inline bool next_request(struct server *s, const unsigned char **p,
-				size_t *left, const struct fuse_in_header *outer,
-				__u64 index, __u32 dependency,
-				struct request *r)
+/* Parses the next request of a compound. Returns false if it is malformed. */
+static bool next_request(const unsigned char **p, size_t *left,
+			 const struct fuse_in_header *outer, __u64 index,
+			 __u32 dependency, struct request *r)
 {
 	struct fuse_compound_req_in dep;
 	size_t ext;
@@ -436,10 +249,10 @@ static inline bool next_request(struct server *s, const unsigned char **p,
 }
 
 /*
- * Which nodeid the kernel has to account for, by the bytes that it is sent:
- * that of an entry in a first reply without an error.
+ * Returns the nodeid whose lookup the kernel must forget, according to the
+ * bytes of the replies: that of an entry in a first reply without an error.
  */
-static inline __u64 counted_nodeid(const struct message *m)
+static __u64 counted_nodeid(const struct message *m)
 {
 	struct fuse_out_header header;
 	struct fuse_entry2_out entry;
@@ -454,8 +267,8 @@ static inline __u64 counted_nodeid(const struct message *m)
 	return entry.nodeid;
 }
 
-static inline void do_compound(struct server *s, const struct fuse_in_header *in,
-			       const unsigned char *p, size_t left)
+static void do_compound(struct server *s, const struct fuse_in_header *in,
+			const unsigned char *p, size_t left)
 {
 	static struct message replies, payload, whole;
 	struct fuse_statx_in statx;
@@ -471,9 +284,9 @@ static inline void do_compound(struct server *s, const struct fuse_in_header *in
 		goto violation;
 	p += sizeof(struct fuse_compound_in);
 	left -= sizeof(struct fuse_compound_in);
-	if (!next_request(s, &p, &left, in, 0, FUSE_COMPOUND_INDEPENDENT,
+	if (!next_request(&p, &left, in, 0, FUSE_COMPOUND_INDEPENDENT,
 			  &lookup) ||
-	    !next_request(s, &p, &left, in, 1, 0, &attr) || left ||
+	    !next_request(&p, &left, in, 1, 0, &attr) || left ||
 	    lookup.in.opcode != FUSE_LOOKUP_HANDLE ||
 	    attr.in.opcode != FUSE_STATX || attr.in.nodeid ||
 	    attr.args_len != sizeof(statx))
@@ -504,7 +317,7 @@ violation:
 	reply(s, in->unique, -EIO, NULL, 0);
 }
 
-static inline void do_lookup_handle(struct server *s, const struct request *r)
+static void do_lookup_handle(struct server *s, const struct request *r)
 {
 	static struct message m;
 	__u64 nodeid = 0;
@@ -519,13 +332,13 @@ static inline void do_lookup_handle(struct server *s, const struct request *r)
 	}
 	if (s->spoil_single)
 		s->spoil_single(s, &m);
-	/* The kernel can account for what it can read. */
+	/* The lookup counts if the reply contains the whole entry. */
 	if (m.len >= SUB_ENTRY)
 		memcpy(&nodeid, m.data, sizeof(nodeid));
 	reply_lookup(s, r->in.unique, m.data, m.len, nodeid);
 }
 
-static inline void do_statx(struct server *s, const struct request *r)
+static void do_statx(struct server *s, const struct request *r)
 {
 	static struct message m;
 	int err;
@@ -535,8 +348,8 @@ static inline void do_statx(struct server *s, const struct request *r)
 	reply(s, r->in.unique, err, m.data, m.len);
 }
 
-static inline void reply_entry(struct server *s, __u64 unique,
-			       unsigned int id)
+static void reply_entry(struct server *s, __u64 unique,
+			unsigned int id)
 {
 	struct fuse_entry_out out;
 
@@ -548,7 +361,7 @@ static inline void reply_entry(struct server *s, __u64 unique,
 	reply_lookup(s, unique, &out, sizeof(out), out.nodeid);
 }
 
-static inline void do_create(struct server *s, const struct request *r)
+static void do_create(struct server *s, const struct request *r)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
 	unsigned int parent = nodeid_object(r->in.nodeid);
@@ -563,9 +376,9 @@ static inline void do_create(struct server *s, const struct request *r)
 	reply_lookup(s, r->in.unique, &out, sizeof(out), out.entry.nodeid);
 }
 
-static inline void do_tmpfile(struct server *s, const struct request *r)
+static void do_tmpfile(struct server *s, const struct request *r)
 {
-	/* What has no name is not found by one. */
+	/* The file has no name. */
 	struct request nameless = *r;
 	struct fuse_create_in in = {};
 	unsigned char args[sizeof(in) + 1] = {};
@@ -574,7 +387,7 @@ static inline void do_tmpfile(struct server *s, const struct request *r)
 	do_create(s, &nameless);
 }
 
-static inline void do_mknod(struct server *s, const struct request *r)
+static void do_mknod(struct server *s, const struct request *r)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_mknod_in);
 	unsigned int parent = nodeid_object(r->in.nodeid);
@@ -584,7 +397,7 @@ static inline void do_mknod(struct server *s, const struct request *r)
 	reply_entry(s, r->in.unique, add_object(s, parent, name, in.mode));
 }
 
-static inline void do_symlink(struct server *s, const struct request *r)
+static void do_symlink(struct server *s, const struct request *r)
 {
 	unsigned int parent = nodeid_object(r->in.nodeid);
 
@@ -593,14 +406,14 @@ static inline void do_symlink(struct server *s, const struct request *r)
 						S_IFLNK | 0777));
 }
 
-static inline void do_statfs(struct server *s, const struct request *r)
+static void do_statfs(struct server *s, const struct request *r)
 {
 	struct fuse_statfs_out out = { .st.namelen = 255 };
 
 	reply(s, r->in.unique, 0, &out, sizeof(out));
 }
 
-static inline void do_mkdir(struct server *s, const struct request *r)
+static void do_mkdir(struct server *s, const struct request *r)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_mkdir_in);
 	unsigned int parent = nodeid_object(r->in.nodeid);
@@ -608,8 +421,8 @@ static inline void do_mkdir(struct server *s, const struct request *r)
 	reply_entry(s, r->in.unique, add_object(s, parent, name, S_IFDIR | 0755));
 }
 
-/* The object keeps its one name, and is found by it. */
-static inline void do_link(struct server *s, const struct request *r)
+/* The object is still found only by its first name. */
+static void do_link(struct server *s, const struct request *r)
 {
 	struct fuse_link_in in;
 
@@ -618,7 +431,7 @@ static inline void do_link(struct server *s, const struct request *r)
 	reply_entry(s, r->in.unique, nodeid_object(in.oldnodeid));
 }
 
-static inline void do_init(struct server *s, const struct request *r)
+static void do_init(struct server *s, const struct request *r)
 {
 	struct fuse_init_in in;
 	struct fuse_init_out out = {
@@ -637,7 +450,7 @@ static inline void do_init(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, &out, sizeof(out));
 }
 
-static inline void do_getattr(struct server *s, const struct request *r)
+static void do_getattr(struct server *s, const struct request *r)
 {
 	struct fuse_attr_out out = { .attr_valid = s->attr_valid };
 
@@ -645,7 +458,7 @@ static inline void do_getattr(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, &out, sizeof(out));
 }
 
-static inline void do_open(struct server *s, const struct request *r)
+static void do_open(struct server *s, const struct request *r)
 {
 	struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO };
 
@@ -654,7 +467,7 @@ static inline void do_open(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, &out, sizeof(out));
 }
 
-static inline void do_read(struct server *s, const struct request *r)
+static void do_read(struct server *s, const struct request *r)
 {
 	struct fuse_read_in in;
 	char buf[64];
@@ -669,8 +482,8 @@ static inline void do_read(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, buf + in.offset, len < in.size ? len : in.size);
 }
 
-static inline void put_dirent(struct message *m, size_t room, __u64 ino,
-			      __u64 off, const char *name)
+static void put_dirent(struct message *m, size_t room, __u64 ino,
+		       __u64 off, const char *name)
 {
 	static const char zeroes[8];
 	struct fuse_dirent entry = {
@@ -687,8 +500,8 @@ static inline void put_dirent(struct message *m, size_t room, __u64 ino,
 	put_bytes(m, zeroes, FUSE_DIRENT_ALIGN(len) - len);
 }
 
-/* All but the bulk, which is found by name alone */
-static inline void do_readdir(struct server *s, const struct request *r)
+/* Lists all objects but the bulk, which only lookups find. */
+static void do_readdir(struct server *s, const struct request *r)
 {
 	static struct message m;
 	struct fuse_read_in in;
@@ -704,7 +517,7 @@ static inline void do_readdir(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, m.data, m.len);
 }
 
-static inline void do_forgets(struct server *s, const struct request *r)
+static void do_forgets(struct server *s, const struct request *r)
 {
 	struct fuse_batch_forget_in batch;
 	struct fuse_forget_one one;
@@ -724,8 +537,8 @@ static inline void do_forgets(struct server *s, const struct request *r)
 	}
 }
 
-/* What is still open has not been forgotten. */
-static inline void do_release(struct server *s, const struct request *r)
+/* An open file must not have been forgotten. */
+static void do_release(struct server *s, const struct request *r)
 {
 	unsigned int id = nodeid_object(r->in.nodeid);
 
@@ -734,7 +547,7 @@ static inline void do_release(struct server *s, const struct request *r)
 	reply(s, r->in.unique, 0, NULL, 0);
 }
 
-static inline void dispatch(struct server *s, const struct request *r)
+static void dispatch(struct server *s, const struct request *r)
 {
 	switch (r->in.opcode) {
 	case FUSE_INIT:
@@ -788,7 +601,7 @@ static inline void dispatch(struct server *s, const struct request *r)
 	}
 }
 
-static inline void *serve(void *arg)
+static void *serve(void *arg)
 {
 	static unsigned char buf[64 * 1024];
 	struct server *s = arg;
@@ -819,16 +632,27 @@ static inline void *serve(void *arg)
 		}
 		dispatch(s, &r);
 	}
-	/* Whoever waits for an answer now gets an error. */
+	/* Aborts the connection: pending requests fail. */
 	close(s->fd);
 	return NULL;
 }
 
 /*
- * A server that answers at random invents devices, which are those of the
- * machine, and programs of root's: nobody may use either.
+ * Random replies can describe device nodes and setuid programs, so the mount is
+ * nodev and nosuid.
  */
-static inline int start_server(struct server *s)
+#define MOUNT_FLAGS	(MS_NODEV | MS_NOSUID)
+
+const char *fuse_missing(void)
+{
+	if (!is_root())
+		return NEEDS_INITIAL_ROOT;
+	if (access("/dev/fuse", R_OK | W_OK))
+		return "needs /dev/fuse";
+	return NULL;
+}
+
+int start_server(struct server *s)
 {
 	char options[128];
 	int err;
@@ -838,8 +662,7 @@ static inline int start_server(struct server *s)
 		return -errno;
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0", s->fd);
-	if (mount("fuse_server", s->dir, "fuse", MS_NODEV | MS_NOSUID,
-		  options)) {
+	if (mount("fuse_server", s->dir, "fuse", MOUNT_FLAGS, options)) {
 		err = -errno;
 		close(s->fd);
 		return err;
@@ -849,11 +672,7 @@ static inline int start_server(struct server *s)
 	return -pthread_create(&s->thread, NULL, serve, s);
 }
 
-/*
- * Keep the caller, and the server that it starts, on one processor: to wake
- * another for each request takes longer than all that it asks for.
- */
-static inline int stay_on_one_processor(void)
+int stay_on_one_processor(void)
 {
 	cpu_set_t cpus;
 
@@ -862,8 +681,7 @@ static inline int stay_on_one_processor(void)
 	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
 }
 
-/* The opposite, for what is to happen at the same time. */
-static inline int use_all_processors(struct server *s)
+int use_all_processors(struct server *s)
 {
 	cpu_set_t cpus;
 
@@ -873,7 +691,7 @@ static inline int use_all_processors(struct server *s)
 	return -pthread_setaffinity_np(s->thread, sizeof(cpus), &cpus);
 }
 
-static inline void stop_server(struct server *s)
+void stop_server(struct server *s)
 {
 	if (!s->running)
 		return;
@@ -883,8 +701,7 @@ static inline void stop_server(struct server *s)
 	umount2(s->dir, MNT_DETACH);
 }
 
-/* The objects stay, and have other nodeids. */
-static inline int restart_server(struct server *s)
+int restart_server(struct server *s)
 {
 	unsigned int id;
 
@@ -900,7 +717,7 @@ static inline int restart_server(struct server *s)
 	return start_server(s);
 }
 
-static inline struct server *new_server(void)
+struct server *new_server(void)
 {
 	struct server *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -919,7 +736,7 @@ static inline struct server *new_server(void)
 	add_object(s, ROOT, "", S_IFDIR | 0755);
 	add_object(s, ROOT, "file", S_IFREG | 0644);
 	add_object(s, ROOT, "other", S_IFREG | 0644);
-	/* d1/d2/.../d8, and a file in each */
+	/* d1/d2/.../d8, with a file in each */
 	for (i = 1; i <= 8; i++) {
 		snprintf(name, sizeof(name), "d%u", i);
 		dir = add_object(s, dir, name, S_IFDIR | 0755);
@@ -931,31 +748,40 @@ static inline struct server *new_server(void)
 	return s;
 }
 
-static inline void free_server(struct server *s)
+void free_server(struct server *s)
 {
 	stop_server(s);
 	rmdir(s->dir);
 	munmap(s, sizeof(*s));
 }
 
-static inline unsigned long count(struct server *s, unsigned int opcode)
+unsigned long count(struct server *s, unsigned int opcode)
 {
 	return __atomic_load_n(&s->requests[opcode], __ATOMIC_SEQ_CST);
 }
 
-static inline long outstanding(struct server *s)
+long outstanding(struct server *s)
 {
 	return __atomic_load_n(&s->granted, __ATOMIC_SEQ_CST) -
 	       __atomic_load_n(&s->forgotten, __ATOMIC_SEQ_CST);
 }
 
-/* Make the kernel forget what nobody uses: how many lookups then remain */
-static inline long settle(struct server *s)
+/*
+ * Reconfiguring a superblock shrinks its dentry cache, and FUSE drops inodes
+ * without dentries. The caches of other filesystems are not affected.
+ */
+int evict(struct server *s)
+{
+	return mount(NULL, s->dir, NULL, MS_REMOUNT | MOUNT_FLAGS, NULL) ?
+		-errno : 0;
+}
+
+long settle(struct server *s)
 {
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		if (write_string("/proc/sys/vm/drop_caches", "3"))
+		if (evict(s))
 			return -1;
 		if (!outstanding(s))
 			break;
@@ -963,5 +789,3 @@ static inline long settle(struct server *s)
 	}
 	return outstanding(s);
 }
-
-#endif /* __SELFTEST_FUSE_SERVER_H */

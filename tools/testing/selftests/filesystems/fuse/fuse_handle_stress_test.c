@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FUSE server that lies about handles: replies cut at every byte, with every
- * length field wrong, and at random. The kernel returns errors, and does not
- * lose count of the lookups.
+ * Invalid replies: truncated at every byte, with every length field wrong, and
+ * random. The kernel must return errors, and must forget every lookup.
  *
- * FUSE_STRESS_SECONDS says for how long to answer at random. Requires root.
+ * FUSE_STRESS_SECONDS is the duration of the random replies.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <time.h>
 
-#include "failslab.h"
-#include "fuse_server.h"
+#include "../file_handle/failslab.h"
+#include "fuse_client.h"
 #include "kselftest_harness.h"
 
 #define HANDLE_SIZE	16
@@ -20,7 +19,7 @@
 
 static __u64 seed;
 
-/* Marsaglia's xorshift: the same numbers for the same state, which is not 0. */
+/* The xorshift64 generator. The state must not be 0. */
 static __u64 xorshift(__u64 *state)
 {
 	*state ^= *state << 13;
@@ -65,7 +64,7 @@ static void set_u64(struct server *s, struct message *m)
 	memcpy(m->data + s->spoil_at, &s->spoil_value, sizeof(s->spoil_value));
 }
 
-/* Keep the nodeid one that the server has, for it to count. */
+/* Replaces the nodeid by one whose lookups the server can count. */
 static void fix_nodeid(struct server *s, struct message *m)
 {
 	__u64 nodeid;
@@ -90,7 +89,7 @@ static void flip(struct server *s, struct message *m)
 	fix_nodeid(s, m);
 }
 
-/* The headers are right, what they are about is anything. */
+/* Keeps the headers, and randomises the payload. */
 static void scramble(struct server *s, struct message *m)
 {
 	size_t i;
@@ -129,13 +128,15 @@ FIXTURE(hostile)
 FIXTURE_SETUP(hostile)
 {
 	struct server *s;
+	const char *reason = fuse_missing();
 	__u64 mnt_id;
 
-	if (!is_root())
-		SKIP(return, "root is needed to mount");
+	if (reason)
+		SKIP(return, "%s", reason);
 
 	self->mount_fd = -1;
 	ASSERT_EQ(0, stay_on_one_processor());
+	ASSERT_EQ(0, private_mounts());
 	s = new_server();
 	ASSERT_NE(NULL, s);
 	self->s = s;
@@ -145,10 +146,10 @@ FIXTURE_SETUP(hostile)
 	self->mount_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_GE(self->mount_fd, 0);
 	if (!(s->init_offer & FUSE_HAS_LOOKUP_HANDLE)) {
-		/* There is no teardown then. */
+		/* A test that is skipped in its setup has no teardown. */
 		close(self->mount_fd);
 		free_server(s);
-		SKIP(return, "the kernel has no FUSE handles");
+		SKIP(return, NO_FUSE_HANDLES);
 	}
 	snprintf(self->file, sizeof(self->file), "%s/file", s->dir);
 	self->fh.bytes = HANDLE_MAX;
@@ -164,8 +165,8 @@ FIXTURE_TEARDOWN(hostile)
 		return;
 	self->s->spoil = NULL;
 	/*
-	 * A file that was said to be a directory for the next thousand years is
-	 * an I/O error until that is forgotten. Then all is as good as before.
+	 * A reply can have set another type with a timeout of many years, which
+	 * is an I/O error until the inode is evicted.
 	 */
 	EXPECT_EQ(0, settle(self->s));
 	if (self->mount_fd >= 0) {
@@ -177,7 +178,7 @@ FIXTURE_TEARDOWN(hostile)
 	free_server(self->s);
 }
 
-/* A lookup, a revalidation and a decoding: 0 if one of them succeeded */
+/* Looks up and decodes. Returns 0 if either succeeds. */
 static int try_all(const char *file, int mount_fd, const struct handle *fh)
 {
 	struct stat st;
@@ -218,7 +219,7 @@ TEST_F(hostile, trailing_bytes)
 	}
 }
 
-TEST_F_TIMEOUT(hostile, lengths_of_the_replies, 240)
+TEST_F_TIMEOUT(hostile, reply_lengths, 240)
 {
 	static const size_t at[] = { 0, SECOND_AT };
 	struct server *s = self->s;
@@ -244,7 +245,7 @@ TEST_F_TIMEOUT(hostile, lengths_of_the_replies, 240)
 	}
 }
 
-TEST_F_TIMEOUT(hostile, lengths_of_the_handle, 240)
+TEST_F_TIMEOUT(hostile, handle_lengths, 240)
 {
 	struct server *s = self->s;
 
@@ -259,7 +260,7 @@ TEST_F_TIMEOUT(hostile, lengths_of_the_handle, 240)
 	}
 }
 
-TEST_F(hostile, indices)
+TEST_F(hostile, reply_indices)
 {
 	static const size_t at[] = { 8, SECOND_AT + 8 };
 	struct server *s = self->s;
@@ -277,7 +278,7 @@ TEST_F(hostile, indices)
 	}
 }
 
-TEST_F(hostile, errors_with_something_after_them)
+TEST_F(hostile, errors_with_payload)
 {
 	static const size_t at[] = { 4, SECOND_AT + 4 };
 	struct server *s = self->s;
@@ -295,7 +296,7 @@ TEST_F(hostile, errors_with_something_after_them)
 	}
 }
 
-TEST_F(hostile, sizes_of_files)
+TEST_F(hostile, file_sizes)
 {
 	struct server *s = self->s;
 
@@ -330,9 +331,8 @@ struct walker {
 };
 
 /*
- * Use some of the files in one of the ways that look them up. By the time that
- * it is opened, a file may be whatever the server has made of it since, such as
- * a FIFO, which to open would wait for a writer that never comes.
+ * Looks up, opens and decodes random files. O_NONBLOCK is needed because the
+ * server can turn a file into a FIFO between stat(2) and open(2).
  */
 static void *walk(void *arg)
 {
@@ -357,12 +357,12 @@ static void *walk(void *arg)
 		if (fd >= 0)
 			close(fd);
 		if (xorshift(&w->seed) % 64 == 0)
-			write_string("/proc/sys/vm/drop_caches", "2");
+			evict(w->s);
 	}
 	return NULL;
 }
 
-/* Several at once, for as long as told; returns how often they looked. */
+/* Runs several walkers, and returns the number of their rounds. */
 static unsigned long walk_for(struct server *s, int mount_fd,
 			      const struct handle *fh, unsigned int seconds)
 {
@@ -414,7 +414,7 @@ TEST_F_TIMEOUT(hostile, random_replies, 3600)
 	ASSERT_NE(0, rounds);
 }
 
-/* Objects that come and go at the same nodeids, and move to others */
+/* Changes the handle or the nodeid of an object, or the size of handles. */
 static void change_objects(struct server *s, struct message *m __maybe_unused)
 {
 	unsigned int id = 2 + next_random() % 8;
@@ -432,7 +432,7 @@ static void change_objects(struct server *s, struct message *m __maybe_unused)
 	}
 }
 
-TEST_F_TIMEOUT(hostile, identities_that_change, 3600)
+TEST_F_TIMEOUT(hostile, changing_identities, 3600)
 {
 	struct server *s = self->s;
 	unsigned long rounds;
@@ -447,7 +447,9 @@ TEST_F_TIMEOUT(hostile, identities_that_change, 3600)
 	s->handle_size = HANDLE_SIZE;
 }
 
-/* --- Allocations that fail ----------------------------------------------- */
+/*
+ * Fault injection
+ */
 
 static int run_stat(FIXTURE_DATA(hostile) * self)
 {
@@ -473,7 +475,7 @@ static int run_create(FIXTURE_DATA(hostile) * self)
 
 	snprintf(path, sizeof(path), "%s/created", self->s->dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	/* For it to be created the next time, too */
+	/* Rename the object, so that the next call creates one. */
 	id = child(self->s, ROOT, "created");
 	if (id)
 		self->s->objects[id].name[0] = 'x';
@@ -483,7 +485,7 @@ static int run_create(FIXTURE_DATA(hostile) * self)
 	return 0;
 }
 
-TEST_F_TIMEOUT(hostile, allocations_that_fail, 300)
+TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 {
 	static int (* const run[])(FIXTURE_DATA(hostile) *) = {
 		run_stat, run_decode, run_create,
@@ -500,7 +502,7 @@ TEST_F_TIMEOUT(hostile, allocations_that_fail, 300)
 	for (i = 0; i < ARRAY_SIZE(run); i++) {
 		failures = 0;
 		for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
-			/* With nothing cached, everything is allocated. */
+			/* Nothing is cached, so each object is allocated. */
 			settle(self->s);
 			ASSERT_EQ(0, failslab_arm(&fail, nth));
 			ret = run[i](self);
