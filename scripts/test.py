@@ -24,7 +24,7 @@ GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
-FUSE = ["filesystems/fuse:before_init_test"] + [
+FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test"] + [
     f"filesystems/fuse:fuse_{name}_test"
     for name in ("lookup", "handle", "identity", "fanotify", "overlay", "io_uring", "handle_stress")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
