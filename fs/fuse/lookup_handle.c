@@ -14,8 +14,8 @@
 #include <linux/slab.h>
 
 /*
- * Room for the replies in a compound. The longest valid ones are shorter, so
- * that a reply that is too long is received, and fails with EIO.
+ * Size of the buffer for the replies in a compound. The longest valid replies are
+ * shorter, so that a reply that is too long is received and fails with EIO.
  */
 #define COMPOUND_REPLIES_MAX	512
 
@@ -88,7 +88,7 @@ bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
 {
 	bool same;
 
-	/* Always true if the server has no handles. */
+	/* True if the server has no handles, because both are unknown. */
 	if (!found->len)
 		return true;
 	same = fuse_fhandle_adopt(fhandle_lock(inode), found);
