@@ -320,7 +320,7 @@ unsafe extern "C" fn fuse_fhandle_parse_compound(
         }
         FHandle::new(bytes, GFP_KERNEL_ACCOUNT)
     });
-    // SAFETY: `found.fhandle` is all-zero, which is a valid handle, and `found` is borrowed mutably.
+    // SAFETY: `found.fhandle` is all-zero, which is a valid handle. `found` is borrowed mutably.
     store(result, unsafe { FHandle::from_raw_mut(&mut found.fhandle) })
 }
 
