@@ -6,12 +6,12 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Subject of the commit|selftest in filesystems/file_handle|cases, in the order of
+# Subject of the commit|selftest in filesystems/|cases, in the order of
 # the series. A fix that no test can show, such as one of a race, is not listed.
 FIXES=(
-"nsfs: check all trailing words of a file handle|nsfs_handle_test|tail_of_zeroes_decodes tail_with_anything_in_it_is_stale"
-"nsfs: make the info of NS_MNT_GET_NEXT and NS_MNT_GET_PREV optional|nsfs_ioctl_test|next_without_info previous_without_info"
-"fhandle: do not warn about a connectable handle of a disconnected dentry|name_to_handle_test|connectable_handle_is_refused_without_a_warning user_cannot_make_the_kernel_warn"
+"nsfs: check all trailing words of a file handle|file_handle/nsfs_handle_test|tail_of_zeroes_decodes tail_that_is_not_zero_is_stale"
+"nsfs: make the info of NS_MNT_GET_NEXT and NS_MNT_GET_PREV optional|nsfs/ioctl_mntns_test|next_without_info previous_without_info"
+"fhandle: do not warn about a connectable handle of a disconnected dentry|file_handle/name_to_handle_test|connectable_handle_is_refused_without_a_warning user_cannot_make_the_kernel_warn"
 )
 
 RESULTS=$BUILD/results/fixes
@@ -28,7 +28,7 @@ commit_of()
 job()
 {
 	local fix program cases case
-	printf '%s\n' '#!/bin/sh' 'cd /selftests/filesystems/file_handle || exit'
+	printf '%s\n' '#!/bin/sh' 'cd /selftests/filesystems || exit'
 	for fix in "${FIXES[@]}"; do
 		IFS='|' read -r _ program cases <<< "$fix"
 		for case in $cases; do
@@ -62,7 +62,7 @@ check()
 		IFS='|' read -r _ program cases <<< "${FIXES[number]}"
 		[ "$number" -lt "$2" ] && expected=0 || expected=1
 		for case in $cases; do
-			status=$(sed -n "s/^case $program $case \([a-z0-9]*\).*/\1/p" "$RESULTS/$2/job.log")
+			status=$(sed -n "s|^case $program $case \([a-z0-9]*\).*|\1|p" "$RESULTS/$2/job.log")
 			report "$program $case" "$status" "$expected"
 		done
 	done

@@ -80,7 +80,7 @@ unsigned int number(const char *option, const char *arg, unsigned int max)
 	errno = 0;
 	value = strtoul(arg, &end, 10);
 	if (errno || *end || end == arg || !value || value > max)
-		errx(2, "%s takes a number from 1 to %u, not '%s'", option, max,
+		errx(2, "%s takes an integer from 1 to %u, not '%s'", option, max,
 		     arg);
 	return value;
 }

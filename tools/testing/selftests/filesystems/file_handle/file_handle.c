@@ -442,8 +442,8 @@ int detached_tmpfs(void)
 const char *pidfs_missing(void)
 {
 	const char *reason = NULL;
-	int pidfd, fd = -1;
 	struct handle fh;
+	int pidfd, ret;
 
 	pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
@@ -452,9 +452,11 @@ const char *pidfs_missing(void)
 		reason = "needs pidfds with PIDFD_GET_INFO and FS_IOC_GETVERSION";
 	else if (encode(pidfd, &fh))
 		reason = "needs file handles of pidfds";
-	else if ((fd = decode(FD_PIDFS_ROOT, &fh, O_CLOEXEC)) < 0)
-		reason = "needs open_by_handle_at(2) with FD_PIDFS_ROOT";
-	close(fd);
+	if (!reason) {
+		ret = close_result(decode(FD_PIDFS_ROOT, &fh, O_CLOEXEC));
+		if (ret)
+			reason = "needs open_by_handle_at(2) with FD_PIDFS_ROOT";
+	}
 	close(pidfd);
 	return reason;
 }

@@ -95,7 +95,7 @@ static const char *object_missing(enum filesystem filesystem)
 	case PIDFS:
 		return pidfs_missing();
 	case NSFS:
-		return nsfs_missing();
+		return nsfs_handles_missing();
 	case TMPFS:
 		return is_root() ? NULL : NEEDS_INITIAL_ROOT;
 	case SAMPLE:
@@ -312,7 +312,7 @@ TEST_F(handle, encode_returns_the_mount_ids_of_statx)
 			    AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE), 0);
 	ASSERT_EQ(sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx),
 		  0);
-	EXPECT_NE(unique, 0);
+	EXPECT_NE(unique, 0U);
 	EXPECT_EQ(unique, stx.stx_mnt_id);
 
 	fh.bytes = HANDLE_MAX;
@@ -664,6 +664,15 @@ TEST_F(reopen, handle_does_not_depend_on_the_descriptor)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(encode(fd, &fh), 0);
 	EXPECT_TRUE(same_handle(&fh, &obj->fh));
+	if (variant->filesystem == PIDFS || variant->filesystem == NSFS) {
+		/* Nor on whether one is open. */
+		ASSERT_EQ(close(fd), 0);
+		ASSERT_EQ(close(obj->fd), 0);
+		fd = open_again(obj, variant->filesystem, variant->index);
+		ASSERT_GE(fd, 0);
+		ASSERT_EQ(encode(fd, &fh), 0);
+		EXPECT_TRUE(same_handle(&fh, &obj->fh));
+	}
 	ASSERT_EQ(encode(obj->other, &fh), 0);
 	EXPECT_FALSE(same_handle(&fh, &obj->fh));
 }

@@ -82,8 +82,8 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, SLOW_TIMEOUT)
 			failures++;
 		}
 		TH_LOG("kind %u: %u failures", kind, failures);
-		EXPECT_LT(nth, ALLOCATIONS_MAX);
-		EXPECT_GT(failures, 0);
+		EXPECT_LT(nth, (unsigned int)ALLOCATIONS_MAX);
+		EXPECT_GT(failures, 0U);
 	}
 	EXPECT_EQ(count_fds(), self->nr_fds);
 }

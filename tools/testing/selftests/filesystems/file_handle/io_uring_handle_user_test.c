@@ -109,8 +109,10 @@ TEST_F(user, may_name_files_that_it_can_reach)
 {
 	struct name_args args;
 
-	if (!self->closed)
+	if (!self->closed) {
+		self->parity->expected = NULL;
 		SKIP(return, "needs root to create a directory without permission");
+	}
 	check_name(AT_FDCWD, "closed", 0, 0);
 	check_name(AT_FDCWD, "closed/file", 0, -EACCES);
 	check_name(AT_FDCWD, "closed/nowhere", 0, -EACCES);

@@ -90,7 +90,7 @@ TEST_F(mount_id, unique_id_is_that_of_statx)
 	ASSERT_EQ(encode_at(self->root, "file", &self->fh, &self->mnt_id,
 			    flags), 0);
 	unique = self->mnt_id.unique;
-	EXPECT_NE(unique, 0);
+	EXPECT_NE(unique, 0U);
 	EXPECT_EQ(unique, statx_mnt_id(self->root, "file",
 				       STATX_MNT_ID_UNIQUE));
 
@@ -196,7 +196,7 @@ TEST_F(mount_id, unknown_flags_are_refused)
 	}
 	/* Nothing has been written. */
 	EXPECT_EQ(self->mnt_id.bytes[0], CANARY);
-	EXPECT_EQ(self->fh.bytes, HANDLE_MAX);
+	EXPECT_EQ(self->fh.bytes, (unsigned int)HANDLE_MAX);
 }
 
 /* All combinations of flags. */
@@ -258,7 +258,7 @@ TEST_F(mount_id, bad_pointer_faults_and_leaves_the_handle_alone)
 				TH_LOG("pointer %p, flags %#x", bad[j],
 				       flags[i]);
 			}
-			EXPECT_EQ(self->fh.bytes, HANDLE_MAX);
+			EXPECT_EQ(self->fh.bytes, (unsigned int)HANDLE_MAX);
 			EXPECT_EQ(self->fh.data[0], CANARY);
 		}
 	}
@@ -311,7 +311,7 @@ TEST_F(mount_id, written_even_if_the_handle_does_not_fit)
 		self->fh.bytes = 0;
 		ASSERT_EQ(encode_at(dfds[i], "", &self->fh, &self->mnt_id,
 				    AT_EMPTY_PATH), -EOVERFLOW);
-		EXPECT_GT(self->fh.bytes, 0);
+		EXPECT_GT(self->fh.bytes, 0U);
 		EXPECT_EQ((__u64)self->mnt_id.id,
 			  statx_mnt_id(dfds[i], "", STATX_MNT_ID));
 		EXPECT_EQ(self->mnt_id.bytes[sizeof(int)], CANARY);
@@ -320,7 +320,7 @@ TEST_F(mount_id, written_even_if_the_handle_does_not_fit)
 		ASSERT_EQ(encode_at(dfds[i], "", &self->fh, &self->mnt_id,
 				    AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE),
 			  -EOVERFLOW);
-		EXPECT_GT(self->fh.bytes, 0);
+		EXPECT_GT(self->fh.bytes, 0U);
 		EXPECT_EQ(self->mnt_id.unique,
 			  statx_mnt_id(dfds[i], "", STATX_MNT_ID_UNIQUE));
 

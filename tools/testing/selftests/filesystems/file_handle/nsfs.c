@@ -307,7 +307,7 @@ const char *nsfs_ids_missing(void)
 	return reason;
 }
 
-const char *nsfs_missing(void)
+const char *nsfs_handles_missing(void)
 {
 	const char *reason = nsfs_ids_missing();
 	struct handle fh;
@@ -316,15 +316,26 @@ const char *nsfs_missing(void)
 	if (reason)
 		return reason;
 	fd = ns_own(&ns_kinds[NS_UTS]);
-	if (encode(fd, &fh)) {
+	if (encode(fd, &fh))
 		reason = "needs file handles of namespaces";
-	} else if (try_decode(FD_NSFS_ROOT, &fh)) {
+	else if (try_decode(FD_NSFS_ROOT, &fh))
 		reason = "needs open_by_handle_at(2) with FD_NSFS_ROOT";
-	} else {
-		handle_set_ns(&fh, ns_id(fd), 0, 0);
-		if (try_decode(FD_NSFS_ROOT, &fh))
-			reason = "needs namespace handles that can be opened by id alone";
-	}
 	close(fd);
 	return reason;
+}
+
+const char *nsfs_missing(void)
+{
+	const char *reason = nsfs_handles_missing();
+	struct handle fh;
+	int fd;
+
+	if (reason)
+		return reason;
+	fd = ns_own(&ns_kinds[NS_UTS]);
+	handle_set_ns(&fh, ns_id(fd), 0, 0);
+	close(fd);
+	if (try_decode(FD_NSFS_ROOT, &fh))
+		return "needs namespace handles that can be opened by id alone";
+	return NULL;
 }

@@ -121,10 +121,18 @@ int ask_neighbour(int fd, unsigned int request);
  */
 int use_namespace(int fd, unsigned int pid, unsigned int *request);
 
-/* A probe for nsfs handles. Returns the reason to skip a fixture, or NULL. */
-const char *nsfs_missing(void);
+/*
+ * Probes. Each returns the reason to skip a fixture, or NULL, and includes the
+ * previous one.
+ */
 
-/* A probe for the descriptors and ids that tests of ioctls need. */
+/* For descriptors and ids, which tests of ioctls need. */
 const char *nsfs_ids_missing(void);
+
+/* For handles as the kernel encodes them. */
+const char *nsfs_handles_missing(void);
+
+/* For handles with a part of the fields. */
+const char *nsfs_missing(void);
 
 #endif /* __SELFTEST_FILE_HANDLE_NSFS_H */

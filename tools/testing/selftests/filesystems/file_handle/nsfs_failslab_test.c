@@ -173,7 +173,7 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, STRESS_TIMEOUT)
 			}
 			/* No allocation has failed. */
 			ASSERT_EQ(ret, 0);
-			ASSERT_LE(nth, ALLOCATIONS_MAX);
+			ASSERT_LE(nth, (unsigned int)ALLOCATIONS_MAX);
 			if (fd >= 0)
 				close(fd);
 		}
@@ -257,8 +257,8 @@ TEST_F_TIMEOUT(failslab, allocations_at_random, STRESS_TIMEOUT)
 			EXPECT_EQ(tallies[j].other, 0) {
 				TH_LOG("%s", tallies[j].name ? : "start");
 			}
-			EXPECT_GT(tallies[j].done, 0);
-			EXPECT_GT(tallies[j].out_of_memory, 0);
+			EXPECT_GT(tallies[j].done, 0U);
+			EXPECT_GT(tallies[j].out_of_memory, 0U);
 		}
 		expect_health(_metadata, self->fh);
 	}

@@ -39,8 +39,8 @@ FIXTURE_SETUP(nsfs)
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, "needs %s namespaces", self->ns.kind->name);
 	ASSERT_EQ(ret, 0);
-	ASSERT_NE(self->ns.id, 0);
-	ASSERT_NE(self->ns.ino, 0);
+	ASSERT_NE(self->ns.id, 0U);
+	ASSERT_NE(self->ns.ino, 0U);
 }
 
 FIXTURE_TEARDOWN(nsfs)

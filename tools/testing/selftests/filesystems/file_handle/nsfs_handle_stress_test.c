@@ -329,21 +329,21 @@ TEST_F_TIMEOUT(stress, decode_while_namespaces_are_created_and_freed, STRESS_TIM
 			TH_LOG("worker %u, request %#x", i, res->last_request);
 		}
 		/* Each worker has met freed namespaces. */
-		EXPECT_GT(res->stale, 0);
+		EXPECT_GT(res->stale, 0U);
 		if (i < WORKERS - 1)
-			EXPECT_GT(res->asked, 0);
+			EXPECT_GT(res->asked, 0U);
 	}
 	TH_LOG("%u namespaces, %u times decoded, %u stale, %u refused, %u used",
 	       made, sum.decoded, sum.stale, sum.refused, sum.asked);
-	EXPECT_EQ(sum.wrong_namespace, 0);
-	EXPECT_EQ(sum.wrong_errno, 0);
-	EXPECT_EQ(sum.lost, 0);
-	EXPECT_EQ(sum.forbidden, 0);
-	EXPECT_GT(sum.refused, 0);
+	EXPECT_EQ(sum.wrong_namespace, 0U);
+	EXPECT_EQ(sum.wrong_errno, 0U);
+	EXPECT_EQ(sum.lost, 0U);
+	EXPECT_EQ(sum.forbidden, 0U);
+	EXPECT_GT(sum.refused, 0U);
 	for (i = 0; i < NS_KINDS; i++) {
 		for (left = 0, j = 0; j < MAKERS; j++)
 			left += shared->makers[j].made[i];
-		EXPECT_GT(left, 0) TH_LOG("no %s namespace", ns_kinds[i].name);
+		EXPECT_GT(left, 0U) TH_LOG("no %s namespace", ns_kinds[i].name);
 	}
 
 	/* No namespace and no descriptor is left. */
@@ -425,8 +425,8 @@ TEST_F_TIMEOUT(stress, decode_one_namespace_concurrently, STRESS_TIMEOUT)
 		EXPECT_EQ(wait_until_stale(&fh), -ESTALE);
 		for (i = 0; i < THREADS; i++) {
 			EXPECT_EQ(shared->results[i].last_error, 0);
-			EXPECT_EQ(shared->results[i].wrong_namespace, 0);
-			EXPECT_GT(shared->results[i].decoded, 0);
+			EXPECT_EQ(shared->results[i].wrong_namespace, 0U);
+			EXPECT_GT(shared->results[i].decoded, 0U);
 			shared->results[i].decoded = 0;
 		}
 	}

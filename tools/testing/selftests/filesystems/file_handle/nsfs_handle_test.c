@@ -13,7 +13,7 @@ TEST_F(nsfs, handle_names_the_namespace)
 {
 	struct nsfs_file_handle ns = handle_ns(&self->ns.fh);
 
-	EXPECT_EQ(self->ns.fh.bytes, HANDLE_NSFS);
+	EXPECT_EQ(self->ns.fh.bytes, (unsigned int)HANDLE_NSFS);
 	EXPECT_EQ(self->ns.fh.bytes, NSFS_FILE_HANDLE_SIZE_LATEST);
 	EXPECT_EQ(self->ns.fh.type, FILEID_NSFS);
 	EXPECT_EQ(ns.ns_id, self->ns.id);
@@ -312,7 +312,7 @@ TEST_F(one, open_keeps_the_flags_of_the_descriptor)
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		fd = decode(FD_NSFS_ROOT, &self->ns.fh, flags[i]);
 		ASSERT_GE(fd, 0);
-		EXPECT_EQ(fcntl(fd, F_GETFL) & ~KERNEL_O_LARGEFILE,
+		EXPECT_EQ((unsigned int)fcntl(fd, F_GETFL) & ~KERNEL_O_LARGEFILE,
 			  flags[i] & ~O_CLOEXEC) {
 			TH_LOG("flags %#x", flags[i]);
 		}

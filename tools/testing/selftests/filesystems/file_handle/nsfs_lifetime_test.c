@@ -415,7 +415,7 @@ TEST(pid_namespace_without_init)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(encode(fd, &fh), 0);
 	ASSERT_TRUE(is_named_by(fd, &fh));
-	EXPECT_EQ(ns_type(fd), CLONE_NEWPID);
+	EXPECT_EQ(ns_type(fd), (unsigned int)CLONE_NEWPID);
 	ASSERT_EQ(close(fd), 0);
 
 	EXPECT_EQ(decode_as(WHO_SAME, 0, FD_NSFS_ROOT, &fh), 0);

@@ -24,7 +24,7 @@ FIXTURE_SETUP(pidfs)
 	self->child = paused_child(0, &self->pidfd);
 	ASSERT_GT(self->child, 0);
 	self->number = pidfd_number(self->pidfd);
-	ASSERT_NE(self->number, 0);
+	ASSERT_NE(self->number, 0U);
 	ASSERT_EQ(encode(self->pidfd, &self->fh), 0);
 }
 

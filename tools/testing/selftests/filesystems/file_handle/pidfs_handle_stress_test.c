@@ -228,12 +228,12 @@ TEST_F_TIMEOUT(stress, decode_while_processes_are_created_and_exit, CHURN_TIMEOU
 	EXPECT_EQ(sum.last_errno, 0);
 	TH_LOG("%u processes, %u times decoded, %u times stale",
 	       nr_numbers, sum.decoded, sum.stale);
-	EXPECT_EQ(sum.wrong_errno, 0);
-	EXPECT_EQ(sum.wrong_number, 0);
-	EXPECT_EQ(sum.lost, 0);
-	EXPECT_EQ(sum.undead, 0);
-	EXPECT_GT(sum.decoded, 0);
-	EXPECT_GT(sum.stale, 0);
+	EXPECT_EQ(sum.wrong_errno, 0U);
+	EXPECT_EQ(sum.wrong_number, 0U);
+	EXPECT_EQ(sum.lost, 0U);
+	EXPECT_EQ(sum.undead, 0U);
+	EXPECT_GT(sum.decoded, 0U);
+	EXPECT_GT(sum.stale, 0U);
 
 	/* No process and no descriptor is left. */
 	for (i = 0; i < nr_numbers; i++) {
@@ -330,12 +330,12 @@ TEST_F(stress, decode_random_handles)
 	EXPECT_EQ(sum.last_errno, 0);
 	TH_LOG("%u times decoded, %u times stale, %u times refused",
 	       sum.decoded, sum.stale, sum.refused);
-	EXPECT_EQ(sum.wrong_errno, 0);
-	EXPECT_EQ(sum.wrong_number, 0);
-	EXPECT_EQ(sum.lost, 0);
-	EXPECT_GT(sum.decoded, 0);
-	EXPECT_GT(sum.stale, 0);
-	EXPECT_GT(sum.refused, 0);
+	EXPECT_EQ(sum.wrong_errno, 0U);
+	EXPECT_EQ(sum.wrong_number, 0U);
+	EXPECT_EQ(sum.lost, 0U);
+	EXPECT_GT(sum.decoded, 0U);
+	EXPECT_GT(sum.stale, 0U);
+	EXPECT_GT(sum.refused, 0U);
 
 	/* The child is still alive. */
 	fh = slot_read(&processes[0].slot).fh;

@@ -48,7 +48,7 @@ TEST_F(pidfs, handle_is_the_number_of_the_pid)
 {
 	struct stat st;
 
-	EXPECT_EQ(self->fh.bytes, HANDLE_PIDFS);
+	EXPECT_EQ(self->fh.bytes, (unsigned int)HANDLE_PIDFS);
 	EXPECT_EQ(self->fh.type, FILEID_KERNFS);
 	EXPECT_EQ(handle_number(&self->fh), self->number);
 
@@ -446,7 +446,7 @@ TEST_F_TIMEOUT(pidfs, number_without_pidfd_cannot_be_guessed, SLOW_TIMEOUT)
 			ASSERT_NE(pid, hidden[j]);
 		close(fd);
 	}
-	ASSERT_EQ(found, 1);
+	ASSERT_EQ(found, 1U);
 
 	/* The numbers were in the range. With a pidfd, they are found. */
 	for (j = 0; j < HIDDEN_CHILDREN; j++) {

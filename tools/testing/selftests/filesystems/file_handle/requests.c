@@ -47,7 +47,7 @@ static void sqe_name_copy(struct io_uring_sqe *sqe, struct request *req,
 }
 
 void sqe_of_kind(struct io_uring_sqe *sqe, struct request *req,
-			const struct things *t, enum kind kind)
+		 const struct things *t, enum kind kind)
 {
 	switch (kind) {
 	case KIND_PIDFD:
@@ -70,8 +70,8 @@ void sqe_of_kind(struct io_uring_sqe *sqe, struct request *req,
 	}
 }
 
-bool is_right(const struct request *req, const struct things *t,
-		     enum kind kind, int result)
+bool is_right(const struct request *req, const struct things *t, enum kind kind,
+	      int result)
 {
 	const int fds[] = {
 		[KIND_PIDFD] = t->pidfd, [KIND_TMPFS] = t->file,
@@ -92,8 +92,8 @@ bool is_right(const struct request *req, const struct things *t,
 }
 
 void sqe_all_kinds(struct ring *ring, struct request *reqs,
-			  const struct things *t, unsigned int first,
-			  unsigned int nr, unsigned int flags)
+		   const struct things *t, unsigned int first, unsigned int nr,
+		   unsigned int flags)
 {
 	struct io_uring_sqe *sqe;
 	unsigned int i;

@@ -228,7 +228,7 @@ int ring_open_direct(struct ring *ring, int dfd, const void *fh,
 }
 
 int ring_openat(struct ring *ring, const char *path, unsigned int flags,
-		       unsigned int index)
+		unsigned int index)
 {
 	struct io_uring_sqe *sqe = ring_sqe(ring);
 

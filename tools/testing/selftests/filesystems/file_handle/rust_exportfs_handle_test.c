@@ -77,7 +77,7 @@ TEST_F(fs, encode)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(fstat(fd, &st), 0);
 	ASSERT_EQ(encode(fd, &fh), 0);
-	EXPECT_EQ(fh.bytes, RUST_EXPORTFS_HANDLE_SIZE);
+	EXPECT_EQ(fh.bytes, (unsigned int)RUST_EXPORTFS_HANDLE_SIZE);
 	EXPECT_EQ(fh.type, RUST_EXPORTFS_FILEID);
 	EXPECT_EQ(handle_number(&fh), st.st_ino);
 	ASSERT_EQ(encode(fd, &again), 0);

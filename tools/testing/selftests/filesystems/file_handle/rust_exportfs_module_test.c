@@ -134,7 +134,7 @@ TEST_F(fs, unload_with_objects)
 
 	ASSERT_EQ(act_as(0), 0);
 	EXPECT_EQ(unload_module(), 0);
-	EXPECT_EQ(read(3, &event, sizeof(event)), sizeof(event));
+	EXPECT_EQ(read(3, &event, sizeof(event)), (ssize_t)sizeof(event));
 	ASSERT_EQ(load_module(), 0);
 }
 
@@ -315,11 +315,11 @@ TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 		EXPECT_EQ(workers[i].bad, 0) {
 			TH_LOG("line %d: %d", workers[i].bad, workers[i].why);
 		}
-		EXPECT_GT(workers[i].rounds, 0);
+		EXPECT_GT(workers[i].rounds, 0U);
 		TH_LOG("%u rounds, opened %u objects of another", workers[i].rounds,
 		       workers[i].found);
 	}
-	EXPECT_GT(found, 0);
+	EXPECT_GT(found, 0U);
 }
 
 /* Unload and load the module again and again. It may be busy. */
@@ -388,8 +388,8 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 	pthread_join(id, &ret);
 	EXPECT_EQ(ret, NULL);
 	TH_LOG("unloaded %u times, used %u times", atomic_load(&unloaded), used);
-	EXPECT_GE(atomic_load(&unloaded), UNLOADS);
-	EXPECT_GE(used, UNLOADS);
+	EXPECT_GE(atomic_load(&unloaded), (unsigned int)UNLOADS);
+	EXPECT_GE(used, (unsigned int)UNLOADS);
 }
 
 TEST_HARNESS_MAIN

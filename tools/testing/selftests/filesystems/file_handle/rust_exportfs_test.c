@@ -21,10 +21,10 @@ TEST_F(fs, file)
 	EXPECT_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 
 	ASSERT_EQ(fstat(fd, &st), 0);
-	EXPECT_EQ(st.st_mode, S_IFREG | 0600);
-	EXPECT_EQ(st.st_uid, USER);
+	EXPECT_EQ(st.st_mode, S_IFREG | 0600U);
+	EXPECT_EQ(st.st_uid, (unsigned int)USER);
 	EXPECT_EQ(st.st_size, 0);
-	EXPECT_EQ(st.st_nlink, 1);
+	EXPECT_EQ(st.st_nlink, 1U);
 	ASSERT_EQ(fstatfs(fd, &sfs), 0);
 	EXPECT_EQ(sfs.f_type, 0x72657866);
 

@@ -74,7 +74,7 @@ FIXTURE_SETUP(anonymous)
 	ASSERT_GE(self->bare, 0);
 	self->id[2] = id_of_new_mnt_ns();
 	for (i = 0; i < 3; i++)
-		ASSERT_NE(self->id[i], 0);
+		ASSERT_NE(self->id[i], 0U);
 }
 
 FIXTURE_TEARDOWN(anonymous)
@@ -97,7 +97,7 @@ TEST_F(anonymous, cannot_be_decoded)
 		if (try_decode(FD_NSFS_ROOT, &fh) == -ESTALE)
 			nr++;
 	}
-	EXPECT_GE(nr, 3);
+	EXPECT_GE(nr, 3U);
 }
 
 TEST_F(anonymous, has_an_id)
@@ -158,7 +158,7 @@ TEST_F(anonymous, mount_is_no_namespace)
 		EXPECT_EQ(ask(dir, NS_GET_NSTYPE, NULL), -ENOTTY);
 		close(dir);
 	}
-	EXPECT_EQ(id, 0);
+	EXPECT_EQ(id, 0U);
 }
 
 TEST(open_tree_namespace_is_an_ordinary_namespace)
@@ -173,7 +173,7 @@ TEST(open_tree_namespace_is_an_ordinary_namespace)
 			   OPEN_TREE_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "needs OPEN_TREE_NAMESPACE: %s", strerror(errno));
-	EXPECT_EQ(ns_type(fd), CLONE_NEWNS);
+	EXPECT_EQ(ns_type(fd), (unsigned int)CLONE_NEWNS);
 	EXPECT_NE(ns_ino(fd), MNT_NS_ANON_INO);
 	ASSERT_EQ(encode(fd, &fh), 0);
 	EXPECT_TRUE(is_named_by(fd, &fh));

@@ -55,9 +55,9 @@ TEST_F(mntns, info)
 
 	memset(&info, CANARY, sizeof(info));
 	ASSERT_EQ(ask(self->fd[0], NS_MNT_GET_INFO, &info), 0);
-	EXPECT_EQ(info.size, MNT_NS_INFO_SIZE_VER0);
+	EXPECT_EQ(info.size, (unsigned int)MNT_NS_INFO_SIZE_VER0);
 	EXPECT_EQ(info.mnt_ns_id, ns_id(self->fd[0]));
-	EXPECT_GT(info.nr_mounts, 0);
+	EXPECT_GT(info.nr_mounts, 0U);
 }
 
 TEST_F(mntns, info_counts_the_mounts)
@@ -208,7 +208,7 @@ TEST_F(mntns, walk_visits_each_once_in_either_direction)
 		if (i == nr_there)
 			break;
 	}
-	ASSERT_LT(try, 10);
+	ASSERT_LT(try, 10U);
 
 	EXPECT_TRUE(is_in(ns_id(self->own), there, nr_there));
 	for (i = 0; i < MNTNS_CHILDREN; i++)
@@ -216,8 +216,8 @@ TEST_F(mntns, walk_visits_each_once_in_either_direction)
 	/* The initial one is the first, if its id is fixed. */
 	if (!initial_ids_are_fixed())
 		SKIP(return, "needs fixed ids of the initial namespaces");
-	EXPECT_EQ(there[0], MNT_NS_INIT_ID);
-	EXPECT_EQ(back[nr_back - 1], MNT_NS_INIT_ID);
+	EXPECT_EQ(there[0], (unsigned int)MNT_NS_INIT_ID);
+	EXPECT_EQ(back[nr_back - 1], (unsigned int)MNT_NS_INIT_ID);
 }
 
 TEST_F(mntns, walk_visits_all_that_are_listed)
@@ -259,7 +259,7 @@ TEST_F(mntns, step_opens_the_neighbour)
 			ASSERT_GE(forward, 0);
 			EXPECT_EQ(info.size, sizeof(info));
 			EXPECT_EQ(info.mnt_ns_id, ns_id(forward));
-			EXPECT_GT(info.nr_mounts, 0);
+			EXPECT_GT(info.nr_mounts, 0U);
 			EXPECT_EQ(fcntl(forward, F_GETFD), FD_CLOEXEC);
 			EXPECT_EQ(fcntl(forward, F_GETFL) & O_ACCMODE,
 				  O_RDONLY);
@@ -284,7 +284,7 @@ TEST_F(mntns, steps_beyond_the_ends_fail)
 	for (i = 0; i < 2; i++) {
 		memset(&info, CANARY, sizeof(info));
 		EXPECT_EQ(ask(end[i], step_requests[i], &info), -ENOENT);
-		EXPECT_EQ(info.size & 0xff, CANARY);
+		EXPECT_EQ(info.size & 0xff, (unsigned int)CANARY);
 		/* The pointer is not used. */
 		EXPECT_EQ(ask(end[i], step_requests[i], NULL), -ENOENT);
 		EXPECT_EQ(ask(end[i], step_requests[i], (void *)1), -ENOENT);

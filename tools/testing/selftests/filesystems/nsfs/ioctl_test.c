@@ -20,7 +20,7 @@ TEST_F(nsfs, id_does_not_change)
 	int fd;
 
 	ASSERT_EQ(ask(self->ns.fd, NS_GET_ID, &id[0]), 0);
-	EXPECT_NE(id[0], 0);
+	EXPECT_NE(id[0], 0U);
 	fd = ns_of_pidfd(self->ns.pidfd, self->ns.kind);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(ask(fd, NS_GET_ID, &id[1]), 0);
@@ -66,7 +66,7 @@ TEST(ids_are_unique)
 		ids[nr++] = ns_id(fd);
 	}
 	for (i = 0; i < nr; i++) {
-		EXPECT_NE(ids[i], 0);
+		EXPECT_NE(ids[i], 0U);
 		for (j = 0; j < i; j++)
 			EXPECT_NE(ids[i], ids[j]);
 	}
@@ -98,7 +98,7 @@ TEST_F(nsfs, mntns_id_is_only_for_mount_namespaces)
 		EXPECT_EQ(ask(self->ns.fd, NS_GET_MNTNS_ID, NULL), -EFAULT);
 	} else {
 		EXPECT_EQ(ask(self->ns.fd, NS_GET_MNTNS_ID, &id), -EINVAL);
-		EXPECT_EQ(id, 0);
+		EXPECT_EQ(id, 0U);
 		EXPECT_EQ(ask(self->ns.fd, NS_GET_MNTNS_ID, NULL), -EINVAL);
 	}
 }
@@ -142,7 +142,7 @@ TEST_F(nsfs, owner_is_the_user_namespace_of_the_creator)
 		SKIP(return, NEEDS_ROOT);
 	fd = ask(self->ns.fd, NS_GET_USERNS, NULL);
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(ns_type(fd), CLONE_NEWUSER);
+	EXPECT_EQ(ns_type(fd), (unsigned int)CLONE_NEWUSER);
 	EXPECT_TRUE(same_file(fd, self->ns.user_ns));
 	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	EXPECT_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -303,7 +303,7 @@ TEST_F(nsfs, owner_uid)
 	ASSERT_NE(owner, NULL);
 	if (self->ns.kind->type != CLONE_NEWUSER) {
 		EXPECT_EQ(ask(self->ns.fd, NS_GET_OWNER_UID, &uid), -EINVAL);
-		EXPECT_EQ(uid, NOBODY - 1);
+		EXPECT_EQ(uid, (unsigned int)(NOBODY - 1));
 		EXPECT_EQ(ask(self->ns.fd, NS_GET_OWNER_UID, NULL), -EINVAL);
 		return;
 	}
@@ -311,15 +311,15 @@ TEST_F(nsfs, owner_uid)
 	if (!self->ns.foreign)
 		SKIP(return, NEEDS_ROOT);
 	EXPECT_EQ(ask(self->ns.fd, NS_GET_OWNER_UID, &uid), 0);
-	EXPECT_EQ(uid, 0);
+	EXPECT_EQ(uid, 0U);
 	EXPECT_EQ(ask(self->ns.own, NS_GET_OWNER_UID, &uid), 0);
-	EXPECT_EQ(uid, 0);
+	EXPECT_EQ(uid, 0U);
 
 	owner->fd = self->ns.fd;
 	owner->uid = 1;
 	EXPECT_EQ(run_as(WHO_USER, 0, ask_owner_uid, owner), 0);
 	EXPECT_EQ(owner->ret, 0);
-	EXPECT_EQ(owner->uid, 0);
+	EXPECT_EQ(owner->uid, 0U);
 }
 
 /* Creates a user namespace that is owned by @uid. */
@@ -423,7 +423,7 @@ TEST_F(nsfs, no_file_descriptor_is_left)
 	if (self->ns.kind->type == CLONE_NEWNS) {
 		memset(&info, CANARY, sizeof(info));
 		EXPECT_EQ(ask(self->ns.fd, NS_MNT_GET_PREV, &info), -EMFILE);
-		EXPECT_EQ(info.size & 0xff, CANARY);
+		EXPECT_EQ(info.size & 0xff, (unsigned int)CANARY);
 	}
 	/* One is enough. */
 	EXPECT_EQ(close(self->ns.own), 0);
