@@ -26,6 +26,7 @@
  * - poll, ioctl, bmap and notifications of changes in DIRECTORY: cached names and
  *   attributes expire after a second.
  * - users other than root: root owns each new file.
+ * - more than a million inodes at once: each has an open descriptor.
  *
  * The server requires root. A handle does not tell whether the file is below
  * DIRECTORY: a process that can open file handles, even forged ones, can access
@@ -48,6 +49,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -1234,6 +1236,19 @@ static void serve(int signals)
 	}
 }
 
+/* Each node has a descriptor, so the usual limit of 1024 is too low. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 };
+
+	/* Fails if this exceeds fs.nr_open: use the hard limit then. */
+	if (!setrlimit(RLIMIT_NOFILE, &limit) ||
+	    getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void usage(FILE *to)
 {
 	fputs("usage: passthrough_handle DIRECTORY MOUNTPOINT\n"
@@ -1273,6 +1288,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	raise_file_limit();
 	/* With FUSE_DONT_MASK, requests contain the umask of the caller. */
 	umask(0);
 	root.fd = open_directory(argv[1]);
