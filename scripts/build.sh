@@ -18,9 +18,7 @@ shift
 OUT=$BUILD/$FLAVOUR
 GUEST=$BUILD/guest
 # The collections of selftests to build. scripts/test.py selects which ones run.
-SELFTESTS="filesystems filesystems/file_handle filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
-# These require two libraries that the sysroot of another architecture lacks.
-[ -n "$CROSS" ] || SELFTESTS+=" filesystems/fuse"
+SELFTESTS="filesystems filesystems/file_handle filesystems/fuse filesystems/mount_cycle filesystems/nsfs namespaces pidfd"
 
 # GNU ld 2.40 crashes on the debug information that clang writes for RISC-V.
 LINKER=""
@@ -191,7 +189,7 @@ build_guest()
 	make -C "$LINUX/tools/testing/selftests" O="$GUEST" ARCH="$ARCH" -j"$J" \
 		CROSS_COMPILE="${CROSS:+$CROSS-}" \
 		LDFLAGS="$LINKER -static -z noseparate-code -z norelro -L$SYSROOT/usr/lib/$CROSS" \
-		TARGETS="$(existing_selftests)" FORCE_TARGETS=1 \
+		TARGETS="$(existing_selftests)" FORCE_TARGETS=1 ${CROSS:+LIBFUSE=} \
 		INSTALL_PATH="$GUEST/selftests" install
 	[ ! -f "$LINUX/samples/rust/rust_exportfs.rs" ] ||
 		program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"

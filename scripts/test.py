@@ -26,14 +26,18 @@ GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
-OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"]
+FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test"] + [
+    f"filesystems/fuse:fuse_{name}_test"
+    for name in ("lookup", "handle", "identity", "fanotify", "overlay", "io_uring", "handle_stress")]
+OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 # `make slow` runs the suites that take minutes: pidfd_test, which recycles pids for
 # 135 s and is then skipped, and longer stress tests.
 SLOW = ["pidfd:pidfd_test"]
-STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/file_handle:nsfs_failslab_test"]
+STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
+          "filesystems/file_handle:nsfs_failslab_test"]
 # Slow upstream programs do not run on debug.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
@@ -58,14 +62,14 @@ FLAKY = {
 
 # Features that exist only in Rust. On "c", C_SKIP does not run, and the other programs
 # skip the cases of these features.
-NEW = ["filesystems/file_handle:fuse_handle*", "filesystems/file_handle:io_uring_*"]
+NEW = FUSE[1:] + ["filesystems/file_handle:io_uring_*"]
 C_SKIP = ["filesystems/file_handle:io_uring_handle_async_test",
           "filesystems/file_handle:io_uring_handle_cancel_test",
           "filesystems/file_handle:io_uring_handle_failslab_test",
           "filesystems/file_handle:io_uring_handle_filter_test",
           "filesystems/file_handle:io_uring_handle_stress_test",
-          "filesystems/file_handle:fuse_handle_stress_test"]
-# The stress tests run longer on flavours that detect races and leaks.
+          "filesystems/fuse:fuse_handle_stress_test"]
+# The stress tests are given more time where a race or a leak would show.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
                          "FUSE_HANDLES": "1000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120"}
