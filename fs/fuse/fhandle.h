@@ -23,7 +23,7 @@ struct super_block;
 #define FUSE_FHANDLE_INLINE 24
 
 /**
- * struct fuse_fhandle - handle of an inode; all-zero if it is unknown
+ * struct fuse_fhandle - handle of an inode; all zero if it is unknown
  */
 struct fuse_fhandle {
 	/** @len: size in bytes */

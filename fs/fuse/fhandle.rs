@@ -68,13 +68,15 @@ struct FuseExport;
 /// The invariants are those of [`FuseExport`].
 struct FuseFid;
 
+/// Encodes a file handle for `inode`, and for `parent` if there is one.
+///
 /// # Safety
 ///
 /// The caller must ensure that `inode` and `parent` are inodes of FUSE.
 unsafe fn encode<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
-    // SAFETY: The caller ensures that this is an inode of FUSE.
+    // SAFETY: The caller ensures that `inode` is an inode of FUSE.
     let handle = unsafe { InodeHandle::new(inode) };
-    // SAFETY: The caller ensures that this is an inode of FUSE.
+    // SAFETY: The caller ensures that `parent` is an inode of FUSE.
     let parent = parent.map(|parent| unsafe { InodeHandle::new(parent) });
 
     fid::encode(
@@ -84,7 +86,9 @@ unsafe fn encode<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>
     )
 }
 
-/// Asks the server for the inode of a file handle, or for its parent.
+/// Looks up the inode of a file handle, or its parent. Sends a request to the server.
+///
+/// Returns [`None`] if the file handle is malformed.
 ///
 /// # Safety
 ///
@@ -100,7 +104,8 @@ unsafe fn decode<'sb>(
     };
     let fh = FHandle::new(bytes, GFP_KERNEL_ACCOUNT)?;
 
-    // SAFETY: The caller ensures that this is a superblock of FUSE. `fh` is valid during the call.
+    // SAFETY: The caller ensures that `sb` is a superblock of FUSE. `fh` is a valid handle that is
+    // borrowed for the call.
     let dentry = from_err_ptr(unsafe { bindings::fuse_fhandle_dentry(sb.as_raw(), fh.as_raw()) })?;
     // SAFETY: On success, `fuse_fhandle_dentry()` returns a reference to a positive dentry of `sb`.
     Ok(NonNull::new(dentry).map(|dentry| unsafe { OwnedDentry::from_raw(dentry, sb) }))
@@ -111,22 +116,22 @@ impl Operations for FuseExport {
     type Private = ();
 
     fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
-        // SAFETY: By the type invariants, the inodes are on a FUSE superblock.
+        // SAFETY: By the type invariants, `inode` and `parent` are on a FUSE superblock.
         unsafe { encode(inode, encoder, parent) }
     }
 
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: By the type invariants, this is a FUSE superblock.
+        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
         unsafe { decode(sb, fid, false) }
     }
 
     fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: By the type invariants, this is a FUSE superblock.
+        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
         unsafe { decode(sb, fid, true) }
     }
 
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
-        // SAFETY: By the type invariants, the dentry is on a FUSE superblock.
+        // SAFETY: By the type invariants, `child` is on a FUSE superblock.
         let parent = from_err_ptr(unsafe { bindings::fuse_fhandle_parent(child.as_raw()) })?;
         let parent = NonNull::new(parent).ok_or(ESTALE)?;
 
@@ -141,7 +146,7 @@ impl Operations for FuseFid {
     type Private = ();
 
     fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
-        // SAFETY: By the type invariants, the inodes are on a FUSE superblock.
+        // SAFETY: By the type invariants, `inode` and `parent` are on a FUSE superblock.
         unsafe { encode(inode, encoder, parent) }
     }
 }
@@ -152,23 +157,23 @@ struct LocalModule;
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"fuse";
 
-    // SAFETY: A null pointer stands for built-in code.
+    // SAFETY: `THIS_MODULE` is a null pointer in built-in code.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
 /// The table of a server that can be exported.
 //
-// SAFETY: `Operations::Private` is zero-sized.
+// SAFETY: `Operations::Private` is `()`, so the operations access no private data.
 #[no_mangle]
 static fuse_handle_export_operations: Table<FuseExport> = unsafe { Table::new() };
 
 /// The table of a server that sets `FUSE_NO_EXPORT_SUPPORT`.
 //
-// SAFETY: `Operations::Private` is zero-sized.
+// SAFETY: `Operations::Private` is `()`, so the operations access no private data.
 #[no_mangle]
 static fuse_handle_fid_operations: Table<FuseFid> = unsafe { Table::new() };
 
-/// Stores the handle in `to`, and returns 0, or else a negative errno.
+/// Stores the handle in `to` on success. Returns 0 or a negative errno.
 fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
     match result {
         Ok(handle) => {
@@ -186,7 +191,7 @@ fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
 /// The caller must ensure that `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_free(fh: *mut bindings::fuse_fhandle) {
-    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
 
     *fh = FHandle::NONE;
@@ -205,15 +210,15 @@ unsafe extern "C" fn fuse_fhandle_copy(
     to: *mut bindings::fuse_fhandle,
     from: *const bindings::fuse_fhandle,
 ) -> c_int {
-    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `to` points to a valid handle that nothing else accesses.
     let to = unsafe { FHandle::from_raw_mut(to) };
-    // SAFETY: The caller ensures that the handle is valid and does not change.
+    // SAFETY: The caller ensures that `from` points to a valid handle that does not change.
     let from = unsafe { FHandle::from_raw(from) };
 
     store(FHandle::new(from.as_bytes(), GFP_KERNEL_ACCOUNT), to)
 }
 
-/// Returns whether two handles can be those of the same inode. An unknown handle can be any.
+/// Returns `false` if both handles are known and differ, so that they identify different inodes.
 ///
 /// # Safety
 ///
@@ -223,9 +228,9 @@ unsafe extern "C" fn fuse_fhandle_same(
     a: *const bindings::fuse_fhandle,
     b: *const bindings::fuse_fhandle,
 ) -> bool {
-    // SAFETY: The caller ensures that the handle is valid and does not change.
+    // SAFETY: The caller ensures that `a` points to a valid handle that does not change.
     let a = unsafe { FHandle::from_raw(a) };
-    // SAFETY: The caller ensures that the handle is valid and does not change.
+    // SAFETY: The caller ensures that `b` points to a valid handle that does not change.
     let b = unsafe { FHandle::from_raw(b) };
 
     a.may_be(b)
@@ -242,9 +247,10 @@ unsafe extern "C" fn fuse_fhandle_adopt(
     known: *mut bindings::fuse_fhandle,
     found: *mut bindings::fuse_fhandle,
 ) -> bool {
-    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `known` points to a valid handle that nothing else accesses.
     let known = unsafe { FHandle::from_raw_mut(known) };
-    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `found` points to a valid handle other than `known`, and that
+    // nothing else accesses it.
     let found = unsafe { FHandle::from_raw_mut(found) };
 
     known.adopt(found)
@@ -267,7 +273,7 @@ unsafe extern "C" fn fuse_fhandle_parse(
 ) -> c_int {
     // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The caller ensures that the handle is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
     let flags = if may_sleep {
         GFP_KERNEL_ACCOUNT
@@ -300,7 +306,8 @@ unsafe extern "C" fn fuse_fhandle_parse_compound(
 ) -> c_int {
     // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The caller ensures that `found` is valid and not accessed otherwise.
+    // SAFETY: The caller ensures that `found` points to an all-zero value, which is valid, and that
+    // nothing else accesses it.
     let found = unsafe { &mut *found };
     let lookup = reply::Lookup::parse(buf);
 
@@ -313,7 +320,7 @@ unsafe extern "C" fn fuse_fhandle_parse_compound(
         }
         FHandle::new(bytes, GFP_KERNEL_ACCOUNT)
     });
-    // SAFETY: The caller ensures that this is all-zero, which is a valid handle.
+    // SAFETY: `found.fhandle` is all-zero, which is a valid handle. `found` is borrowed mutably.
     store(result, unsafe { FHandle::from_raw_mut(&mut found.fhandle) })
 }
 
@@ -331,12 +338,12 @@ unsafe extern "C" fn fuse_fhandle_ext(
     buf: *mut u8,
     room: usize,
 ) -> usize {
-    // SAFETY: The caller ensures that the handle is valid and does not change.
+    // SAFETY: The caller ensures that `fh` points to a valid handle that does not change.
     let fh = unsafe { FHandle::from_raw(fh) };
     // SAFETY: The caller ensures that `buf` is valid for writes of `room` bytes.
     unsafe { buf.write_bytes(0, room) };
-    // SAFETY: The caller ensures that `buf` is valid and not accessed otherwise. All bytes are
-    // initialised.
+    // SAFETY: The caller ensures that `buf` is valid for writes of `room` bytes that nothing else
+    // accesses. The call above has initialised all of them.
     let buf = unsafe { slice::from_raw_parts_mut(buf, room) };
 
     ext::write(fh.as_bytes(), buf).unwrap_or(0)

@@ -14,8 +14,8 @@
 #include <linux/slab.h>
 
 /*
- * Room for the replies in a compound. The longest valid ones are shorter, so
- * that a reply that is too long is received, and fails with EIO.
+ * Size of the buffer for the replies in a compound. The longest valid replies are
+ * shorter, so that a reply that is too long is received and fails with EIO.
  */
 #define COMPOUND_REPLIES_MAX	512
 
@@ -81,14 +81,14 @@ struct fuse_fhandle fuse_inode_fhandle(struct inode *inode)
 }
 
 /*
- * Compare the handle of an inode with the one in a reply, and move that to the
- * inode if it has none. Returns false if the reply is about another inode.
+ * Compare the handle of an inode with the one in a reply. An inode whose handle is
+ * unknown takes over that of the reply. Returns false if the handles differ.
  */
 bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
 {
 	bool same;
 
-	/* Always true if the server has no handles. */
+	/* An unknown handle matches any. Without handles, all are unknown. */
 	if (!found->len)
 		return true;
 	same = fuse_fhandle_adopt(fhandle_lock(inode), found);
@@ -442,9 +442,8 @@ static int find_new_handle(struct fuse_mount *fm, u64 nodeid,
  *
  * The inode exists even if the server does not return its handle.
  *
- * Return: what to forget the lookup with, if the server has counted one that the
- * caller does not keep; otherwise NULL, or ERR_PTR(-EIO) if the reply is not
- * valid.
+ * Return: a link with which the caller must forget one lookup, NULL if there is
+ * none to forget, or ERR_PTR(-EIO) if the reply is not valid.
  */
 struct fuse_forget_link *fuse_lookup_new_handle(struct fuse_mount *fm,
 						struct fuse_entry_out *out,

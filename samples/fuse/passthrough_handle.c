@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A FUSE server that names its files by handles: a directory, seen through.
+ * A FUSE server that identifies its files by handles and passes every operation
+ * through to a directory.
  *
  *   passthrough_handle DIRECTORY MOUNTPOINT
  *
- * The handle of a file is the one that the filesystem below has for it, as
- * name_to_handle_at(2) returns it. The server keeps nothing of its own across
- * restarts, and yet a file handle of a file on MOUNTPOINT opens the same file
- * when the server, or the machine, was started again.
+ * The handle of a file is the file handle of the underlying filesystem, as
+ * name_to_handle_at(2) returns it. The server stores nothing on disk. A file
+ * handle from MOUNTPOINT opens the same file after the server, or the machine,
+ * is restarted.
  *
- * It runs in the foreground until it is told to end by a signal, or until
- * somebody unmounts MOUNTPOINT. DIRECTORY has to be on a filesystem with file
- * handles; what is mounted below it is not seen. Files can be read, written,
- * made and removed; links, extended attributes and other kinds of files are
- * left to be written.
+ * The server runs in the foreground until it receives SIGINT, SIGTERM or SIGHUP,
+ * or until MOUNTPOINT is unmounted. The filesystem of DIRECTORY must support file
+ * handles. Mounts below DIRECTORY are not visible.
  *
- * It has to be root, who alone may use MOUNTPOINT and owns what is made there.
- * A handle does not tell whether a file is below DIRECTORY: whoever opens file
- * handles, and be they made up, reaches all of the filesystem that it is on. To
- * export MOUNTPOINT by NFS is to export all of that.
+ * Supported: lookup, attributes, directories, regular files, symbolic and hard
+ * links, special files, unnamed files, extended attributes, rename flags,
+ * fallocate, copy_file_range, SEEK_DATA and SEEK_HOLE, fsync and statfs.
+ *
+ * Not supported:
+ *
+ * - flock and POSIX locks in DIRECTORY: one thread serves all requests and cannot
+ *   wait. The kernel implements locks among the users of MOUNTPOINT.
+ * - the writeback cache, splice and FUSE passthrough: all data is copied.
+ * - poll, ioctl, bmap and notifications of changes in DIRECTORY: cached names and
+ *   attributes expire after a second.
+ * - users other than root: root owns each new file.
+ * - more than a million inodes at once: each has an open descriptor.
+ *
+ * The server requires root. A handle does not tell whether the file is below
+ * DIRECTORY: a process that can open file handles, even forged ones, can access
+ * the whole filesystem. NFS export of MOUNTPOINT exports the whole filesystem.
  */
 
 #define _GNU_SOURCE
@@ -26,6 +38,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,19 +49,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <linux/fuse.h>
+#include <linux/types.h>
 
-/* What glibc calls this differs from one version to the next. */
+/* Versions of glibc define STATX_BASIC_STATS with different types. */
 #define BASIC_STATS	0x7ffU
 
-/* Not every libc has open_tree(2). */
+/* Some C libraries do not declare statx(2). */
+#ifndef STATX_BASIC_STATS
+#include <linux/stat.h>
+#endif
+
+/* Older C libraries do not declare open_tree(2). */
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE	1
 #endif
@@ -58,8 +79,8 @@
 #define VALID_SECONDS	1
 
 /*
- * The handle that the kernel gets: the type of the handle below, as four bytes,
- * and its bytes. Those of the most common filesystems take up to 12.
+ * A handle consists of the type of the underlying file handle, in 4 bytes, and of
+ * its bytes.
  */
 #define HANDLE_TYPE_SIZE	sizeof(__s32)
 
@@ -70,18 +91,25 @@ struct handle {
 
 /* A file that the kernel has looked up. Its nodeid is its address. */
 struct node {
-	struct node *next;
+	struct node *next;	/* in the bucket */
 	__u64 nlookup;
-	int fd;			/* with O_PATH, but for the root's */
+	int fd;			/* O_PATH, except for the root */
 	dev_t dev;
 	ino_t ino;
 	struct handle handle;
 };
 
-static struct node root;	/* the others follow it */
+static struct node root;
 static int dev_fd;
 
-/* --- Nodes and handles --------------------------------------------------- */
+/* All nodes, hashed by device and inode number. nr_buckets is a power of two. */
+static struct node **buckets;
+static size_t nr_buckets;
+static size_t nr_nodes;
+
+/*
+ * Nodes and handles
+ */
 
 static struct node *node_of(__u64 nodeid)
 {
@@ -93,7 +121,7 @@ static __u64 nodeid_of(const struct node *node)
 	return node == &root ? FUSE_ROOT_ID : (uintptr_t)node;
 }
 
-/* What the file below is called by its filesystem; of size 0 if it has none */
+/* Stores the handle of the underlying file. Its size is 0 if there is none. */
 static void get_handle(int fd, struct handle *handle)
 {
 	struct {
@@ -113,7 +141,7 @@ static void get_handle(int fd, struct handle *handle)
 	       below.fh.handle_bytes);
 }
 
-/* The file below that a handle names */
+/* Opens the underlying file of a handle. */
 static int open_handle(const struct handle *handle)
 {
 	struct {
@@ -135,19 +163,88 @@ static int open_handle(const struct handle *handle)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The node of the file behind @fd, which it takes, with one lookup more */
+static size_t hash(dev_t dev, ino_t ino)
+{
+	__u64 key = ino ^ (__u64)dev << 32;
+
+	/* Fibonacci hashing: the upper bits depend on all bits of the key. */
+	return (key * 0x9e3779b97f4a7c15ULL >> 32) & (nr_buckets - 1);
+}
+
+/* Doubles the table. If there is no memory, the buckets only get longer. */
+static void grow_table(void)
+{
+	size_t i, old_nr = nr_buckets, nr = old_nr ? 2 * old_nr : 1024;
+	struct node **old = buckets, **new = calloc(nr, sizeof(*new));
+	struct node *node;
+
+	if (!new)
+		return;
+	buckets = new;
+	nr_buckets = nr;
+	for (i = 0; i < old_nr; i++) {
+		while ((node = old[i])) {
+			struct node **bucket;
+
+			old[i] = node->next;
+			bucket = &buckets[hash(node->dev, node->ino)];
+			node->next = *bucket;
+			*bucket = node;
+		}
+	}
+	free(old);
+}
+
+/* Returns false if there is no table. */
+static bool insert_node(struct node *node)
+{
+	struct node **bucket;
+
+	if (nr_nodes >= nr_buckets)
+		grow_table();
+	if (!nr_buckets)
+		return false;
+	bucket = &buckets[hash(node->dev, node->ino)];
+	node->next = *bucket;
+	*bucket = node;
+	nr_nodes++;
+	return true;
+}
+
+static void remove_node(struct node *node)
+{
+	struct node **p = &buckets[hash(node->dev, node->ino)];
+
+	while (*p != node)
+		p = &(*p)->next;
+	*p = node->next;
+	nr_nodes--;
+}
+
+static struct node *find_node(dev_t dev, ino_t ino)
+{
+	struct node *node = buckets[hash(dev, ino)];
+
+	while (node && (node->dev != dev || node->ino != ino))
+		node = node->next;
+	return node;
+}
+
+/*
+ * Returns the node of the file that @fd refers to, and counts a lookup. Consumes
+ * @fd. Returns NULL if there is no memory or the attributes cannot be read.
+ */
 static struct node *get_node(int fd, struct stat *st)
 {
 	struct node *node;
 
 	if (fstatat(fd, "", st, AT_EMPTY_PATH))
 		goto fail;
-	for (node = &root; node; node = node->next) {
-		if (node->dev == st->st_dev && node->ino == st->st_ino) {
-			close(fd);
-			node->nlookup++;
-			return node;
-		}
+	node = find_node(st->st_dev, st->st_ino);
+	if (node) {
+		close(fd);
+		node->nlookup++;
+		return node;
 	}
 	node = calloc(1, sizeof(*node));
 	if (!node)
@@ -157,8 +254,7 @@ static struct node *get_node(int fd, struct stat *st)
 	node->ino = st->st_ino;
 	node->nlookup = 1;
 	get_handle(fd, &node->handle);
-	node->next = root.next;
-	root.next = node;
+	insert_node(node);
 	return node;
 
 fail:
@@ -168,21 +264,19 @@ fail:
 
 static void forget(__u64 nodeid, __u64 nlookup)
 {
-	struct node *node = node_of(nodeid), **p;
+	struct node *node = node_of(nodeid);
 
 	if (node == &root)
 		return;
 	node->nlookup -= nlookup;
 	if (node->nlookup)
 		return;
-	for (p = &root.next; *p != node; p = &(*p)->next)
-		;
-	*p = node->next;
+	remove_node(node);
 	close(node->fd);
 	free(node);
 }
 
-/* A path to what is open, even with O_PATH, whatever became of its name */
+/* Returns a path of an open file that does not depend on its name. */
 static const char *path_of(int fd)
 {
 	static char path[64];
@@ -191,23 +285,25 @@ static const char *path_of(int fd)
 	return path;
 }
 
-/* Open in another way, such as for reading what is open with O_PATH. */
+/* Opens the file of a descriptor again, with other flags. */
 static int reopen(int fd, int flags)
 {
 	fd = open(path_of(fd), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-/* --- Requests and replies ------------------------------------------------ */
+/*
+ * Requests and replies
+ */
 
 struct request {
 	struct fuse_in_header in;
 	const unsigned char *args;
 	size_t len;			/* of the arguments */
-	struct handle ext;		/* FUSE_EXT_HANDLE */
+	struct handle ext;		/* of FUSE_EXT_HANDLE */
 };
 
-/* What is to be sent, after the header */
+/* The arguments of a reply */
 struct answer {
 	size_t len;
 	unsigned char data[BUFFER_SIZE];
@@ -252,6 +348,8 @@ static void fill_attr(const struct stat *st, struct fuse_attr *attr)
 		.nlink = st->st_nlink,
 		.uid = st->st_uid,
 		.gid = st->st_gid,
+		.rdev = (minor(st->st_rdev) & 0xff) | major(st->st_rdev) << 8 |
+			(minor(st->st_rdev) & ~0xffU) << 12,
 		.blksize = st->st_blksize,
 	};
 }
@@ -289,7 +387,9 @@ static void put_statx(const struct stat *st, struct answer *answer)
 	put(answer, &out, sizeof(out));
 }
 
-/* --- Lookup -------------------------------------------------------------- */
+/*
+ * Lookup
+ */
 
 static int open_name(int dir, const char *name)
 {
@@ -299,8 +399,8 @@ static int open_name(int dir, const char *name)
 }
 
 /*
- * Find a name in a directory, or what the handle names if there is no nodeid.
- * "." may also be asked of what is no directory, to tell the handle.
+ * Looks up a name in a directory. Without a nodeid, looks up the handle of the
+ * request. "." is also valid for a nodeid that is not a directory.
  */
 static int lookup(const struct request *r, struct node **node, struct stat *st)
 {
@@ -347,8 +447,8 @@ static int do_statx(const struct node *node, struct answer *answer)
 }
 
 /*
- * What the kernel makes, in the old way; it asks for the handle afterwards.
- * Takes @fd, or the error that comes instead of it.
+ * Appends the reply to a request that creates an inode. The kernel requests the
+ * handle separately. Consumes @fd, which can be a negative errno.
  */
 static int put_entry(int fd, struct answer *answer)
 {
@@ -370,7 +470,7 @@ static int put_entry(int fd, struct answer *answer)
 	return 0;
 }
 
-/* The extension, which is the last of a request and need not be aligned */
+/* Parses the extension at the end of a request, which need not be aligned. */
 static bool take_ext(struct request *r)
 {
 	size_t ext = r->in.total_extlen * 8;
@@ -396,7 +496,7 @@ static bool take_ext(struct request *r)
 	return true;
 }
 
-/* One request of a compound, and where the next one starts */
+/* Parses one request of a compound, and advances to the next one. */
 static bool take_request(const unsigned char **p, size_t *left,
 			 struct request *r)
 {
@@ -428,7 +528,7 @@ static void put_reply(struct answer *answer, __u64 index, int err,
 		put(answer, part->data, part->len);
 }
 
-/* A lookup, and the attributes of what it has found */
+/* Serves a lookup with the attributes of the result. */
 static int do_compound(const struct request *r, struct answer *answer)
 {
 	static const struct fuse_compound_out out;
@@ -456,7 +556,9 @@ static int do_compound(const struct request *r, struct answer *answer)
 	return 0;
 }
 
-/* --- The other requests -------------------------------------------------- */
+/*
+ * Attributes, files and directories
+ */
 
 static int do_init(const struct request *r, struct answer *answer)
 {
@@ -471,7 +573,8 @@ static int do_init(const struct request *r, struct answer *answer)
 
 	memcpy(&in, r->args, r->len < sizeof(in) ? r->len : sizeof(in));
 	if (!(((__u64)in.flags2 << 32) & FUSE_HAS_LOOKUP_HANDLE))
-		fprintf(stderr, "passthrough_handle: the kernel has no handles\n");
+		fprintf(stderr,
+			"passthrough_handle: the kernel does not support handles\n");
 	out.max_readahead = in.max_readahead;
 	out.flags2 = FUSE_HAS_LOOKUP_HANDLE >> 32;
 	put(answer, &out, sizeof(out));
@@ -507,7 +610,7 @@ static int set_times(const char *path, const struct fuse_setattr_in *in)
 	return utimensat(AT_FDCWD, path, times, 0);
 }
 
-/* Nothing is opened: a FIFO would wait for its other end. */
+/* Uses paths, because opening a FIFO can block. */
 static int do_setattr(const struct node *node, const struct request *r,
 		      struct answer *answer)
 {
@@ -525,7 +628,7 @@ static int do_setattr(const struct node *node, const struct request *r,
 	return do_getattr(node, answer);
 }
 
-/* Without O_APPEND: pwrite(2) would not heed the offset that a write has. */
+/* Removes O_APPEND, with which pwrite(2) ignores the offset. */
 static int do_open(const struct node *node, const struct request *r,
 		   struct answer *answer)
 {
@@ -621,22 +724,12 @@ static int do_readdir(const struct request *r, struct answer *answer)
 	return 0;
 }
 
-/*
- * What has the name now need not be what the kernel knows of: a symlink is not
- * followed, and a FIFO not waited for.
- */
-static int do_create(const struct request *r, struct answer *answer)
+/* Appends the replies to FUSE_CREATE and FUSE_TMPFILE. Consumes @fd. */
+static int put_open_entry(int fd, struct answer *answer)
 {
-	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
-	int dir = node_of(r->in.nodeid)->fd, fd, err;
 	struct fuse_open_out out = {};
-	struct fuse_create_in in;
+	int err;
 
-	memcpy(&in, r->args, sizeof(in));
-	fd = openat(dir, name,
-		    (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
-		    O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-		    in.mode & ~in.umask);
 	if (fd < 0)
 		return -errno;
 	err = put_entry(reopen(fd, O_PATH), answer);
@@ -647,6 +740,33 @@ static int do_create(const struct request *r, struct answer *answer)
 	out.fh = fd;
 	put(answer, &out, sizeof(out));
 	return 0;
+}
+
+/*
+ * The name can refer to another file than the kernel knows. O_NOFOLLOW and
+ * O_NONBLOCK are needed if this is a symbolic link or a FIFO.
+ */
+static int do_create(const struct request *r, struct answer *answer)
+{
+	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
+	struct fuse_create_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	return put_open_entry(openat(node_of(r->in.nodeid)->fd, name,
+				     (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
+				     O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+				     in.mode & ~in.umask), answer);
+}
+
+static int do_tmpfile(const struct request *r, struct answer *answer)
+{
+	struct fuse_create_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	return put_open_entry(openat(node_of(r->in.nodeid)->fd, ".",
+				     (in.flags & (O_ACCMODE | O_EXCL)) |
+				     O_TMPFILE | O_CLOEXEC,
+				     in.mode & ~in.umask), answer);
 }
 
 static int do_mkdir(const struct request *r, struct answer *answer)
@@ -661,6 +781,53 @@ static int do_mkdir(const struct request *r, struct answer *answer)
 	return put_entry(open_name(dir, name), answer);
 }
 
+static int do_mknod(const struct request *r, struct answer *answer)
+{
+	const char *name = (const char *)r->args + sizeof(struct fuse_mknod_in);
+	int dir = node_of(r->in.nodeid)->fd;
+	struct fuse_mknod_in in;
+	dev_t dev;
+
+	memcpy(&in, r->args, sizeof(in));
+	dev = makedev(in.rdev >> 8 & 0xfff,
+		      (in.rdev & 0xff) | (in.rdev >> 12 & 0xfff00));
+	if (mknodat(dir, name, in.mode & ~in.umask, dev))
+		return -errno;
+	return put_entry(open_name(dir, name), answer);
+}
+
+static int do_symlink(const struct request *r, struct answer *answer)
+{
+	const char *name = (const char *)r->args;
+	int dir = node_of(r->in.nodeid)->fd;
+
+	if (symlinkat(name + strlen(name) + 1, dir, name))
+		return -errno;
+	return put_entry(open_name(dir, name), answer);
+}
+
+static int do_readlink(const struct node *node, struct answer *answer)
+{
+	ssize_t len = readlinkat(node->fd, "", (char *)answer->data, PATH_MAX);
+
+	if (len < 0)
+		return -errno;
+	answer->len = len;
+	return 0;
+}
+
+static int do_link(const struct request *r, struct answer *answer)
+{
+	const char *name = (const char *)r->args + sizeof(struct fuse_link_in);
+	int dir = node_of(r->in.nodeid)->fd;
+	struct fuse_link_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	if (linkat(node_of(in.oldnodeid)->fd, "", dir, name, AT_EMPTY_PATH))
+		return -errno;
+	return put_entry(open_name(dir, name), answer);
+}
+
 static int do_unlink(const struct request *r, int flags)
 {
 	int dir = node_of(r->in.nodeid)->fd;
@@ -668,16 +835,159 @@ static int do_unlink(const struct request *r, int flags)
 	return unlinkat(dir, (const char *)r->args, flags) ? -errno : 0;
 }
 
+static int rename_names(const struct request *r, __u64 newdir, const char *from,
+			unsigned int flags)
+{
+	const char *to = from + strlen(from) + 1;
+
+	/* Not all C libraries have renameat2(). */
+	if (syscall(SYS_renameat2, node_of(r->in.nodeid)->fd, from,
+		    node_of(newdir)->fd, to, flags))
+		return -errno;
+	return 0;
+}
+
 static int do_rename(const struct request *r)
 {
-	const char *from = (const char *)r->args + sizeof(struct fuse_rename_in);
 	struct fuse_rename_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	if (renameat(node_of(r->in.nodeid)->fd, from, node_of(in.newdir)->fd,
-		     from + strlen(from) + 1))
+	return rename_names(r, in.newdir, (const char *)r->args + sizeof(in), 0);
+}
+
+static int do_rename2(const struct request *r)
+{
+	struct fuse_rename2_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	return rename_names(r, in.newdir, (const char *)r->args + sizeof(in),
+			    in.flags);
+}
+
+static int do_fsync(const struct request *r)
+{
+	struct fuse_fsync_in in;
+	int fd;
+
+	memcpy(&in, r->args, sizeof(in));
+	fd = r->in.opcode == FUSE_FSYNCDIR ? dirfd((DIR *)(uintptr_t)in.fh) :
+					     (int)in.fh;
+	if (in.fsync_flags & FUSE_FSYNC_FDATASYNC)
+		return fdatasync(fd) ? -errno : 0;
+	return fsync(fd) ? -errno : 0;
+}
+
+/* close(2) of a duplicate returns errors that close(2) of a file would. */
+static int do_flush(const struct request *r)
+{
+	struct fuse_flush_in in;
+	int fd;
+
+	memcpy(&in, r->args, sizeof(in));
+	fd = dup(in.fh);
+	return fd < 0 || close(fd) ? -errno : 0;
+}
+
+static int do_fallocate(const struct request *r)
+{
+	struct fuse_fallocate_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	return fallocate(in.fh, in.mode, in.offset, in.length) ? -errno : 0;
+}
+
+static int do_lseek(const struct request *r, struct answer *answer)
+{
+	struct fuse_lseek_out out = {};
+	struct fuse_lseek_in in;
+	off_t offset;
+
+	memcpy(&in, r->args, sizeof(in));
+	offset = lseek(in.fh, in.offset, in.whence);
+	if (offset < 0)
 		return -errno;
+	out.offset = offset;
+	put(answer, &out, sizeof(out));
 	return 0;
+}
+
+static int do_copy_file_range(const struct request *r, struct answer *answer)
+{
+	struct fuse_copy_file_range_out out = {};
+	struct fuse_copy_file_range_in in;
+	struct fuse_write_out old = {};
+	off_t from, to;
+	ssize_t len;
+
+	memcpy(&in, r->args, sizeof(in));
+	from = in.off_in;
+	to = in.off_out;
+	len = copy_file_range(in.fh_in, &from, in.fh_out, &to, in.len, in.flags);
+	if (len < 0)
+		return -errno;
+	if (r->in.opcode == FUSE_COPY_FILE_RANGE) {
+		old.size = len;
+		put(answer, &old, sizeof(old));
+	} else {
+		out.bytes_copied = len;
+		put(answer, &out, sizeof(out));
+	}
+	return 0;
+}
+
+/*
+ * Extended attributes
+ */
+
+/* Without FUSE_SETXATTR_EXT, the kernel sends the first 8 bytes only. */
+static int do_setxattr(const struct node *node, const struct request *r)
+{
+	const char *name = (const char *)r->args + FUSE_COMPAT_SETXATTR_IN_SIZE;
+	struct fuse_setxattr_in in;
+
+	memcpy(&in, r->args, FUSE_COMPAT_SETXATTR_IN_SIZE);
+	return setxattr(path_of(node->fd), name, name + strlen(name) + 1,
+			in.size, in.flags) ? -errno : 0;
+}
+
+/* Appends a value or list of @len bytes, or only its size if that is requested. */
+static int put_xattr(ssize_t len, size_t wanted, struct answer *answer)
+{
+	struct fuse_getxattr_out out = {};
+
+	if (len < 0)
+		return -errno;
+	if (wanted) {
+		answer->len = len;
+		return 0;
+	}
+	out.size = len;
+	put(answer, &out, sizeof(out));
+	return 0;
+}
+
+static int do_getxattr(const struct node *node, const struct request *r,
+		       struct answer *answer)
+{
+	const char *path = path_of(node->fd);
+	struct fuse_getxattr_in in;
+	ssize_t len;
+
+	memcpy(&in, r->args, sizeof(in));
+	if (in.size > sizeof(answer->data))
+		in.size = sizeof(answer->data);
+	if (r->in.opcode == FUSE_GETXATTR)
+		len = getxattr(path, (const char *)r->args + sizeof(in),
+			       answer->data, in.size);
+	else
+		len = listxattr(path, (char *)answer->data, in.size);
+	return put_xattr(len, in.size, answer);
+}
+
+static int do_removexattr(const struct node *node, const struct request *r)
+{
+	return removexattr(path_of(node->fd), (const char *)r->args) ?
+		-errno : 0;
 }
 
 static int do_statfs(const struct node *node, struct answer *answer)
@@ -772,21 +1082,53 @@ static int dispatch(const struct request *r, struct answer *answer)
 		return do_unlink(r, AT_REMOVEDIR);
 	case FUSE_RENAME:
 		return do_rename(r);
+	case FUSE_RENAME2:
+		return do_rename2(r);
+	case FUSE_LINK:
+		return do_link(r, answer);
+	case FUSE_SYMLINK:
+		return do_symlink(r, answer);
+	case FUSE_READLINK:
+		return do_readlink(node, answer);
+	case FUSE_MKNOD:
+		return do_mknod(r, answer);
+	case FUSE_TMPFILE:
+		return do_tmpfile(r, answer);
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+		return do_fsync(r);
+	case FUSE_FLUSH:
+		return do_flush(r);
+	case FUSE_FALLOCATE:
+		return do_fallocate(r);
+	case FUSE_LSEEK:
+		return do_lseek(r, answer);
+	case FUSE_COPY_FILE_RANGE:
+	case FUSE_COPY_FILE_RANGE_64:
+		return do_copy_file_range(r, answer);
+	case FUSE_SETXATTR:
+		return do_setxattr(node, r);
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+		return do_getxattr(node, r, answer);
+	case FUSE_REMOVEXATTR:
+		return do_removexattr(node, r);
 	case FUSE_STATFS:
 		return do_statfs(node, answer);
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 		return do_release(r);
-	case FUSE_FLUSH:
 	case FUSE_DESTROY:
 		return 0;
 	}
 	return -ENOSYS;
 }
 
-/* --- The server ---------------------------------------------------------- */
+/*
+ * The server
+ */
 
-/* Returns whether there may be more. */
+/* Returns false if the connection has ended. */
 static bool serve_one(void)
 {
 	static unsigned char buf[BUFFER_SIZE];
@@ -821,9 +1163,9 @@ static bool serve_one(void)
 }
 
 /*
- * A view of DIRECTORY where nothing is mounted, nor will be: a handle does not
- * tell which filesystem it is of, and a server that comes to its own MOUNTPOINT
- * waits for itself. It lasts for as long as the tree is open.
+ * Opens a private clone of the mount of DIRECTORY, without the mounts below it. A
+ * handle does not identify its filesystem, and a server that looks up its own
+ * MOUNTPOINT deadlocks. The clone exists as long as the tree is open.
  */
 static int open_directory(const char *path)
 {
@@ -831,18 +1173,18 @@ static int open_directory(const char *path)
 			       OPEN_TREE_CLONE | O_CLOEXEC);
 
 	if (tree < 0) {
-		fprintf(stderr, "%s: cannot be cloned by open_tree(2): %s\n",
+		fprintf(stderr, "%s: open_tree: %s\n",
 			path, strerror(errno));
 		return -1;
 	}
-	/* Not with O_PATH, for handles to be opened below it */
+	/* open_by_handle_at(2) does not accept O_PATH. */
 	fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		perror(path);
 	return fd;
 }
 
-/* Signals that tell the server to end wait until it looks for them. */
+/* Blocks the signals that end the server, and returns a signalfd for them. */
 static int open_signals(void)
 {
 	sigset_t set;
@@ -869,13 +1211,13 @@ static int mount_at(const char *mountpoint)
 		     MS_NOSUID | MS_NODEV, options);
 }
 
-/* Which mount is there, or 0. Asks the server of it for nothing. */
+/* Returns the ID of the mount, or 0. Sends no request to the server. */
 static __u64 mount_id(const char *mountpoint)
 {
 	struct statx stx;
 
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC,
-		  STATX_MNT_ID_UNIQUE, &stx))
+	if (syscall(SYS_statx, AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC,
+		    STATX_MNT_ID_UNIQUE, &stx))
 		return 0;
 	return stx.stx_mnt_id;
 }
@@ -894,19 +1236,60 @@ static void serve(int signals)
 	}
 }
 
+/* Each node has a descriptor, so the usual limit of 1024 is too low. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 };
+
+	/* Fails if this exceeds fs.nr_open: use the hard limit then. */
+	if (!setrlimit(RLIMIT_NOFILE, &limit) ||
+	    getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: passthrough_handle DIRECTORY MOUNTPOINT\n"
+	      "\n"
+	      "Serve DIRECTORY on MOUNTPOINT by FUSE, with file handles that stay valid\n"
+	      "when the server is restarted. Requires root and CONFIG_FUSE_HANDLE. Anyone\n"
+	      "who can open file handles can access the whole filesystem of DIRECTORY.\n"
+	      "\n"
+	      "  -h, --help  print this text\n"
+	      "\n"
+	      "Exit status: 0 after a signal or an unmount, 1 on errors, 2 on bad usage.\n",
+	      to);
+}
+
 int main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
 	struct stat st;
 	int signals;
 	__u64 id;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s DIRECTORY MOUNTPOINT\n"
-			"A file handle may lead out of DIRECTORY: root only.\n",
-			argv[0]);
+	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case -1:
+		break;
+	case 'h':
+		usage(stdout);
+		return 0;
+	default:
+		usage(stderr);
 		return 2;
 	}
-	/* The kernel tells the umask of whoever makes a file. */
+	argv += optind - 1;
+	if (argc - optind != 2) {
+		usage(stderr);
+		return 2;
+	}
+	raise_file_limit();
+	/* With FUSE_DONT_MASK, requests contain the umask of the caller. */
 	umask(0);
 	root.fd = open_directory(argv[1]);
 	if (root.fd < 0)
@@ -917,9 +1300,13 @@ int main(int argc, char **argv)
 	}
 	root.dev = st.st_dev;
 	root.ino = st.st_ino;
+	if (!insert_node(&root)) {
+		perror("passthrough_handle");
+		return 1;
+	}
 	get_handle(root.fd, &root.handle);
 	if (!root.handle.size)
-		fprintf(stderr, "%s: the filesystem has no file handles\n",
+		fprintf(stderr, "%s: the filesystem does not support file handles\n",
 			argv[1]);
 	signals = open_signals();
 	if (signals < 0 || mount_at(argv[2])) {
@@ -928,7 +1315,7 @@ int main(int argc, char **argv)
 	}
 	id = mount_id(argv[2]);
 	serve(signals);
-	/* It may be unmounted already, and what is there be another's. */
+	/* Do not unmount another mount in its place. */
 	if (id && mount_id(argv[2]) == id)
 		umount2(argv[2], MNT_DETACH);
 	return 0;

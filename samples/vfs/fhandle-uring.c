@@ -7,8 +7,8 @@
  * The first submission encodes a handle of every file, with
  * IORING_OP_NAME_TO_HANDLE_AT. The second has a chain for each file: it opens
  * the handle into a slot of the ring, reads from the slot and closes it. The
- * program prints the first line of each file. All files must be on the same
- * mount, and the caller must be allowed to open files by handle there.
+ * program prints the first line of each file. A file that fails is reported,
+ * and the others go on. The caller must be allowed to open files by handle.
  *
  * The operations are experimental. Their opcode numbers are not reserved
  * upstream: the program is only valid with the kernel that <linux/io_uring.h>
@@ -18,6 +18,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,16 @@
 #define ENTRIES		(FILES_MAX * STEPS)
 #define LINE_MAX_LEN	80
 
+enum exit_status {
+	EXIT_ERROR		= 1,
+	EXIT_USAGE		= 2,
+	EXIT_UNSUPPORTED	= 5,
+};
+
 struct file {
 	const char *path;
+	bool failed;
+	int mount_fd;
 	__u64 mount_id;
 	char line[LINE_MAX_LEN + 1];
 	union {
@@ -47,6 +56,25 @@ struct file {
 };
 
 static struct file files[FILES_MAX];
+
+static void print_usage(FILE *out)
+{
+	fprintf(out,
+		"usage: fhandle-uring PATH...\n"
+		"\n"
+		"Reads at most %d files by their handles, with two calls to io_uring_enter(2),\n"
+		"and prints the first line of each. The operations are experimental: the program\n"
+		"is only valid with the kernel whose headers it was built with.\n"
+		"\n"
+		"Exit status: 0; 1 if a file could not be read; 2 for wrong usage; 5 if the\n"
+		"kernel does not have the operations.\n", FILES_MAX);
+}
+
+static void file_failed(struct file *file, int error)
+{
+	warnx("%s: %s", file->path, strerror(error));
+	file->failed = true;
+}
 
 static int ring_fd;
 static struct io_uring_sqe *sqes;
@@ -60,7 +88,7 @@ static void *ring_map(size_t size, off_t offset)
 		       MAP_SHARED | MAP_POPULATE, ring_fd, offset);
 
 	if (p == MAP_FAILED)
-		err(1, "mmap");
+		err(EXIT_ERROR, "mmap");
 	return p;
 }
 
@@ -72,9 +100,9 @@ static void ring_setup(void)
 
 	ring_fd = syscall(__NR_io_uring_setup, ENTRIES, &p);
 	if (ring_fd < 0)
-		err(1, "io_uring_setup");
+		err(EXIT_ERROR, "io_uring_setup");
 	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
-		errx(1, "the kernel is too old");
+		errx(EXIT_ERROR, "the kernel is too old");
 
 	ring = ring_map(p.cq_off.cqes + p.cq_entries * sizeof(*cqes) +
 			p.sq_entries * sizeof(*sq_array), IORING_OFF_SQ_RING);
@@ -99,13 +127,13 @@ static void ring_probe(unsigned int op, const char *name)
 
 	probe = calloc(1, sizeof(*probe) + nr * sizeof(probe->ops[0]));
 	if (!probe)
-		err(1, NULL);
+		err(EXIT_ERROR, NULL);
 	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_PROBE,
 		    probe, nr))
-		err(1, "IORING_REGISTER_PROBE");
+		err(EXIT_ERROR, "IORING_REGISTER_PROBE");
 	if (op > probe->last_op ||
 	    !(probe->ops[op].flags & IO_URING_OP_SUPPORTED))
-		errx(2, "the kernel does not have %s", name);
+		errx(EXIT_UNSUPPORTED, "the kernel does not have %s", name);
 	free(probe);
 }
 
@@ -119,7 +147,7 @@ static void ring_slots(unsigned int nr)
 
 	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_FILES2,
 		    &reg, sizeof(reg)))
-		err(1, "IORING_REGISTER_FILES2");
+		err(EXIT_ERROR, "IORING_REGISTER_FILES2");
 }
 
 static struct io_uring_sqe *ring_sqe(int opcode, __u64 user_data)
@@ -139,28 +167,22 @@ static void ring_submit(unsigned int nr)
 {
 	if (syscall(__NR_io_uring_enter, ring_fd, nr, nr,
 		    IORING_ENTER_GETEVENTS, NULL, 0) != (long)nr)
-		err(1, "io_uring_enter");
+		err(EXIT_ERROR, "io_uring_enter");
 }
 
 /* Report the first error of each chain. The rest of it is cancelled. */
-static int ring_reap(unsigned int nr)
+static void ring_reap(unsigned int nr)
 {
-	int failed = 0;
-
 	while (nr--) {
 		unsigned int head = *cq_head;
 		struct io_uring_cqe *cqe = &cqes[head & *cq_mask];
 
 		while (head == __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE))
 			;
-		if (cqe->res < 0 && cqe->res != -ECANCELED) {
-			fprintf(stderr, "%s: %s\n", files[cqe->user_data].path,
-				strerror(-cqe->res));
-			failed = 1;
-		}
+		if (cqe->res < 0 && cqe->res != -ECANCELED)
+			file_failed(&files[cqe->user_data], -cqe->res);
 		__atomic_store_n(cq_head, head + 1, __ATOMIC_RELEASE);
 	}
-	return failed;
 }
 
 static void name_file(unsigned int nr)
@@ -176,15 +198,25 @@ static void name_file(unsigned int nr)
 	sqe->name_to_handle_flags = AT_HANDLE_MNT_ID_UNIQUE;
 }
 
-static void read_file(unsigned int nr, int mount_fd)
+/* Any descriptor on the mount serves for all its files. */
+static int open_mount(const struct file *file)
+{
+	/* O_NONBLOCK: do not wait for a writer of a FIFO. */
+	for (const struct file *other = files; other < file; other++)
+		if (!other->failed && other->mount_id == file->mount_id)
+			return other->mount_fd;
+	return open(file->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void read_file(unsigned int nr)
 {
 	struct file *file = &files[nr];
 	struct io_uring_sqe *sqe;
 
 	sqe = ring_sqe(IORING_OP_OPEN_BY_HANDLE_AT, nr);
-	sqe->fd = mount_fd;
+	sqe->fd = file->mount_fd;
 	sqe->addr = (uintptr_t)&file->handle;
-	sqe->open_flags = O_RDONLY;
+	sqe->open_flags = O_RDONLY | O_NONBLOCK;
 	sqe->file_index = nr + 1;
 	sqe->flags = IOSQE_IO_LINK;
 
@@ -201,14 +233,17 @@ static void read_file(unsigned int nr, int mount_fd)
 
 int main(int argc, char **argv)
 {
-	unsigned int i, nr = argc - 1;
-	int mount_fd;
+	unsigned int i, nr = argc - 1, nr_entries = 0;
+	int status = 0;
 
-	if (nr < 1 || nr > FILES_MAX)
-		errx(64, "usage: fhandle-uring PATH... (at most %d)", FILES_MAX);
-	mount_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
-	if (mount_fd < 0)
-		err(1, "%s", argv[1]);
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		print_usage(stdout);
+		return fflush(stdout) ? EXIT_ERROR : 0;
+	}
+	if (nr < 1 || nr > FILES_MAX || argv[1][0] == '-') {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
 	ring_setup();
 	ring_probe(IORING_OP_OPEN_BY_HANDLE_AT, "IORING_OP_OPEN_BY_HANDLE_AT");
 	ring_slots(nr);
@@ -218,19 +253,33 @@ int main(int argc, char **argv)
 		name_file(i);
 	}
 	ring_submit(nr);
-	if (ring_reap(nr))
-		return 1;
+	ring_reap(nr);
 
-	for (i = 0; i < nr; i++)
-		read_file(i, mount_fd);
-	ring_submit(nr * STEPS);
-	if (ring_reap(nr * STEPS))
-		return 1;
+	for (i = 0; i < nr; i++) {
+		if (files[i].failed)
+			continue;
+		files[i].mount_fd = open_mount(&files[i]);
+		if (files[i].mount_fd < 0) {
+			file_failed(&files[i], errno);
+			continue;
+		}
+		read_file(i);
+		nr_entries += STEPS;
+	}
+	if (nr_entries) {
+		ring_submit(nr_entries);
+		ring_reap(nr_entries);
+	}
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
+		if (files[i].failed) {
+			status = EXIT_ERROR;
+			continue;
+		}
 		printf("%s: mount %llu, %u bytes of handle: %.*s\n",
 		       files[i].path, (unsigned long long)files[i].mount_id,
 		       files[i].handle.handle_bytes,
 		       (int)strcspn(files[i].line, "\n"), files[i].line);
-	return 0;
+	}
+	return fflush(stdout) ? EXIT_ERROR : status;
 }

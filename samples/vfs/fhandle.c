@@ -2,23 +2,14 @@
 /*
  * Encode a handle of a file, and open the file again by the handle.
  *
- *   fhandle encode [--json] PATH | pid:PID | ns:TYPE[:PID]
- *   fhandle open [--json] HANDLE [--mount PATH|pidfs|nsfs] [--signal NUMBER]
- *                [-- COMMAND [ARGUMENT...]]
+ * print_usage() describes the arguments and the exit status.
  *
- * A HANDLE is the type and the bytes of a handle in hexadecimal, separated by a
- * colon, as "encode" prints it: fe:0a00000000000000. Handles of pidfs and nsfs
- * are only valid until the next boot. The same HANDLE may then name another
- * process: store /proc/sys/kernel/random/boot_id with it.
- *
- * The exit status is 0 or that of COMMAND. It is 2 for wrong usage, 3 if the
- * handle is stale, 4 if the caller may not open it or reach the file, 5 if the
- * filesystem does not support handles, and 1 for any other error.
+ * Handles of pidfs and nsfs are only valid until the next boot. The same HANDLE
+ * may then name another process: store /proc/sys/kernel/random/boot_id with it.
  */
 
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,6 +25,7 @@
 #include <unistd.h>
 /* Includes <linux/fcntl.h>, which conflicts with <fcntl.h>. */
 #include <linux/pidfd.h>
+#include "handle.h"
 
 /* The fileid types for which "open" knows the filesystem. */
 #define FILEID_NSFS		0xf1
@@ -41,21 +34,16 @@
 /* The descriptor of the opened file in COMMAND. */
 #define COMMAND_FD		3
 
-/* MAX_HANDLE_SZ of this kernel; a later one may have a larger value. */
-#define HANDLE_BYTES_MAX	128
-
 enum exit_status {
 	EXIT_ERROR		= 1,
 	EXIT_USAGE		= 2,
 	EXIT_STALE		= 3,
 	EXIT_PERMISSION		= 4,
 	EXIT_UNSUPPORTED	= 5,
-};
-
-struct handle {
-	unsigned int bytes;
-	int type;
-	unsigned char data[HANDLE_BYTES_MAX];
+	/* With COMMAND, as env(1): */
+	EXIT_FAILURE_OF_FHANDLE	= 125,
+	EXIT_CANNOT_INVOKE	= 126,
+	EXIT_NOT_FOUND		= 127,
 };
 
 static const struct ns_type {
@@ -75,24 +63,70 @@ static const struct ns_type {
 	{},
 };
 
-static void wrong_usage(const char *why)
+static const struct signal_name {
+	const char *name;
+	int number;
+} signal_names[] = {
+#define SIGNAL(name) { #name, SIG##name }
+	SIGNAL(HUP), SIGNAL(INT), SIGNAL(QUIT), SIGNAL(ILL), SIGNAL(TRAP),
+	SIGNAL(ABRT), SIGNAL(BUS), SIGNAL(FPE), SIGNAL(KILL), SIGNAL(USR1),
+	SIGNAL(SEGV), SIGNAL(USR2), SIGNAL(PIPE), SIGNAL(ALRM), SIGNAL(TERM),
+	SIGNAL(CHLD), SIGNAL(CONT), SIGNAL(STOP), SIGNAL(TSTP), SIGNAL(TTIN),
+	SIGNAL(TTOU), SIGNAL(URG), SIGNAL(XCPU), SIGNAL(XFSZ), SIGNAL(VTALRM),
+	SIGNAL(PROF), SIGNAL(WINCH), SIGNAL(IO), SIGNAL(PWR), SIGNAL(SYS),
+#undef SIGNAL
+	{},
+};
+
+/* With a COMMAND, the exit status of each failure of fhandle itself. */
+static bool has_command;
+
+static void print_usage(FILE *out)
 {
-	if (why)
-		fprintf(stderr, "fhandle: %s\n", why);
-	fprintf(stderr,
-		"usage: fhandle encode [--json] PATH | pid:PID | ns:TYPE[:PID]\n"
-		"       fhandle open [--json] HANDLE [--mount PATH|pidfs|nsfs] [--signal NUMBER]\n"
-		"                    [-- COMMAND [ARGUMENT...]]\n");
-	exit(EXIT_USAGE);
+	fputs("usage: fhandle encode [--json] [--no-follow] PATH | pid:PID | ns:TYPE[:PID]\n"
+	      "       fhandle open [--json] [--mount PATH|pidfs|nsfs] [--signal SIGNAL]\n"
+	      "                    HANDLE [-- COMMAND [ARGUMENT...]]\n"
+	      "\n"
+	      "encode prints the handle and the 64-bit mount ID of a file, a process or a\n"
+	      "namespace. It follows symbolic links; --no-follow encodes a link itself.\n"
+	      "\n"
+	      "open opens the file of a HANDLE, as encode prints it (fe:0a00000000000000),\n"
+	      "and prints its device, inode number and, for a process, pid. A handle of\n"
+	      "another filesystem than pidfs and nsfs requires --mount with any file on the\n"
+	      "mount. --signal sends a signal to a process, by name or number. COMMAND\n"
+	      "inherits the file as descriptor 3; its number is in $FHANDLE_FD.\n"
+	      "\n"
+	      "--json prints one JSON object. Integers of 64 bits are strings.\n"
+	      "\n"
+	      "Exit status without COMMAND:\n"
+	      "  0  success\n"
+	      "  1  any other error\n"
+	      "  2  wrong usage\n"
+	      "  3  the handle is stale (ESTALE)\n"
+	      "  4  the caller may not open it or reach the file (EPERM, EACCES)\n"
+	      "  5  the filesystem does not support handles (EOPNOTSUPP)\n"
+	      "With COMMAND, that of COMMAND, or:\n"
+	      "  125  fhandle fails, for any of the reasons above\n"
+	      "  126  COMMAND cannot be invoked\n"
+	      "  127  COMMAND is not found\n", out);
 }
 
-/* Print the error and its symbolic name, and exit with its status. */
-static void fail(const char *what)
+static void wrong_usage(const char *why, const char *argument)
+{
+	fprintf(stderr, "fhandle: %s%s%s\n", argument ?: "", argument ? ": " : "", why);
+	fputs("Try 'fhandle --help'.\n", stderr);
+	exit(has_command ? EXIT_FAILURE_OF_FHANDLE : EXIT_USAGE);
+}
+
+/* Print what failed for which object, and exit with the status of the error. */
+static void fail(const char *object, const char *what)
 {
 	int error = errno;
 
-	fprintf(stderr, "fhandle: %s: %s (%s)\n", what, strerror(error),
-		strerrorname_np(error) ?: "unknown error");
+	fprintf(stderr, "fhandle: %s: %s: %s (%s)\n", object, what, strerror(error),
+		error_name(error));
+	if (has_command)
+		exit(EXIT_FAILURE_OF_FHANDLE);
 	switch (error) {
 	case ESTALE:
 		exit(EXIT_STALE);
@@ -106,19 +140,44 @@ static void fail(const char *what)
 	}
 }
 
-static long parse_number(const char *text, const char *why)
+/* Returns the number, or -1 if the text is no number from 0 to @max. */
+static long parse_number(const char *text, long max)
 {
 	char *end;
 	long number;
 
 	errno = 0;
 	number = strtol(text, &end, 10);
-	if (errno || end == text || *end || number <= 0 || number > INT32_MAX)
-		wrong_usage(why);
+	if (errno || end == text || *end || number < 0 || number > max)
+		return -1;
 	return number;
 }
 
-static int open_pid(pid_t pid)
+static pid_t parse_pid(const char *text, const char *object)
+{
+	long pid = parse_number(text, INT32_MAX);
+
+	if (pid <= 0)
+		wrong_usage("not the number of a process", object);
+	return pid;
+}
+
+/* A name with or without SIG, or a number. Signal 0 only checks permission. */
+static int parse_signal(const char *text)
+{
+	const char *name = strncasecmp(text, "SIG", 3) ? text : text + 3;
+	const long number = parse_number(text, _NSIG - 1);
+
+	if (number >= 0)
+		return number;
+	for (const struct signal_name *s = signal_names; s->name; s++)
+		if (!strcasecmp(s->name, name))
+			return s->number;
+	wrong_usage("no such signal", text);
+	return -1;
+}
+
+static int open_pid(pid_t pid, const char *object)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
 
@@ -126,33 +185,34 @@ static int open_pid(pid_t pid)
 	if (fd < 0 && (errno == EINVAL || errno == ENOENT))
 		fd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
 	if (fd < 0)
-		fail("pidfd_open");
+		fail(object, "pidfd_open");
 	return fd;
 }
 
-/* TYPE or TYPE:PID */
-static int open_namespace(const char *spec)
+/* ns:TYPE or ns:TYPE:PID */
+static int open_namespace(const char *object)
 {
-	const char *colon = strchrnul(spec, ':');
+	const char *name = object + strlen("ns:");
+	const char *colon = strchrnul(name, ':');
 	const struct ns_type *type;
 	pid_t pid = getpid();
 	int pidfd, fd;
 
 	if (*colon)
-		pid = parse_number(colon + 1, "ns:TYPE:PID wants the number of a process");
+		pid = parse_pid(colon + 1, object);
 
 	for (type = ns_types; type->name; type++) {
-		if (strlen(type->name) != (size_t)(colon - spec) ||
-		    strncmp(type->name, spec, colon - spec))
+		if (strlen(type->name) != (size_t)(colon - name) ||
+		    strncmp(type->name, name, colon - name))
 			continue;
-		pidfd = open_pid(pid);
+		pidfd = open_pid(pid, object);
 		fd = ioctl(pidfd, type->request, 0);
 		if (fd < 0)
-			fail("ioctl on the pidfd");
+			fail(object, "ioctl on the pidfd");
 		close(pidfd);
 		return fd;
 	}
-	wrong_usage("no such type of namespace");
+	wrong_usage("no such type of namespace", object);
 	return -1;
 }
 
@@ -160,9 +220,9 @@ static int open_namespace(const char *spec)
 static int open_object(const char *object)
 {
 	if (!strncmp(object, "pid:", 4))
-		return open_pid(parse_number(object + 4, "pid:PID wants the number of a process"));
+		return open_pid(parse_pid(object + 4, object), object);
 	if (!strncmp(object, "ns:", 3))
-		return open_namespace(object + 3);
+		return open_namespace(object);
 	return -1;
 }
 
@@ -170,68 +230,35 @@ static int open_object(const char *object)
 static int end_output(void)
 {
 	if (fflush(stdout) || ferror(stdout))
-		fail("standard output");
+		fail("standard output", "write");
 	return 0;
 }
 
-static void print_handle(const struct handle *handle)
+static int encode(const char *object, bool follow, bool json)
 {
-	printf("%x:", handle->type);
-	for (unsigned int i = 0; i < handle->bytes; i++)
-		printf("%02x", handle->data[i]);
-}
-
-static int encode(const char *object, bool json)
-{
-	struct handle handle = { .bytes = HANDLE_BYTES_MAX };
-	int fd = open_object(object);
+	char text[HANDLE_TEXT_SIZE];
+	struct handle handle;
 	__u64 mount_id;
-	long ret;
+	int fd = open_object(object), ret;
 
 	if (fd >= 0)
-		ret = syscall(SYS_name_to_handle_at, fd, "", &handle, &mount_id,
-			      AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE);
+		ret = handle_encode(fd, "", AT_EMPTY_PATH, &handle, &mount_id);
 	else
-		ret = syscall(SYS_name_to_handle_at, AT_FDCWD, object, &handle, &mount_id,
-			      AT_HANDLE_MNT_ID_UNIQUE);
-	if (ret < 0)
-		fail("name_to_handle_at");
+		ret = handle_encode(AT_FDCWD, object, follow ? AT_SYMLINK_FOLLOW : 0,
+				    &handle, &mount_id);
+	if (ret)
+		fail(object, "name_to_handle_at");
 
-	printf(json ? "{\"mount_id\": %ju, \"type\": %d, \"length\": %u, \"handle\": \"" :
-		      "mount %ju\ntype %#x\nlength %u\nhandle ",
-	       (uintmax_t)mount_id, handle.type, handle.bytes);
-	print_handle(&handle);
-	puts(json ? "\"}" : "");
-	return end_output();
-}
-
-static int hex_digit(char c)
-{
-	if (!isxdigit((unsigned char)c))
-		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-static struct handle parse_handle(const char *text)
-{
-	struct handle handle = {};
-	unsigned long type;
-	char *end;
-
-	if (!isxdigit((unsigned char)*text))
-		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
-	errno = 0;
-	type = strtoul(text, &end, 16);
-	if (errno || *end != ':' || type > INT32_MAX)
-		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal");
-	handle.type = type;
-	for (text = end + 1; *text; text += 2) {
-		if (handle.bytes == HANDLE_BYTES_MAX)
-			wrong_usage("the HANDLE is too long");
-		handle.data[handle.bytes] = hex_digit(text[0]) << 4;
-		handle.data[handle.bytes++] |= hex_digit(text[1]);
+	handle_to_text(&handle, text);
+	if (json) {
+		printf("{\"mount_id\": \"%llu\", ", (unsigned long long)mount_id);
+		printf("\"type\": %d, \"length\": %u, ", handle.type, handle.bytes);
+		printf("\"handle\": \"%s\"}\n", text);
+	} else {
+		printf("mount %llu\ntype %#x\nlength %u\nhandle %s\n",
+		       (unsigned long long)mount_id, handle.type, handle.bytes, text);
 	}
-	return handle;
+	return end_output();
 }
 
 static int open_mount(const char *mount, const struct handle *handle)
@@ -243,41 +270,47 @@ static int open_mount(const char *mount, const struct handle *handle)
 	if (!mount && (handle->type & 0xffff) == FILEID_NSFS)
 		mount = "nsfs";
 	if (!mount)
-		wrong_usage("this type of handle needs --mount");
+		wrong_usage("this type of handle requires --mount", NULL);
 	if (!strcmp(mount, "pidfs"))
 		return FD_PIDFS_ROOT;
 	if (!strcmp(mount, "nsfs"))
 		return FD_NSFS_ROOT;
-	fd = syscall(SYS_openat, AT_FDCWD, mount, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO is a file on the mount as well. */
+	fd = syscall(SYS_openat, AT_FDCWD, mount, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		fail(mount);
+		fail(mount, "open");
 	return fd;
 }
 
 static void run_command(int fd, char **command)
 {
 	char text[12];
+	int error;
 
 	/* dup2() clears FD_CLOEXEC, but not if both descriptors are the same. */
 	fd = dup(fd);
 	if (fd < 0 || dup2(fd, COMMAND_FD) < 0)
-		fail("dup2");
+		fail(command[0], "dup2");
 	if (fd != COMMAND_FD)
 		close(fd);
 	snprintf(text, sizeof(text), "%d", COMMAND_FD);
 	setenv("FHANDLE_FD", text, 1);
 	execvp(command[0], command);
-	fail(command[0]);
+	error = errno;
+	fprintf(stderr, "fhandle: %s: exec: %s (%s)\n", command[0], strerror(error),
+		error_name(error));
+	exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE);
 }
 
-static void print_file(int fd, bool json)
+static void print_file(int fd, const char *object, bool json)
 {
 	struct pidfd_info info = { .mask = PIDFD_INFO_PID };
 	struct stat st;
 
 	if (fstat(fd, &st))
-		fail("fstat");
-	printf(json ? "{\"dev\": \"%u:%u\", \"ino\": %ju" : "dev %u:%u\nino %ju\n",
+		fail(object, "fstat");
+	printf(json ? "{\"dev\": \"%u:%u\", \"ino\": \"%ju\"" :
+		      "dev %u:%u\nino %ju\n",
 	       major(st.st_dev), minor(st.st_dev), (uintmax_t)st.st_ino);
 	if (!ioctl(fd, PIDFD_GET_INFO, &info) && info.mask & PIDFD_INFO_PID)
 		printf(json ? ", \"pid\": %u" : "pid %u\n", info.pid);
@@ -285,51 +318,65 @@ static void print_file(int fd, bool json)
 		puts("}");
 }
 
-static int open_handle(const char *text, const char *mount, int signal, char **command, bool json)
+static int open_object_by_handle(const char *text, const char *mount, int signal,
+				 char **command, bool json)
 {
-	struct handle handle = parse_handle(text);
-	int mount_fd = open_mount(mount, &handle);
-	int fd = syscall(SYS_open_by_handle_at, mount_fd, &handle,
-			 O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+	struct handle handle;
+	int fd;
 
+	if (!handle_from_text(&handle, text))
+		wrong_usage("a HANDLE is TYPE:BYTES, both in hexadecimal", text);
+	/* Do not wait for a writer of a FIFO, unless COMMAND is to read from it. */
+	fd = handle_open(open_mount(mount, &handle), &handle,
+			 O_RDONLY | O_CLOEXEC | O_LARGEFILE | (command ? 0 : O_NONBLOCK));
 	if (fd < 0)
-		fail("open_by_handle_at");
-	if (signal && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0))
-		fail("pidfd_send_signal");
+		fail(text, "open_by_handle_at");
+	if (signal >= 0 && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0))
+		fail(text, "pidfd_send_signal");
 	if (command)
 		run_command(fd, command);
-	print_file(fd, json);
+	print_file(fd, text, json);
 	return end_output();
 }
 
 int main(int argc, char **argv)
 {
 	const char *object = NULL, *mount = NULL;
-	bool json = false, opens;
+	bool json = false, follow = true, opens;
 	char **command = NULL;
-	int signal = 0;
+	int signal = -1;
 
 	if (argc < 2)
-		wrong_usage(NULL);
+		wrong_usage("the first argument is encode or open", NULL);
 	opens = !strcmp(argv[1], "open");
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			print_usage(stdout);
+			return end_output();
+		}
+		has_command = opens && i + 2 < argc && !strcmp(argv[i + 1], "--");
+	}
 	if (!opens && strcmp(argv[1], "encode"))
-		wrong_usage("the first argument is encode or open");
+		wrong_usage("the first argument is encode or open", argv[1]);
 
 	for (int i = 2; i < argc && !command; i++) {
 		if (!strcmp(argv[i], "--json"))
 			json = true;
+		else if (!opens && !strcmp(argv[i], "--no-follow"))
+			follow = false;
 		else if (opens && !strcmp(argv[i], "--mount") && i + 1 < argc)
 			mount = argv[++i];
 		else if (opens && !strcmp(argv[i], "--signal") && i + 1 < argc)
-			signal = parse_number(argv[++i], "--signal wants the number of a signal");
+			signal = parse_signal(argv[++i]);
 		else if (opens && !strcmp(argv[i], "--") && i + 1 < argc)
 			command = argv + i + 1;
 		else if (!object && argv[i][0] != '-')
 			object = argv[i];
 		else
-			wrong_usage("wrong argument");
+			wrong_usage("wrong argument", argv[i]);
 	}
 	if (!object)
-		wrong_usage(opens ? "open wants a HANDLE" : "encode wants an object");
-	return opens ? open_handle(object, mount, signal, command, json) : encode(object, json);
+		wrong_usage(opens ? "open requires a HANDLE" : "encode requires an object", NULL);
+	return opens ? open_object_by_handle(object, mount, signal, command, json) :
+		       encode(object, follow, json);
 }

@@ -43,7 +43,7 @@ union Data {
     ptr: NonNull<u8>,
 }
 
-// C has handles in its inodes.
+// C embeds handles in `struct fuse_inode`.
 const _: () = {
     type C = bindings::fuse_fhandle;
 
@@ -55,7 +55,7 @@ const _: () = {
     assert!(offset_of!(FHandle, data) == offset_of!(C, data));
 };
 
-// SAFETY: A handle owns its bytes, which any thread may free.
+// SAFETY: A handle exclusively owns its bytes, which can be freed on any thread.
 unsafe impl Send for FHandle {}
 
 // SAFETY: The bytes of a shared handle are only read.
@@ -162,10 +162,12 @@ impl FHandle {
     /// Returns the bytes. There are none if the handle is unknown.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         let ptr = if self.is_inline() {
-            // SAFETY: By the type invariants, a handle of this size is inline.
+            // SAFETY: By the type invariants, `data.bytes` is the active field because `len` is at
+            // most `INLINE`.
             unsafe { &self.data.bytes }.as_ptr()
         } else {
-            // SAFETY: By the type invariants, a handle of this size is in an allocation.
+            // SAFETY: By the type invariants, `data.ptr` is the active field because `len` exceeds
+            // `INLINE`.
             unsafe { self.data.ptr }.as_ptr().cast_const()
         };
 
@@ -208,7 +210,8 @@ impl Drop for FHandle {
             return;
         }
         let len = usize::from(self.len);
-        // SAFETY: By the type invariants, a handle of this size is in an allocation.
+        // SAFETY: By the type invariants, `data.ptr` is the active field because `len` exceeds
+        // `INLINE`.
         let ptr = unsafe { self.data.ptr }.as_ptr();
 
         // SAFETY: By the type invariants, this value owns an allocation of `len` bytes, which was
@@ -234,13 +237,13 @@ impl<'a> InodeHandle<'a> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that this is an inode of FUSE.
+    /// The caller must ensure that `inode` is an inode of FUSE.
     pub(crate) unsafe fn new(inode: &'a Inode) -> Self {
         // INVARIANT: `fuse_inode_fhandle()` copies the handle under the lock under which it becomes
         // known. A borrowed inode keeps its superblock active, which keeps the connection.
         Self {
-            // SAFETY: The caller ensures that this is an inode of FUSE. It is valid by its type
-            // invariants.
+            // SAFETY: The caller ensures that `inode` is an inode of FUSE. It is valid by the type
+            // invariants of `Inode`.
             copy: unsafe { bindings::fuse_inode_fhandle(inode.as_raw()) },
             _inode: PhantomData,
         }

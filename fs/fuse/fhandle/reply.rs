@@ -38,20 +38,21 @@ const _: () = {
 /// The implementer must ensure that all bit patterns are valid.
 unsafe trait Wire: Copy {}
 
-// SAFETY: The structure consists of integers.
+// SAFETY: All fields of `struct fuse_out_header` are integers.
 unsafe impl Wire for Header {}
 
-// SAFETY: The structure consists of integers.
+// SAFETY: All fields of `struct fuse_entry2_out` are integers.
 unsafe impl Wire for Entry {}
 
-// SAFETY: The structure consists of integers.
+// SAFETY: All fields of `struct fuse_statx_out` are integers, or structures and arrays of them.
 unsafe impl Wire for Statx {}
 
 /// Returns the first bytes of `buf` as a `T`. They need no alignment.
 fn peek<T: Wire>(buf: &[u8]) -> Option<T> {
     let (bytes, _) = buf.split_at_checked(size_of::<T>())?;
 
-    // SAFETY: `bytes` has the size of a `T`. By the contract of `Wire`, any bytes are valid.
+    // SAFETY: `bytes` is valid for reads of the size of a `T`, at any alignment. By the contract of
+    // `Wire`, any bytes are a valid `T`.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 

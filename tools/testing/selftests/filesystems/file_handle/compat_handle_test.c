@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The system calls of file handles as a 32-bit program makes them: they give
- * what those of a 64-bit one give. On x86, a 64-bit program can make them, too.
+ * The system calls as a 32-bit program makes them have the same results. On
+ * x86, a 64-bit program can make them as well.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include "nsfs.h"
+#include "kselftest_harness.h"
 
-/* The numbers that a 32-bit program has for them. */
+/* The system call numbers of 32-bit x86 programs. */
 #define NR32_GETPID			20
 #define NR32_NAME_TO_HANDLE_AT		341
 #define NR32_OPEN_BY_HANDLE_AT		342
@@ -27,7 +28,7 @@ static int call32(int nr, long arg1, const void *arg2, const void *arg3,
 	return ret;
 }
 
-/* What there is no entry for ends the process. */
+/* Without support, the instruction kills the process. */
 static bool have_call32(void)
 {
 	pid_t pid = fork();
@@ -66,7 +67,7 @@ static int decode32(int dfd, const void *fh, unsigned long flags)
 	return call32(NR32_OPEN_BY_HANDLE_AT, dfd, fh, (void *)flags, NULL, 0);
 }
 
-/* What the calls point to, where a 32-bit program can have it. */
+/* Memory below 4 GiB for the calls. */
 struct memory {
 	char empty[8];
 	struct handle fh;
@@ -90,14 +91,19 @@ FIXTURE(compat)
 	struct memory *mem;
 	int pidfd;
 	int ns;
+	int dir;		/* of @file, or an error */
 	int file;
 };
 
 FIXTURE_SETUP(compat)
 {
+	const char *reason = nsfs_ids_missing() ? : pidfs_missing();
+
 	self->mem = NULL;
 	if (!have_call32())
-		SKIP(return, "the kernel takes no 32-bit system calls");
+		reason = "needs 32-bit system calls of x86 (CONFIG_IA32_EMULATION)";
+	if (reason)
+		SKIP(return, "%s", reason);
 #ifdef MAP_32BIT
 	self->mem = mmap(NULL, sizeof(*self->mem), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
@@ -108,7 +114,11 @@ FIXTURE_SETUP(compat)
 	ASSERT_GE(self->pidfd, 0);
 	self->ns = ns_own(&ns_kinds[NS_UTS]);
 	ASSERT_GE(self->ns, 0);
-	self->file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	self->dir = is_root() ? detached_tmpfs() : -EPERM;
+	if (self->dir >= 0)
+		self->file = make_file(self->dir, "file", "");
+	else
+		self->file = sys_memfd_create("file", MFD_CLOEXEC);
 	ASSERT_GE(self->file, 0);
 }
 
@@ -122,7 +132,7 @@ FIXTURE_TEARDOWN(compat)
 	munmap(self->mem, sizeof(*self->mem));
 }
 
-TEST_F(compat, names_what_the_native_call_names)
+TEST_F(compat, encodes_the_same_handle)
 {
 	const int fds[] = { self->pidfd, self->ns, self->file };
 	struct memory *mem = self->mem;
@@ -140,7 +150,7 @@ TEST_F(compat, names_what_the_native_call_names)
 				   &mem->unique_id, AT_EMPTY_PATH |
 				   AT_HANDLE_MNT_ID_UNIQUE), 0);
 		EXPECT_TRUE(same_handle(&native, &mem->fh));
-		/* All of its eight bytes, although half of them are zeros. */
+		/* All eight bytes are written, even if four of them are 0. */
 		EXPECT_EQ(mem->unique_id, unique_id);
 
 		native.bytes = HANDLE_MAX;
@@ -151,13 +161,12 @@ TEST_F(compat, names_what_the_native_call_names)
 				   &mem->mnt_id, AT_EMPTY_PATH), 0);
 		EXPECT_TRUE(same_handle(&native, &mem->fh));
 		EXPECT_EQ(mem->mnt_id, mnt_id);
-		/* Four bytes, and not one more. */
+		/* Only four bytes are written. */
 		EXPECT_EQ(mem->mnt_id_bytes[sizeof(mnt_id)], CANARY);
 	}
 }
 
-/* The same result, and the same bytes, also where none are to be written. */
-TEST_F(compat, writes_what_the_native_call_writes)
+TEST_F(compat, writes_the_same_bytes)
 {
 	static const unsigned int flags[] = {
 		AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_HANDLE_FID,
@@ -189,7 +198,7 @@ TEST_F(compat, writes_what_the_native_call_writes)
 	}
 }
 
-TEST_F(compat, opens_what_the_native_call_opens)
+TEST_F(compat, opens_the_same_file)
 {
 	const int fds[] = { self->pidfd, self->ns };
 	const int roots[] = { FD_PIDFS_ROOT, FD_NSFS_ROOT };
@@ -215,7 +224,7 @@ static void look_at(int fd, int seen[3])
 		close(fd);
 }
 
-TEST_F(compat, takes_the_flags_that_the_native_call_takes)
+TEST_F(compat, accepts_the_same_flags)
 {
 	const int fds[] = { self->pidfd, self->ns, self->file };
 	const int roots[] = { FD_PIDFS_ROOT, FD_NSFS_ROOT, self->file };
@@ -235,8 +244,8 @@ TEST_F(compat, takes_the_flags_that_the_native_call_takes)
 	}
 }
 
-/* Each bit of the size, of the type and of what follows them */
-TEST_F(compat, takes_the_handles_that_the_native_call_takes)
+/* Each bit of the size, of the type and of the handle. */
+TEST_F(compat, accepts_the_same_handles)
 {
 	struct handle *fh = &self->mem->fh, good;
 	int native[3], compat[3];
@@ -253,13 +262,13 @@ TEST_F(compat, takes_the_handles_that_the_native_call_takes)
 	}
 }
 
-/* A 32-bit program has to ask for files that are larger than it can tell. */
-TEST_F(compat, does_not_ask_for_large_files)
+/* For 32-bit programs, O_LARGEFILE is not implied. */
+TEST_F(compat, does_not_imply_o_largefile)
 {
 	int fd;
 
-	if (geteuid())
-		SKIP(return, "needs root, to open a file by handle");
+	if (self->dir < 0)
+		SKIP(return, "needs root to open a file of tmpfs by handle");
 	ASSERT_EQ(encode(self->file, &self->mem->fh), 0);
 
 	fd = decode(self->file, &self->mem->fh, O_RDONLY);
@@ -280,7 +289,7 @@ TEST_F(compat, does_not_ask_for_large_files)
 	close(fd);
 }
 
-TEST_F(compat, refuses_what_the_native_call_refuses)
+TEST_F(compat, returns_the_same_errors)
 {
 	struct memory *mem = self->mem;
 

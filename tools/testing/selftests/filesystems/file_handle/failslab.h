@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Fault injection into allocations of the calling task. */
 #ifndef __SELFTEST_FILE_HANDLE_FAILSLAB_H
 #define __SELFTEST_FILE_HANDLE_FAILSLAB_H
 
@@ -6,101 +7,32 @@
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
-#define NEEDS_FAILSLAB	"needs fault injection in " FAILSLAB
+#define NEEDS_FAILSLAB	"needs CONFIG_FAILSLAB and debugfs"
 
-/* How many allocations a system call can have, at the very most. */
+/* More allocations than any of the calls makes. */
 #define ALLOCATIONS_MAX	200
 
-/* Nothing fails yet: that is for a task to ask for. */
-static const struct {
-	const char *path;
-	const char *value;
-} failslab_settings[] = {
-	{ FAILSLAB "probability", "0" },
-	{ FAILSLAB "task-filter", "Y" },
-	{ FAILSLAB "ignore-gfp-wait", "N" },
-	{ FAILSLAB "verbose", "0" },
-	{ FAILSLAB "interval", "1" },
-	{ FAILSLAB "space", "0" },
-	{ FAILSLAB "times", "-1" },
-};
+#define FAILSLAB_SETTINGS	7
 
-/* Allocations that fail. */
 struct failslab {
-	char before[ARRAY_SIZE(failslab_settings)][32];
-	unsigned int nr_settings;	/* that have to be put back */
+	char before[FAILSLAB_SETTINGS][32];
+	unsigned int nr_settings;	/* to restore */
 	int fail_nth;
 };
 
-static inline bool failslab_is_there(void)
-{
-	return !access(FAILSLAB, F_OK) && !access(FAIL_NTH, F_OK);
-}
+bool failslab_is_there(void);
 
-static inline int failslab_read(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
+/*
+ * Changes the settings so that allocations fail only in tasks that ask for it.
+ * failslab_end() restores them.
+ */
+int failslab_start(struct failslab *fail);
+void failslab_end(struct failslab *fail);
 
-	if (fd < 0)
-		return -errno;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	if (len < 0)
-		return -EIO;
-	buf[len] = 0;
-	return 0;
-}
+/* Makes the @nth allocation of this task fail, counted from 1. 0 stops it. */
+int failslab_arm(const struct failslab *fail, unsigned int nth);
 
-static inline int failslab_start(struct failslab *fail)
-{
-	unsigned int i;
-	int ret;
+/* Returns false if there were fewer allocations than that. */
+bool failslab_has_failed(const struct failslab *fail);
 
-	for (i = 0; i < ARRAY_SIZE(failslab_settings); i++) {
-		const char *path = failslab_settings[i].path;
-
-		ret = failslab_read(path, fail->before[i],
-				    sizeof(fail->before[i]));
-		if (ret)
-			return ret;
-		if (write_string(path, failslab_settings[i].value))
-			return -EIO;
-		fail->nr_settings++;
-	}
-	fail->fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	return fail->fail_nth < 0 ? -errno : 0;
-}
-
-static inline void failslab_end(struct failslab *fail)
-{
-	while (fail->nr_settings) {
-		unsigned int i = --fail->nr_settings;
-
-		write_string(failslab_settings[i].path, fail->before[i]);
-	}
-	if (fail->fail_nth > 0)
-		close(fail->fail_nth);
-	fail->fail_nth = 0;
-}
-
-/* Let the @nth allocation of this task fail; the first one has the number 1. */
-static inline int failslab_arm(const struct failslab *fail, unsigned int nth)
-{
-	char buf[16];
-	int len = snprintf(buf, sizeof(buf), "%u", nth);
-
-	return pwrite(fail->fail_nth, buf, len, 0) == len ? 0 : -errno;
-}
-
-/* Whether it has come to that, which it does not where there are fewer. */
-static inline bool failslab_has_failed(const struct failslab *fail)
-{
-	char buf[16] = "";
-
-	if (pread(fail->fail_nth, buf, sizeof(buf) - 1, 0) <= 0)
-		return false;
-	return atoi(buf) == 0;
-}
-
-#endif
+#endif /* __SELFTEST_FILE_HANDLE_FAILSLAB_H */

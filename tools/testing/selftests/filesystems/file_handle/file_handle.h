@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Helpers for tests of name_to_handle_at(2) and open_by_handle_at(2). */
 #ifndef __SELFTEST_FILE_HANDLE_H
 #define __SELFTEST_FILE_HANDLE_H
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,8 +22,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+/* Some C libraries have no struct statx. */
+#ifndef STATX_BASIC_STATS
+#include <linux/stat.h>
+#endif
+
 #include "../../pidfd/pidfd.h"
-#include "kselftest_harness.h"
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH		0x1000
@@ -47,15 +51,15 @@
 #define STATX_MNT_ID_UNIQUE	0x00004000U
 #endif
 
-/* The values of the kernel, which the uapi headers do not have. */
+/* Constants of the kernel that are not in the uapi headers. */
 #define FILEID_KERNFS		0xfe
 #define FILEID_INVALID		0xff
 #define FILEID_IS_CONNECTABLE	0x10000
 #define FILEID_IS_DIR		0x20000
 
 /*
- * What the kernel has for O_LARGEFILE: the C library has 0 where it is always
- * set, and that is not what the system call gets to see.
+ * O_LARGEFILE as the system call gets it. The C library defines it as 0 where
+ * off_t always has 64 bits.
  */
 #if defined(__alpha__) || defined(__arm__) || defined(__aarch64__) || \
 	defined(__m68k__)
@@ -74,19 +78,32 @@
 
 #define HANDLE_MAX		128	/* MAX_HANDLE_SZ of the kernel */
 #define HANDLE_HEADER		8	/* struct file_handle without f_handle */
-#define HANDLE_PIDFS		8	/* what a handle of a pidfd takes */
+#define HANDLE_PIDFS		8	/* size of a pidfs handle */
+#define HANDLE_TMPFS		12	/* size of a tmpfs handle */
 
 #define NOBODY			65534
 
-/* What the bytes are that must not change. */
+/* Fills memory that a call must not change. */
 #define CANARY			0xa5
 
-/* How often to ask for what comes about a little later. */
+/* Number of attempts at something that the kernel does asynchronously. */
 #define RETRIES			5000
 
+/* Seconds for a case that is slow with all debugging options. */
+#define SLOW_TIMEOUT		120
+
+/* Mount point of the private tmpfs of a test. */
+#define TMPFS_DIR		"/tmp"
+
+/* Reasons to skip a case. */
+#define NEEDS_PROCFS		"needs procfs on /proc"
+#define NEEDS_INITIAL_ROOT	"needs root of the initial user namespace"
+#define NEEDS_USER_NS		"needs permission to create user namespaces"
+#define NEEDS_PID_NS		"needs permission to create pid namespaces"
+
 /*
- * struct file_handle with room. The C library only has it without, and as a
- * structure that must not be the member of another.
+ * struct file_handle with a buffer. In the C library, it ends with a flexible
+ * array and cannot be a member of another structure.
  */
 struct handle {
 	__u32 bytes;
@@ -94,289 +111,174 @@ struct handle {
 	unsigned char data[HANDLE_MAX];
 };
 
-static inline int write_string(const char *path, const char *string)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret;
+/*
+ * Calls. All return a negative errno on failure.
+ */
 
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, string, strlen(string));
-	close(fd);
-	return ret == (ssize_t)strlen(string) ? 0 : -EIO;
-}
+int write_string(const char *path, const char *string);
+int encode_at(int dfd, const char *name, void *fh, void *mnt_id,
+	      unsigned int flags);
+int decode(int dfd, const void *fh, unsigned int flags);
 
-/* Both return a negative errno, which is what a test wants to compare. */
-static inline int encode_at(int dfd, const char *name, void *fh, void *mnt_id,
-			    unsigned int flags)
-{
-	if (syscall(__NR_name_to_handle_at, dfd, name, fh, mnt_id, flags))
-		return -errno;
-	return 0;
-}
+/* Encodes a handle of the file of @fd. */
+int encode(int fd, struct handle *fh);
 
-static inline int decode(int dfd, const void *fh, unsigned int flags)
-{
-	int fd = syscall(__NR_open_by_handle_at, dfd, fh, flags);
+/* Encodes a handle of the file at @path. */
+int encode_path(int dfd, const char *path, struct handle *fh);
 
-	return fd < 0 ? -errno : fd;
-}
+/* Stores @fd in @kept and its handle in @fh. Returns -EBADF if @fd is an error. */
+int keep(int fd, int *kept, struct handle *fh);
 
-/* Encode what @fd refers to. */
-static inline int encode(int fd, struct handle *fh)
-{
-	__u64 mnt_id;
+int sys_statx(int dfd, const char *name, unsigned int flags, unsigned int mask,
+	      struct statx *stx);
 
-	memset(fh, 0, sizeof(*fh));
-	fh->bytes = HANDLE_MAX;
-	return encode_at(fd, "", fh, &mnt_id,
-			 AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE);
-}
-
-static inline bool same_handle(const struct handle *a, const struct handle *b)
-{
-	return a->bytes == b->bytes && a->type == b->type &&
-	       a->bytes <= HANDLE_MAX && !memcmp(a->data, b->data, a->bytes);
-}
-
-static inline __u64 handle_number(const struct handle *fh)
-{
-	__u64 nr;
-
-	memcpy(&nr, fh->data, sizeof(nr));
-	return nr;
-}
-
-static inline void handle_set_number(struct handle *fh, __u64 nr)
-{
-	memcpy(fh->data, &nr, sizeof(nr));
-}
-
-static inline int sys_statx(int dfd, const char *name, unsigned int flags,
-			    unsigned int mask, struct statx *stx)
-{
-	memset(stx, 0, sizeof(*stx));
-	return syscall(__NR_statx, dfd, name, flags, mask, stx);
-}
+/* Creates a file that contains @content, and returns a descriptor of it. */
+int make_file(int dfd, const char *name, const char *content);
 
 /*
- * The 64-bit number of the struct pid behind a pidfd: a 32-bit kernel has no
- * more than the low half in the inode number, and the rest in the generation,
- * which is 0 elsewhere. 0, which no pid has, on failure.
+ * Handles
  */
-static inline __u64 pidfd_number(int pidfd)
-{
-	unsigned int generation;
-	struct statx stx;
 
-	if (sys_statx(pidfd, "", AT_EMPTY_PATH, STATX_INO, &stx))
-		return 0;
-	/* FS_IOC_GETVERSION, although it names a long, stores an int. */
-	if (ioctl(pidfd, _IOR('v', 1, long), &generation))
-		return 0;
-	return stx.stx_ino | (__u64)generation << 32;
-}
+bool same_handle(const struct handle *a, const struct handle *b);
+__u64 handle_number(const struct handle *fh);
+void handle_set_number(struct handle *fh, __u64 nr);
 
-/* The process behind a pidfd, as the caller's pid namespace has it. */
-static inline pid_t pidfd_to_pid(int pidfd)
-{
-	struct pidfd_info info = { .mask = PIDFD_INFO_PID };
+/*
+ * Returns true if no filesystem gets to see @fh: the system call refuses its
+ * size or its flags with EINVAL.
+ */
+bool handle_is_invalid(const struct handle *fh);
 
-	if (ioctl(pidfd, PIDFD_GET_INFO, &info))
-		return -errno;
-	return info.pid;
-}
+/* Sizes that both system calls refuse. */
+#define HUGE_SIZES	5
+extern const __u32 huge_sizes[HUGE_SIZES];
 
-static inline bool same_file(int a, int b)
-{
-	struct stat st_a, st_b;
+/* Descriptors that are not open, among them AT_* constants of other calls. */
+#define BAD_FDS		7
+extern const int bad_fds[BAD_FDS];
 
-	return !fstat(a, &st_a) && !fstat(b, &st_b) &&
-	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
-}
+/*
+ * Descriptors
+ */
 
-#define FDS_MAX		1024	/* the usual limit */
+#define FDS_MAX		1024	/* default RLIMIT_NOFILE */
 
-/* Return the number of open descriptors; works without a procfs. */
-static inline int count_fds(void)
-{
-	int fd, nr = 0;
+bool same_file(int a, int b);
 
-	for (fd = 0; fd < FDS_MAX; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0)
-			nr++;
-	}
-	return nr;
-}
+/* Returns the number of open descriptors. Does not need procfs. */
+int count_fds(void);
 
-/* A test that dies must not leave processes behind. */
-static inline void die_with_parent(void)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
+/* Closes @fd unless it is an error, which is returned. */
+int close_result(int fd);
 
-static inline __noreturn void pause_forever(void)
-{
-	while (1)
-		pause();
-}
+/*
+ * Returns the 64-bit number of the struct pid of a pidfd, or 0 on failure. On
+ * 32-bit kernels, the upper half is the inode generation, which is 0 elsewhere.
+ */
+__u64 pidfd_number(int pidfd);
+
+/* Returns the process of a pidfd, in the pid namespace of the caller. */
+pid_t pidfd_to_pid(int pidfd);
+
+/*
+ * Children. All are killed when the test dies.
+ */
 
 #define CHILDREN_MAX	64
 
-/* The children that kill_children() has to see to. */
-static pid_t children[CHILDREN_MAX];
+void die_with_parent(void);
+__noreturn void pause_forever(void);
 
-/* Like fork(), also for namespaces; a negative errno on failure. */
-static inline pid_t clone_child(__u64 flags, int *pidfd)
-{
-	struct __clone_args args = {
-		.flags		= flags | (pidfd ? CLONE_PIDFD : 0),
-		.pidfd		= ptr_to_u64(pidfd),
-		.exit_signal	= SIGCHLD,
-	};
-	int slot = 0;
-	pid_t pid;
+/* Like fork(), in new namespaces @flags. */
+pid_t clone_child(__u64 flags, int *pidfd);
 
-	while (slot < CHILDREN_MAX && children[slot])
-		slot++;
-	if (slot == CHILDREN_MAX)
-		return -ENOSPC;
+/* Clones a child that waits for a signal. */
+pid_t paused_child(__u64 flags, int *pidfd);
 
-	pid = sys_clone3(&args, sizeof(args));
-	if (pid < 0)
-		return -errno;
-	if (pid) {
-		children[slot] = pid;
-		return pid;
-	}
-	/* Those of the parent are not the child's to kill. */
-	memset(children, 0, sizeof(children));
-	die_with_parent();
-	return 0;
-}
+/* For children that were not cloned by clone_child(). */
+void remember_child(pid_t pid);
+void forget_child(pid_t pid);
 
-/* A child that does nothing until it is killed. */
-static inline pid_t paused_child(__u64 flags, int *pidfd)
-{
-	pid_t pid = clone_child(flags, pidfd);
+int reap_child(pid_t pid);
+int kill_and_reap(pid_t pid);
 
-	if (!pid)
-		pause_forever();
-	return pid;
-}
+/* Kills all children, and reaps them and those that a subreaper inherits. */
+void kill_children(void);
 
-static inline void forget_child(pid_t pid)
-{
-	int slot;
+/* Returns the exit status as a negative number, or @otherwise after a signal. */
+int wait_status(pid_t pid, int otherwise);
 
-	for (slot = 0; slot < CHILDREN_MAX; slot++) {
-		if (children[slot] == pid)
-			children[slot] = 0;
-	}
-}
+/* Credentials of a child. */
+enum who {
+	WHO_SAME,		/* those of the test */
+	WHO_USER,		/* an ordinary user without capabilities */
+	WHO_NS_ROOT,		/* root of a new user namespace */
+};
 
-static inline int reap_child(pid_t pid)
-{
-	while (waitpid(pid, NULL, 0) != pid) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	forget_child(pid);
-	return 0;
-}
+/* Result of run_as() if it could not create the child. */
+#define NO_CHILD	-255
 
-static inline int kill_and_reap(pid_t pid)
-{
-	if (kill(pid, SIGKILL))
-		return -errno;
-	return reap_child(pid);
-}
+/*
+ * Runs @fn in a child in new namespaces @flags. @fn returns 0 or a negative
+ * errno, which is returned.
+ */
+int run_as(enum who who, __u64 flags, int (*fn)(void *arg), void *arg);
 
-/* Children of children come to us where we are a subreaper. */
-static inline void kill_children(void)
-{
-	int slot;
+/*
+ * Credentials
+ */
 
-	for (slot = 0; slot < CHILDREN_MAX; slot++) {
-		if (children[slot] > 0)
-			kill(children[slot], SIGKILL);
-		children[slot] = 0;
-	}
-	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
-		;
-}
+/* Returns true if the user namespace maps all ids to themselves. */
+bool in_initial_user_ns(void);
 
-/* The only one where all ids are mapped to themselves. */
-static inline bool in_initial_user_ns(void)
-{
-	unsigned int inside, outside, nr = UINT_MAX;
-	FILE *map = fopen("/proc/self/uid_map", "re");
+/* Returns true for root of the initial user namespace. */
+bool is_root(void);
 
-	if (map) {
-		if (fscanf(map, "%u %u %u", &inside, &outside, &nr) != 3)
-			nr = 0;
-		fclose(map);
-	}
-	return nr == UINT_MAX;
-}
+/* Returns true if @err says that the caller cannot create a namespace. */
+bool namespaces_missing(int err);
 
-/* The root of any other user namespace cannot decode at tmpfs. */
-static inline bool is_root(void)
-{
-	return geteuid() == 0 && in_initial_user_ns();
-}
+int become_user(void);
+int become_ns_root(uid_t uid, gid_t gid);
 
-static inline bool namespaces_missing(int err)
-{
-	return err == -EPERM || err == -EINVAL || err == -ENOSPC ||
-	       err == -EUSERS;
-}
+/*
+ * Memory
+ */
 
-static inline int become_user(void)
-{
-	if (!is_root())
-		return 0;
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
-		return -errno;
-	/* The change of credentials has cleared it. */
-	die_with_parent();
-	return 0;
-}
+/* Returns the address behind a page that is followed by an unmapped one. */
+unsigned char *page_end(void);
 
-static inline int become_ns_root(uid_t uid, gid_t gid)
-{
-	char map[32];
-	int ret;
+/* Returns memory that is shared with children, or NULL. */
+void *shared_memory(size_t size);
 
-	snprintf(map, sizeof(map), "0 %u 1", uid);
-	ret = write_string("/proc/self/uid_map", map);
-	if (ret)
-		return ret;
-	ret = write_string("/proc/self/setgroups", "deny");
-	if (ret)
-		return ret;
-	snprintf(map, sizeof(map), "0 %u 1", gid);
-	ret = write_string("/proc/self/gid_map", map);
-	if (ret)
-		return ret;
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
-		return -errno;
-	die_with_parent();
-	return 0;
-}
+/* Returns the time in milliseconds since an arbitrary start. */
+__u64 now_ms(void);
 
-/* Two pages of which only the first is mapped: where the second starts. */
-static inline unsigned char *page_end(void)
-{
-	size_t size = sysconf(_SC_PAGESIZE);
-	unsigned char *page;
+/*
+ * Mounts. The tests mount only in mount namespaces of their own.
+ */
 
-	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED || munmap(page + size, size))
-		return NULL;
-	return page + size;
-}
+/* Enters a new mount namespace that propagates nothing. */
+int private_mounts(void);
+
+/*
+ * Enters a new mount namespace, mounts a tmpfs on TMPFS_DIR and changes the
+ * current directory to it. Returns a descriptor of its root.
+ */
+int enter_private_tmpfs(void);
+
+/*
+ * Unmounts that tmpfs. This fails as long as there is a reference to one of
+ * its files. References that are dropped asynchronously are waited for.
+ */
+int leave_private_tmpfs(int root);
+
+/* Returns the root directory of a tmpfs that is not mounted on any path. */
+int detached_tmpfs(void);
+
+/*
+ * Probes. Each returns the reason to skip a fixture, or NULL.
+ */
+
+const char *pidfs_missing(void);
 
 #endif /* __SELFTEST_FILE_HANDLE_H */

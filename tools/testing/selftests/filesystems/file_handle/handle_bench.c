@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the calls on file handles cost, in nanoseconds of CLOCK_MONOTONIC. In a
- * guest whose clock counts instructions, such as that of QEMU's
- * "-icount shift=0,sleep=off", those are instructions.
+ * Measure the calls on file handles in nanoseconds of CLOCK_MONOTONIC. If the
+ * clock of a guest counts instructions, as with QEMU's
+ * "-icount shift=0,sleep=off", the figures are instructions.
  *
  *   handle_bench [-p PROCESSES] [-n NAMESPACES] [-d DIRECTORY]
  *
- * So many processes there are beside this one, so many UTS namespaces with a
- * process each, and the calls take their handles in turn. With no less than
- * 16, which is what is taken for objects of other filesystems, the minimum does
- * not depend on what shares a hash chain. DIRECTORY is one of a tmpfs. Where
- * the device of the module rust_exportfs is there, its filesystem is measured,
- * too.
+ * Creates PROCESSES children, and NAMESPACES children in a UTS namespace each,
+ * and uses their handles in turn. The default is 16 of each, as for the objects
+ * of the other filesystems: with 16 or more, the minimum does not depend on
+ * other entries of a hash chain. DIRECTORY must be on a tmpfs. The filesystem
+ * of the module rust_exportfs is measured if its device exists.
  *
- * Each call is timed alone. The output is a JSON object a line: the minimum
- * and the median of all times, and the error number that the call ends with.
- * An interrupt falls into few of the calls, so that neither includes one.
+ * Each call is timed separately. The output is one JSON object per line: the
+ * minimum and the median of all times, and the error of the call. Interrupts
+ * hit only a few of the calls, so they affect neither.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -23,28 +22,28 @@
 
 #include "bench.h"
 #include "nsfs.h"
-#include "../../../../../samples/rust/rust_exportfs.h"
+#include "sample.h"
 
 #define OBJECTS_MAX	1024
 #define SAMPLES		1024
 
-/* How many files and objects of rust_exportfs, and how many stale handles. */
+/* Number of files, of objects of rust_exportfs, and of stale handles. */
 #define OBJECTS		16
 
-/* A type that no filesystem here gives its handles. */
-#define FILEID_NOBODYS	0x55
+/* A handle type that none of the filesystems uses. */
+#define FILEID_UNUSED	0x55
 
-/* What a call returns that gives a file descriptor. */
+/* Expected result of a call that returns a descriptor. */
 #define OPENED		1
 
 struct target {
 	const char *filesystem;
-	int root;		/* what the handles are relative to */
+	int root;		/* the anchor of the handles */
 	unsigned int nr;	/* of fds and handles */
 	int *fds;
 	struct handle *handles;
 	struct handle stale[OBJECTS];
-	int wrong_type;		/* what a handle of a wrong type comes to */
+	int wrong_type;		/* result for a handle of the wrong type */
 };
 
 typedef int call_t(const struct target *target, unsigned int nr);
@@ -54,7 +53,8 @@ static char names[OBJECTS][16];
 static struct handle scratch;
 static __u64 samples[SAMPLES];
 
-static int call_nothing(const struct target *target, unsigned int nr)
+static int call_nothing(const struct target *target __maybe_unused,
+			unsigned int nr __maybe_unused)
 {
 	return syscall(__NR_getppid) < 0 ? -errno : 0;
 }
@@ -76,7 +76,8 @@ static int call_encode_unique(const struct target *target, unsigned int nr)
 			 AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE);
 }
 
-static int call_encode_path(const struct target *target, unsigned int nr)
+static int call_encode_path(const struct target *target __maybe_unused,
+			    unsigned int nr)
 {
 	int mnt_id;
 
@@ -108,7 +109,8 @@ static int call_stale(const struct target *target, unsigned int nr)
 	return decode(target->root, &target->stale[nr], O_RDONLY | O_CLOEXEC);
 }
 
-static int call_scratch(const struct target *target, unsigned int nr)
+static int call_scratch(const struct target *target,
+			unsigned int nr __maybe_unused)
 {
 	return decode(target->root, &scratch, O_RDONLY | O_CLOEXEC);
 }
@@ -134,12 +136,11 @@ static void measure_each(const char *call, const struct target *target,
 {
 	unsigned int i;
 
-	/* Once with each handle, for what is allocated at its first use. */
+	/* The first use of each handle allocates memory. */
 	for (i = 0; i < nr; i++)
 		sample(call, target, fn, i, &samples[0], expected);
 	for (i = 0; i < SAMPLES; i++)
 		sample(call, target, fn, i % nr, &samples[i], expected);
-	sort_samples(samples, SAMPLES);
 	printf("{\"call\": \"%s\", \"filesystem\": \"%s\", ", call,
 	       target->filesystem);
 	printf("\"processes\": %u, \"namespaces\": %u, ", processes, namespaces);
@@ -165,11 +166,11 @@ static void measure_errors(const struct target *target)
 {
 	measure_each("stale", target, call_stale, OBJECTS, -ESTALE);
 	scratch = target->handles[0];
-	scratch.type = FILEID_NOBODYS;
+	scratch.type = FILEID_UNUSED;
 	measure("wrong type", target, call_scratch, target->wrong_type);
 }
 
-/* The object exists, and nobody has it open: there is no inode of it yet. */
+/* The objects exist but are not open, so that they have no inodes. */
 static void measure_while_closed(const struct target *target)
 {
 	unsigned int i;
@@ -217,28 +218,28 @@ static int new_child(__u64 flags, pid_t *pid)
 		err(1, "clone3");
 	if (!*pid) {
 		die_with_parent();
-		/* What the parent closes is to be closed. */
+		/* The child must not keep the descriptors of its parent open. */
 		syscall(__NR_close_range, 3, ~0U, 0);
 		pause_forever();
 	}
 	return pidfd;
 }
 
-/* A pidfd, or a file descriptor of the UTS namespace of the child. */
+/* Returns a pidfd, or with CLONE_NEWUTS the UTS namespace of the child. */
 static int new_object(__u64 flags, pid_t *pid)
 {
 	int pidfd = new_child(flags, pid), fd;
 
 	if (!flags)
 		return pidfd;
-	fd = ns_of_pidfd(pidfd, ns_kind_of(flags));
+	fd = ns_of_pidfd(pidfd, &ns_kinds[NS_UTS]);
 	if (fd < 0)
 		errx(1, "namespace of a pidfd: %s", strerror(-fd));
 	close(pidfd);
 	return fd;
 }
 
-/* Of something that is no more; the end of a namespace takes a grace period. */
+/* Namespaces are freed after a grace period. */
 static void make_stale(const struct target *target, __u64 flags,
 		       struct handle *fh)
 {
@@ -334,23 +335,20 @@ static void bench_tmpfs(void)
 
 static int new_sample_object(int dev, const char *name)
 {
-	struct rust_exportfs_make make = { .size = 64 };
-	int fd;
+	int fd = make_object(dev, name, 64);
 
-	snprintf(make.name, sizeof(make.name), "%s", name);
-	fd = ioctl(dev, RUST_EXPORTFS_MAKE, &make);
 	if (fd < 0)
-		err(1, "an object of rust_exportfs");
+		errx(1, "an object of rust_exportfs: %s", strerror(-fd));
 	return fd;
 }
 
 static void remove_sample_object(int dev, const char *name)
 {
-	struct rust_exportfs_remove remove = {};
+	int ret = remove_object(dev, name);
 
-	snprintf(remove.name, sizeof(remove.name), "%s", name);
-	if (ioctl(dev, RUST_EXPORTFS_REMOVE, &remove))
-		err(1, "the removal of an object of rust_exportfs");
+	if (ret)
+		errx(1, "removing an object of rust_exportfs: %s",
+		     strerror(-ret));
 }
 
 static void bench_sample(void)
@@ -358,16 +356,17 @@ static void bench_sample(void)
 	struct target target = {
 		.filesystem = "rust_exportfs", .wrong_type = -ESTALE,
 	};
-	int dev = open("/dev/rust_exportfs", O_RDWR | O_CLOEXEC), fd;
+	int dev = open_device(), fd;
 	unsigned int i;
 
 	if (dev < 0) {
-		warn("/dev/rust_exportfs, which is left out");
+		warnx("skips rust_exportfs: %s: %s", DEVICE, strerror(-dev));
 		return;
 	}
-	target.root = ioctl(dev, RUST_EXPORTFS_ANCHOR);
+	target.root = make_anchor(dev);
 	if (target.root < 0)
-		err(1, "the anchor of rust_exportfs");
+		errx(1, "the anchor of rust_exportfs: %s",
+		     strerror(-target.root));
 	prepare(&target, OBJECTS);
 	for (i = 0; i < OBJECTS; i++) {
 		fd = new_sample_object(dev, "removed");
@@ -441,7 +440,7 @@ int main(int argc, char **argv)
 	raise_file_limit();
 	name_objects();
 	calibrate();
-	/* All are there before anything is measured. */
+	/* Create all objects before the first measurement. */
 	fill(&pidfs, 0, processes);
 	fill(&nsfs, CLONE_NEWUTS, namespaces);
 	settle();

@@ -1,54 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The mount id that name_to_handle_at() tells besides the handle, and the
- * flags of it: a handle is of use only with the mount to open it at.
- */
+/* The mount id that name_to_handle_at(2) returns, and the flags of the call. */
 #define _GNU_SOURCE
 #include <sys/mount.h>
 
 #include "file_handle.h"
+#include "kselftest_harness.h"
 
-/* Where the tmpfs is mounted. */
-#define DIRECTORY	"/tmp"
-
-/* How many mounts to try until an id comes again. */
+/* Number of mounts until an old mount id must have been reused. */
 #define MOUNTS_MAX	4096
 
 #define KNOWN_FLAGS \
 	(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_HANDLE_FID | \
 	 AT_HANDLE_MNT_ID_UNIQUE | AT_HANDLE_CONNECTABLE)
 
-/* An int or a 64-bit number, and what it lies in. */
+/* An old or unique mount id, and the bytes behind it. */
 union mnt_id {
 	int id;
 	__u64 unique;
 	unsigned char bytes[16];
 };
 
-/* A mount namespace to do as we like in. */
-static int private_mounts(void)
+/* Mounts a tmpfs in a new mount namespace, as root of a user namespace if needed. */
+static int own_tmpfs(void)
 {
-	char map[32];
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
+	int ret;
 
-	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)))
-		return -errno;
 	if (uid) {
-		snprintf(map, sizeof(map), "0 %u 1", uid);
-		if (write_string("/proc/self/uid_map", map) ||
-		    write_string("/proc/self/setgroups", "deny"))
-			return -EPERM;
-		snprintf(map, sizeof(map), "0 %u 1", gid);
-		if (write_string("/proc/self/gid_map", map))
-			return -EPERM;
+		if (unshare(CLONE_NEWUSER))
+			return -errno;
+		ret = become_ns_root(uid, gid);
+		if (ret)
+			return ret;
 	}
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return -errno;
-	return 0;
+	return enter_private_tmpfs();
 }
 
-/* What statx() has to say about the mount. */
 static __u64 statx_mnt_id(int dfd, const char *name, unsigned int mask)
 {
 	struct statx stx;
@@ -61,7 +49,7 @@ static __u64 statx_mnt_id(int dfd, const char *name, unsigned int mask)
 
 FIXTURE(mount_id)
 {
-	int root;		/* its root directory */
+	int root;		/* of the tmpfs */
 	int file;
 	int pidfd;
 	struct handle fh;
@@ -70,15 +58,13 @@ FIXTURE(mount_id)
 
 FIXTURE_SETUP(mount_id)
 {
-	int ret = private_mounts();
+	const char *reason = pidfs_missing();
 
-	if (ret)
-		SKIP(return, "cannot have a mount namespace: %s",
-		     strerror(-ret));
-	/* Over what is there, so that nothing is left behind. */
-	if (mount("file_handle", DIRECTORY, "tmpfs", 0, NULL))
-		SKIP(return, "cannot mount a tmpfs: %s", strerror(errno));
-	self->root = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (reason)
+		SKIP(return, "%s", reason);
+	self->root = own_tmpfs();
+	if (namespaces_missing(self->root) || self->root == -ENOENT)
+		SKIP(return, "needs permission to create a user namespace and to mount");
 	ASSERT_GE(self->root, 0);
 	ASSERT_EQ(mkdirat(self->root, "dir", 0755), 0);
 	ASSERT_EQ(mkdirat(self->root, "mnt", 0755), 0);
@@ -91,7 +77,7 @@ FIXTURE_SETUP(mount_id)
 	memset(&self->mnt_id, CANARY, sizeof(self->mnt_id));
 }
 
-/* The namespace goes with us, and the mounts with it. */
+/* The mounts end with the namespace. */
 FIXTURE_TEARDOWN(mount_id)
 {
 }
@@ -104,7 +90,7 @@ TEST_F(mount_id, unique_id_is_that_of_statx)
 	ASSERT_EQ(encode_at(self->root, "file", &self->fh, &self->mnt_id,
 			    flags), 0);
 	unique = self->mnt_id.unique;
-	EXPECT_NE(unique, 0);
+	EXPECT_NE(unique, 0U);
 	EXPECT_EQ(unique, statx_mnt_id(self->root, "file",
 				       STATX_MNT_ID_UNIQUE));
 
@@ -155,14 +141,14 @@ TEST_F(mount_id, unique_id_is_eight_bytes)
 
 	ASSERT_EQ(encode_at(self->root, "file", &self->fh, &self->mnt_id,
 			    AT_HANDLE_MNT_ID_UNIQUE), 0);
-	/* The upper half is written, too. */
+	/* The upper half is written as well. */
 	EXPECT_EQ(self->mnt_id.unique,
 		  statx_mnt_id(self->root, "file", STATX_MNT_ID_UNIQUE));
 	for (i = sizeof(__u64); i < sizeof(self->mnt_id); i++)
 		EXPECT_EQ(self->mnt_id.bytes[i], CANARY);
 }
 
-TEST_F(mount_id, unique_id_does_not_come_again)
+TEST_F(mount_id, unique_id_is_not_reused)
 {
 	int first = 0, id = 0;
 	__u64 last_unique;
@@ -179,7 +165,7 @@ TEST_F(mount_id, unique_id_does_not_come_again)
 		ASSERT_EQ(encode_at(self->root, "mnt", &self->fh,
 				    &self->mnt_id, AT_HANDLE_MNT_ID_UNIQUE),
 			  0);
-		/* Larger than all before, and so unlike any of them. */
+		/* A new id is larger than all previous ones. */
 		ASSERT_GT(self->mnt_id.unique, last_unique);
 		last_unique = self->mnt_id.unique;
 		ASSERT_EQ(umount2("mnt", MNT_DETACH), 0);
@@ -189,7 +175,7 @@ TEST_F(mount_id, unique_id_does_not_come_again)
 			break;
 	}
 	if (i == MOUNTS_MAX)
-		SKIP(return, "the mount id %d was not used again", first);
+		SKIP(return, "mount id %d was not reused", first);
 }
 
 TEST_F(mount_id, unknown_flags_are_refused)
@@ -208,12 +194,12 @@ TEST_F(mount_id, unknown_flags_are_refused)
 			TH_LOG("flag %#x with AT_EMPTY_PATH", 1U << bit);
 		}
 	}
-	/* None of them has come to writing. */
+	/* Nothing has been written. */
 	EXPECT_EQ(self->mnt_id.bytes[0], CANARY);
-	EXPECT_EQ(self->fh.bytes, HANDLE_MAX);
+	EXPECT_EQ(self->fh.bytes, (unsigned int)HANDLE_MAX);
 }
 
-/* All the sets of flags that there are. */
+/* All combinations of flags. */
 TEST_F(mount_id, known_flags_are_refused_only_in_conflict)
 {
 	static const unsigned int flags[] = {
@@ -235,7 +221,7 @@ TEST_F(mount_id, known_flags_are_refused_only_in_conflict)
 		} else if (set & (AT_HANDLE_FID | AT_EMPTY_PATH)) {
 			EXPECT_EQ(ret, -EINVAL) TH_LOG("flags %#x", set);
 		} else if (ret) {
-			/* A tmpfs knows the parents of no files. */
+			/* tmpfs does not support connectable handles. */
 			EXPECT_EQ(ret, -EOPNOTSUPP) TH_LOG("flags %#x", set);
 		}
 	}
@@ -251,7 +237,7 @@ TEST_F(mount_id, bad_pointer_faults_and_leaves_the_handle_alone)
 	read_only = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	ASSERT_FALSE(read_only == MAP_FAILED);
-	/* After the other, which might fill the gap. */
+	/* The second mapping, so that the first cannot fill the gap. */
 	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_FALSE(page == MAP_FAILED);
@@ -272,12 +258,12 @@ TEST_F(mount_id, bad_pointer_faults_and_leaves_the_handle_alone)
 				TH_LOG("pointer %p, flags %#x", bad[j],
 				       flags[i]);
 			}
-			EXPECT_EQ(self->fh.bytes, HANDLE_MAX);
+			EXPECT_EQ(self->fh.bytes, (unsigned int)HANDLE_MAX);
 			EXPECT_EQ(self->fh.data[0], CANARY);
 		}
 	}
 
-	/* Just enough, and not enough for the wide one. */
+	/* Four bytes are enough for an old id only. */
 	EXPECT_EQ(encode_at(self->root, "file", &self->fh, page + size - 4,
 			    AT_HANDLE_MNT_ID_UNIQUE), -EFAULT);
 	EXPECT_EQ(encode_at(self->root, "file", &self->fh, page + size - 4,
@@ -315,7 +301,7 @@ TEST_F(mount_id, pointer_need_not_be_aligned)
 	}
 }
 
-TEST_F(mount_id, told_even_if_the_handle_does_not_fit)
+TEST_F(mount_id, written_even_if_the_handle_does_not_fit)
 {
 	const int dfds[] = { self->file, self->root, self->pidfd };
 	unsigned int i;
@@ -325,7 +311,7 @@ TEST_F(mount_id, told_even_if_the_handle_does_not_fit)
 		self->fh.bytes = 0;
 		ASSERT_EQ(encode_at(dfds[i], "", &self->fh, &self->mnt_id,
 				    AT_EMPTY_PATH), -EOVERFLOW);
-		EXPECT_GT(self->fh.bytes, 0);
+		EXPECT_GT(self->fh.bytes, 0U);
 		EXPECT_EQ((__u64)self->mnt_id.id,
 			  statx_mnt_id(dfds[i], "", STATX_MNT_ID));
 		EXPECT_EQ(self->mnt_id.bytes[sizeof(int)], CANARY);
@@ -334,11 +320,11 @@ TEST_F(mount_id, told_even_if_the_handle_does_not_fit)
 		ASSERT_EQ(encode_at(dfds[i], "", &self->fh, &self->mnt_id,
 				    AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE),
 			  -EOVERFLOW);
-		EXPECT_GT(self->fh.bytes, 0);
+		EXPECT_GT(self->fh.bytes, 0U);
 		EXPECT_EQ(self->mnt_id.unique,
 			  statx_mnt_id(dfds[i], "", STATX_MNT_ID_UNIQUE));
 
-		/* The size that was told is right. */
+		/* The reported size is sufficient. */
 		EXPECT_EQ(encode_at(dfds[i], "", &self->fh, &self->mnt_id,
 				    AT_EMPTY_PATH), 0);
 	}

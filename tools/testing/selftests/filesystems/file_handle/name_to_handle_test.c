@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * name_to_handle_at() with an empty name takes the path from the descriptor. A
- * walk that ends at the same file, through a magic link, has the same result.
+ * name_to_handle_at(2) with an empty name takes the path from the descriptor.
+ * The lookup of a magic link to the same file must have the same result.
  */
 #define _GNU_SOURCE
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/vfs.h>
-#include <linux/magic.h>
 
 #include "file_handle.h"
+#include "kselftest_harness.h"
 
-/* Where the tmpfs is mounted. */
-#define DIRECTORY	"/tmp"
 #define CGROUPS		"/sys/fs/cgroup"
 
-/* Tries to have a cached dentry dropped, and writes to drop_caches in each. */
-#define TRIES		20
-#define DROPS		10
+#define NEEDS_MOUNT	"needs CAP_SYS_ADMIN to mount a tmpfs"
+#define NEEDS_OVERLAY	"needs overlayfs with nfs_export=on over a tmpfs with xattrs"
 
 /* The flags that AT_EMPTY_PATH can be combined with. */
 static const unsigned int flags[] = {
@@ -37,7 +33,7 @@ static unsigned int flag_set(unsigned int nr)
 	return set;
 }
 
-/* The result of one call, with what it wrote and what it left alone. */
+/* The result of one call, and all memory that it could write. */
 struct result {
 	int ret;
 	struct handle fh;
@@ -60,13 +56,13 @@ static bool same_result(const struct result *a, const struct result *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* Both names are evaluated with AT_EMPTY_PATH, and only one is empty. */
-static struct result short_way(int fd, unsigned int set, __u32 bytes)
+/* Both calls pass AT_EMPTY_PATH. */
+static struct result by_descriptor(int fd, unsigned int set, __u32 bytes)
 {
 	return call(fd, "", set | AT_EMPTY_PATH, bytes);
 }
 
-static struct result long_way(int fd, unsigned int set, __u32 bytes)
+static struct result by_magic_link(int fd, unsigned int set, __u32 bytes)
 {
 	char name[32];
 
@@ -104,14 +100,14 @@ enum {
 FIXTURE(name)
 {
 	int fds[NR_FDS];
-	int dirs[2];	/* whose "." is a walk */
+	int dirs[2];	/* descriptors to look "." up at */
 	int closed;
 };
 
 FIXTURE_VARIANT(name)
 {
-	bool user;	/* an ordinary one */
-	bool shared;	/* the descriptor table */
+	bool user;	/* run as an ordinary user */
+	bool shared;	/* share the descriptor table */
 };
 
 FIXTURE_VARIANT_ADD(name, root) { };
@@ -127,17 +123,20 @@ static int open_at(const char *name, int how)
 
 FIXTURE_SETUP(name)
 {
-	int pipes[2], i;
+	const char *reason = pidfs_missing();
+	int pipes[2], i, root;
 
+	if (reason)
+		SKIP(return, "%s", reason);
 	if (!is_root())
-		SKIP(return, "needs root for a mount namespace");
+		SKIP(return, NEEDS_INITIAL_ROOT);
 	if (access("/proc/self/fd", X_OK))
-		SKIP(return, "needs procfs");
-	if (unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("name", DIRECTORY, "tmpfs", 0, NULL))
-		SKIP(return, "cannot mount a tmpfs: %s", strerror(errno));
-	ASSERT_EQ(chdir(DIRECTORY), 0);
+		SKIP(return, NEEDS_PROCFS);
+	root = enter_private_tmpfs();
+	if (root == -EPERM)
+		SKIP(return, NEEDS_MOUNT);
+	ASSERT_GE(root, 0);
+	close(root);
 	ASSERT_EQ(mkdir("dir", 0755), 0);
 	ASSERT_EQ(mkdir("gone", 0755), 0);
 	ASSERT_EQ(mkdir("covered", 0755), 0);
@@ -166,7 +165,7 @@ FIXTURE_SETUP(name)
 	self->fds[DEVICE] = open_at("/dev/null", O_RDWR);
 	self->fds[PROC_FILE] = open_at("/proc/self/status", O_RDONLY);
 	self->fds[PROC_DIRECTORY] = open_at("/proc/self", O_RDONLY);
-	/* Also where there are no cgroups: /proc is one filesystem more. */
+	/* Without cgroups, files of procfs take their place. */
 	self->fds[CGROUP_FILE] = open_at(CGROUPS "/cgroup.procs", O_RDONLY);
 	if (self->fds[CGROUP_FILE] < 0)
 		self->fds[CGROUP_FILE] = open_at("/proc/filesystems", O_RDONLY);
@@ -190,7 +189,7 @@ FIXTURE_SETUP(name)
 		ASSERT_GT(paused_child(CLONE_FILES, NULL), 0);
 	if (variant->user) {
 		ASSERT_EQ(become_user(), 0);
-		/* The magic links of this process are root's otherwise. */
+		/* Otherwise, the magic links of this process belong to root. */
 		ASSERT_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
 	}
 }
@@ -200,7 +199,7 @@ FIXTURE_TEARDOWN(name)
 	kill_children();
 }
 
-TEST_F(name, empty_name_is_the_walk_to_the_descriptor)
+TEST_F(name, empty_name_equals_a_magic_link)
 {
 	static const __u32 sizes[] = {
 		0, 1, 4, 7, 8, 12, 15, 16, 20, HANDLE_MAX - 1, HANDLE_MAX,
@@ -214,10 +213,12 @@ TEST_F(name, empty_name_is_the_walk_to_the_descriptor)
 			for (size = 0; size < ARRAY_SIZE(sizes); size++) {
 				struct result a, b;
 
-				a = short_way(self->fds[i], flag_set(nr),
-					      sizes[size]);
-				b = long_way(self->fds[i], flag_set(nr),
-					     sizes[size]);
+				a = by_descriptor(self->fds[i],
+						  flag_set(nr),
+						  sizes[size]);
+				b = by_magic_link(self->fds[i],
+						  flag_set(nr),
+						  sizes[size]);
 				EXPECT_TRUE(same_result(&a, &b)) {
 					TH_LOG("descriptor %d, flags %#x, %u bytes: %d and %d",
 					       i, flag_set(nr), sizes[size],
@@ -230,7 +231,7 @@ TEST_F(name, empty_name_is_the_walk_to_the_descriptor)
 	EXPECT_GT(encoded, 100U);
 }
 
-TEST_F(name, empty_name_of_a_directory_is_its_dot)
+TEST_F(name, empty_name_of_a_directory_equals_its_dot)
 {
 	unsigned int nr, i;
 
@@ -249,7 +250,7 @@ TEST_F(name, empty_name_of_a_directory_is_its_dot)
 	}
 }
 
-TEST_F(name, empty_name_of_the_working_directory_is_its_dot)
+TEST_F(name, empty_name_of_the_working_directory_equals_its_dot)
 {
 	unsigned int nr;
 
@@ -268,7 +269,7 @@ TEST_F(name, empty_name_of_the_working_directory_is_its_dot)
 	}
 }
 
-TEST_F(name, no_descriptor_is_ebadf)
+TEST_F(name, bad_descriptor_is_ebadf)
 {
 	const int bad[] = {
 		self->closed, -1, -2, -EBADF, AT_FDCWD - 1, AT_FDCWD + 1,
@@ -323,8 +324,8 @@ TEST_F(name, other_name_is_looked_up_at_the_descriptor)
 			TH_LOG("descriptor %d", i);
 		}
 	}
-	a = call(self->fds[ROOT], DIRECTORY + 1, AT_EMPTY_PATH, HANDLE_MAX);
-	b = call(AT_FDCWD, DIRECTORY, 0, HANDLE_MAX);
+	a = call(self->fds[ROOT], TMPFS_DIR + 1, AT_EMPTY_PATH, HANDLE_MAX);
+	b = call(AT_FDCWD, TMPFS_DIR, 0, HANDLE_MAX);
 	EXPECT_EQ(a.ret, 0);
 	EXPECT_TRUE(same_result(&a, &b));
 }
@@ -349,14 +350,14 @@ TEST_F(name, name_that_cannot_be_read_is_efault)
 			EXPECT_EQ(call(dfds[j], bad[i], AT_EMPTY_PATH,
 				       HANDLE_MAX).ret, -EFAULT);
 		}
-		/* Flags are checked before it. */
+		/* Flags are checked before the name. */
 		EXPECT_EQ(call(self->fds[0], bad[i], AT_EMPTY_PATH | 0x4,
 			       HANDLE_MAX).ret, -EINVAL);
 		EXPECT_EQ(call(self->fds[0], bad[i], AT_EMPTY_PATH |
 			       AT_HANDLE_CONNECTABLE, HANDLE_MAX).ret, -EINVAL);
 	}
 
-	/* The last byte before a page that is not there. */
+	/* The last byte before an unmapped page. */
 	end[-1] = '\0';
 	EXPECT_EQ(call(self->fds[PIDFD], (char *)end - 1, AT_EMPTY_PATH,
 		       HANDLE_MAX).ret, 0);
@@ -365,8 +366,8 @@ TEST_F(name, name_that_cannot_be_read_is_efault)
 		       AT_EMPTY_PATH, HANDLE_MAX).ret, -EFAULT);
 }
 
-/* The handle and the mount id come last, in the same order on both ways. */
-TEST_F(name, bad_pointers_fail_alike)
+/* Both ways access the handle and the mount id last, in the same order. */
+TEST_F(name, bad_pointers_have_the_same_error)
 {
 	unsigned char *end = page_end();
 	struct handle fh;
@@ -410,12 +411,12 @@ TEST_F(name, descriptor_outside_of_the_root)
 	int i;
 
 	if (variant->user)
-		SKIP(return, "chroot() needs root");
+		SKIP(return, "needs root for chroot(2)");
 	for (i = 0; i < NR_FDS; i++)
-		before[i] = short_way(self->fds[i], 0, HANDLE_MAX);
-	ASSERT_EQ(chroot(DIRECTORY "/dir"), 0);
+		before[i] = by_descriptor(self->fds[i], 0, HANDLE_MAX);
+	ASSERT_EQ(chroot(TMPFS_DIR "/dir"), 0);
 	for (i = 0; i < NR_FDS; i++) {
-		after = short_way(self->fds[i], 0, HANDLE_MAX);
+		after = by_descriptor(self->fds[i], 0, HANDLE_MAX);
 		EXPECT_TRUE(same_result(&before[i], &after)) {
 			TH_LOG("descriptor %d: %d and %d", i, before[i].ret,
 			       after.ret);
@@ -423,10 +424,9 @@ TEST_F(name, descriptor_outside_of_the_root)
 	}
 }
 
-/* A file that was opened by handle while nothing of it was cached. */
+/* A file whose dentry is disconnected. */
 FIXTURE(disconnected)
 {
-	char dir[64];
 	char link[32];
 	int kmsg;
 	int root;
@@ -434,7 +434,7 @@ FIXTURE(disconnected)
 	struct handle fh;
 };
 
-/* Whether the kernel has warned since the log was opened or read. */
+/* Returns true if the kernel has warned since the log was opened or read. */
 static bool warned(int kmsg)
 {
 	char record[8192];
@@ -458,78 +458,68 @@ static int connectable(const char *link)
 			 AT_HANDLE_CONNECTABLE | AT_HANDLE_MNT_ID_UNIQUE);
 }
 
-/*
- * A dentry that was used since the last scan is spared once, and each write
- * scans half of what kernfs has cached, rounded down: one dentry alone stays.
- */
-static int drop_dentries(const char *dir)
+static bool panics_on_warning(void)
 {
-	static const char *const others[] = {
-		"cgroup.controllers", "cgroup.procs", "cgroup.threads",
-		"cgroup.type",
-	};
-	char name[96];
-	unsigned int i;
-	int ret = 0;
+	int fd = open("/proc/sys/kernel/panic_on_warn", O_RDONLY | O_CLOEXEC);
+	char digit = '0';
 
-	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		snprintf(name, sizeof(name), "%s/%s", dir, others[i]);
-		if (access(name, F_OK))
-			return -errno;
-	}
-
-	for (i = 0; i < DROPS && !ret; i++)
-		ret = write_string("/proc/sys/vm/drop_caches", "2");
-	return ret;
+	if (fd >= 0 && read(fd, &digit, 1) != 1)
+		digit = '0';
+	close(fd);
+	return digit != '0';
 }
 
+static int mount_overlay(void)
+{
+	return mount("overlay", "merged", "overlay", 0,
+		     "lowerdir=lower,upperdir=upper,workdir=work,index=on,nfs_export=on") ?
+	       -errno : 0;
+}
+
+/*
+ * A file of overlayfs has no dentry after the filesystem has been mounted
+ * again. If it is then opened by handle, its dentry is disconnected.
+ */
 FIXTURE_SETUP(disconnected)
 {
-	char name[96];
-	struct statfs fs;
-	__u64 mnt_id;
-	int i;
+	static const char *const dirs[] = { "lower", "upper", "work", "merged" };
+	unsigned int i;
+	int ret;
 
-	self->dir[0] = '\0';
 	if (!is_root())
-		SKIP(return, "needs root to open files by handle");
-	if (statfs(CGROUPS, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		SKIP(return, "needs cgroup2 at " CGROUPS);
+		SKIP(return, NEEDS_INITIAL_ROOT);
+	if (access("/proc/self/fd", X_OK))
+		SKIP(return, NEEDS_PROCFS);
+	/* A kernel without the fix must not panic. */
+	if (panics_on_warning())
+		SKIP(return, "needs kernel.panic_on_warn=0");
 	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (self->kmsg < 0)
 		SKIP(return, "needs /dev/kmsg");
 	ASSERT_GE(lseek(self->kmsg, 0, SEEK_END), 0);
-	snprintf(self->dir, sizeof(self->dir), CGROUPS "/name-%d", getpid());
-	if (mkdir(self->dir, 0755)) {
-		self->dir[0] = '\0';
-		SKIP(return, "cannot make a control group: %s",
-		     strerror(errno));
-	}
-	self->root = open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(self->root, 0);
+	ret = enter_private_tmpfs();
+	if (ret == -EPERM)
+		SKIP(return, NEEDS_MOUNT);
+	ASSERT_GE(ret, 0);
+	for (i = 0; i < ARRAY_SIZE(dirs); i++)
+		ASSERT_EQ(mkdir(dirs[i], 0755), 0);
 
-	snprintf(name, sizeof(name), "%s/cgroup.events", self->dir);
-	self->fh.bytes = HANDLE_MAX;
-	ASSERT_EQ(encode_at(AT_FDCWD, name, &self->fh, &mnt_id,
-			    AT_HANDLE_MNT_ID_UNIQUE), 0);
-	for (i = 0; i < TRIES; i++) {
-		ASSERT_EQ(drop_dentries(self->dir), 0);
-		self->fd = decode(self->root, &self->fh, O_RDONLY | O_CLOEXEC);
-		ASSERT_GE(self->fd, 0);
-		snprintf(self->link, sizeof(self->link), "/proc/self/fd/%d",
-			 self->fd);
-		/* 0 as long as the name is known */
-		if (connectable(self->link) == -EINVAL)
-			return;
-		close(self->fd);
-	}
-	SKIP(return, "the dentry stayed in the cache");
+	if (mount_overlay())
+		SKIP(return, NEEDS_OVERLAY);
+	close(make_file(AT_FDCWD, "merged/file", "content"));
+	if (encode_path(AT_FDCWD, "merged/file", &self->fh))
+		SKIP(return, NEEDS_OVERLAY);
+	ASSERT_EQ(umount2("merged", 0), 0);
+	ASSERT_EQ(mount_overlay(), 0);
+	self->root = open("merged", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->root, 0);
+	self->fd = decode(self->root, &self->fh, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+	snprintf(self->link, sizeof(self->link), "/proc/self/fd/%d", self->fd);
 }
 
 FIXTURE_TEARDOWN(disconnected)
 {
-	if (self->dir[0])
-		rmdir(self->dir);
 }
 
 TEST_F(disconnected, connectable_handle_is_refused_without_a_warning)
@@ -540,7 +530,7 @@ TEST_F(disconnected, connectable_handle_is_refused_without_a_warning)
 	EXPECT_EQ(connectable(self->link), -EINVAL);
 	EXPECT_FALSE(warned(self->kmsg));
 
-	/* Any other handle of it can be had. */
+	/* Other handles of it can be encoded. */
 	EXPECT_EQ(encode_at(AT_FDCWD, self->link, &fh, &mnt_id,
 			    AT_SYMLINK_FOLLOW | AT_HANDLE_MNT_ID_UNIQUE), 0);
 	EXPECT_TRUE(same_handle(&fh, &self->fh));
@@ -548,10 +538,9 @@ TEST_F(disconnected, connectable_handle_is_refused_without_a_warning)
 	EXPECT_TRUE(same_handle(&fh, &self->fh));
 }
 
-/* An ordinary user who is given the descriptor cannot make the kernel warn. */
+/* An ordinary user who gets the descriptor cannot make the kernel warn. */
 TEST_F(disconnected, user_cannot_make_the_kernel_warn)
 {
-	int status;
 	pid_t pid;
 
 	warned(self->kmsg);
@@ -562,8 +551,7 @@ TEST_F(disconnected, user_cannot_make_the_kernel_warn)
 			_exit(2);
 		_exit(connectable(self->link) != -EINVAL);
 	}
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(status, 0);
+	EXPECT_EQ(wait_status(pid, -1), 0);
 	EXPECT_FALSE(warned(self->kmsg));
 }
 

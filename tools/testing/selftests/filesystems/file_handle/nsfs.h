@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Helpers for tests of nsfs. */
 #ifndef __SELFTEST_FILE_HANDLE_NSFS_H
 #define __SELFTEST_FILE_HANDLE_NSFS_H
 
@@ -7,236 +8,131 @@
 #include "file_handle.h"
 
 #define FILEID_NSFS		0xf1
-#define HANDLE_NSFS		16	/* what a handle of a namespace takes */
+#define HANDLE_NSFS		16	/* size of an nsfs handle */
 
 #define NS_KINDS		8
 
-/* What to say where may_test_all() does not hold. */
-#define NEEDS_ROOT	"needs root of the initial namespaces and a procfs"
+/* The reason to skip a case if may_test_all() returns false. */
+#define NEEDS_ROOT	"needs root of the initial namespaces, and procfs"
 
-/* What there is to know about one type of namespaces. */
+/* A type of namespaces. */
 struct ns_kind {
 	const char *name;	/* in /proc/PID/ns */
 	unsigned int type;	/* CLONE_NEW* */
 	unsigned int request;	/* the ioctl of a pidfd that opens it */
-	__u32 init_ino;		/* of the initial one */
+	__u32 init_ino;		/* of the initial namespace */
 	__u64 init_id;
 };
 
-static const struct ns_kind ns_kinds[NS_KINDS] = {
-	{ "cgroup", CLONE_NEWCGROUP, PIDFD_GET_CGROUP_NAMESPACE,
-	  CGROUP_NS_INIT_INO, CGROUP_NS_INIT_ID },
-	{ "ipc", CLONE_NEWIPC, PIDFD_GET_IPC_NAMESPACE,
-	  IPC_NS_INIT_INO, IPC_NS_INIT_ID },
-	{ "mnt", CLONE_NEWNS, PIDFD_GET_MNT_NAMESPACE,
-	  MNT_NS_INIT_INO, MNT_NS_INIT_ID },
-	{ "net", CLONE_NEWNET, PIDFD_GET_NET_NAMESPACE,
-	  NET_NS_INIT_INO, NET_NS_INIT_ID },
-	{ "pid", CLONE_NEWPID, PIDFD_GET_PID_NAMESPACE,
-	  PID_NS_INIT_INO, PID_NS_INIT_ID },
-	{ "time", CLONE_NEWTIME, PIDFD_GET_TIME_NAMESPACE,
-	  TIME_NS_INIT_INO, TIME_NS_INIT_ID },
-	{ "user", CLONE_NEWUSER, PIDFD_GET_USER_NAMESPACE,
-	  USER_NS_INIT_INO, USER_NS_INIT_ID },
-	{ "uts", CLONE_NEWUTS, PIDFD_GET_UTS_NAMESPACE,
-	  UTS_NS_INIT_INO, UTS_NS_INIT_ID },
-};
+extern const struct ns_kind ns_kinds[NS_KINDS];
 
-/* Where in ns_kinds[]. */
+/* Indices of ns_kinds[]. */
 enum ns_index {
 	NS_CGROUP, NS_IPC, NS_MNT, NS_NET, NS_PID, NS_TIME, NS_USER, NS_UTS,
 };
 
-static inline const struct ns_kind *ns_kind_of(unsigned int type)
-{
-	unsigned int i;
+/* Opens the namespace of a process. Does not need procfs. */
+int ns_of_pidfd(int pidfd, const struct ns_kind *kind);
 
-	for (i = 0; i < NS_KINDS; i++) {
-		if (ns_kinds[i].type == type)
-			return &ns_kinds[i];
-	}
-	return NULL;
-}
+/* Opens the namespace of the caller. */
+int ns_own(const struct ns_kind *kind);
 
-/* The namespace that a process is in, without the need for a procfs. */
-static inline int ns_of_pidfd(int pidfd, const struct ns_kind *kind)
-{
-	int fd = ioctl(pidfd, kind->request, 0);
+/* Opens the namespace for children of a process: CLONE_NEWPID or CLONE_NEWTIME. */
+int open_for_children(int pidfd, unsigned int type);
 
-	return fd < 0 ? -errno : fd;
-}
+/* These return 0, which no namespace has, on failure. */
+__u64 ns_id(int fd);
+unsigned int ns_type(int fd);
+__u64 ns_ino(int fd);
 
-static inline int ns_own(const struct ns_kind *kind)
-{
-	int pidfd = sys_pidfd_open(getpid(), 0);
-	int fd;
+struct nsfs_file_handle handle_ns(const struct handle *fh);
 
-	if (pidfd < 0)
-		return -errno;
-	fd = ns_of_pidfd(pidfd, kind);
-	close(pidfd);
-	return fd;
-}
+/* Makes a handle in the format of the kernel. */
+void handle_set_ns(struct handle *fh, __u64 id, __u32 type, __u32 inum);
 
-/* 0, which no namespace has, on failure. */
-static inline __u64 ns_id(int fd)
-{
-	__u64 id;
-
-	return ioctl(fd, NS_GET_ID, &id) ? 0 : id;
-}
-
-static inline unsigned int ns_type(int fd)
-{
-	int type = ioctl(fd, NS_GET_NSTYPE);
-
-	return type < 0 ? 0 : type;
-}
-
-static inline __u64 ns_ino(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
-static inline struct nsfs_file_handle handle_ns(const struct handle *fh)
-{
-	struct nsfs_file_handle ns;
-
-	memcpy(&ns, fh->data, sizeof(ns));
-	return ns;
-}
-
-/* A handle as the kernel makes them, of whatever namespace. */
-static inline void handle_set_ns(struct handle *fh, __u64 id, __u32 type,
-				 __u32 inum)
-{
-	const struct nsfs_file_handle ns = {
-		.ns_id = id, .ns_type = type, .ns_inum = inum,
-	};
-
-	fh->bytes = HANDLE_NSFS;
-	fh->type = FILEID_NSFS;
-	memset(fh->data, 0, sizeof(fh->data));
-	memcpy(fh->data, &ns, sizeof(ns));
-}
-
-/* Whether @fd is what the handle, of which parts can be unset, names. */
-static inline bool is_named_by(int fd, const struct handle *fh)
-{
-	struct nsfs_file_handle ns = handle_ns(fh);
-
-	return ns_id(fd) == ns.ns_id &&
-	       (!ns.ns_type || ns_type(fd) == ns.ns_type) &&
-	       (!ns.ns_inum || ns_ino(fd) == ns.ns_inum);
-}
+/* Returns true if @fd is the namespace that @fh, which can be partial, names. */
+bool is_named_by(int fd, const struct handle *fh);
 
 /*
- * Decode for nothing but the result: 0, a negative errno, or -EBADMSG, which
- * the kernel has no use for here, for a namespace that the handle is not of.
+ * Decodes and closes. Returns -EBADMSG, which the kernel does not return, if
+ * the descriptor was of another namespace than the handle.
  */
-static inline int try_decode(int dfd, const struct handle *fh)
-{
-	int fd = decode(dfd, fh, O_CLOEXEC);
-	int ret;
+int try_decode(int dfd, const struct handle *fh);
 
-	if (fd < 0)
-		return fd;
-	ret = is_named_by(fd, fh) ? 0 : -EBADMSG;
-	close(fd);
-	return ret;
-}
+/* Decodes until this fails: namespaces are freed asynchronously. */
+int wait_until_stale(const struct handle *fh);
 
-/*
- * Whether the namespaces of others are ours to see: for that it takes to be
- * root of the initial user namespace, in the initial pid namespace.
- */
-static inline bool may_see_all(void)
-{
-	int pid_ns = ns_own(&ns_kinds[NS_PID]);
-	int user_ns = ns_own(&ns_kinds[NS_USER]);
-	bool ret = geteuid() == 0 && ns_ino(pid_ns) == PID_NS_INIT_INO &&
-		   ns_ino(user_ns) == USER_NS_INIT_INO;
+/* Like try_decode(), with other credentials. */
+int decode_as(enum who who, __u64 flags, int dfd, const struct handle *fh);
 
-	close(pid_ns);
-	close(user_ns);
-	return ret;
-}
-
-/* It is in procfs that the users of a user namespace are mapped. */
-static inline bool may_test_all(void)
-{
-	return may_see_all() && !access("/proc/self/uid_map", F_OK);
-}
-
-enum who {
-	WHO_SAME,		/* the same credentials */
-	WHO_USER,		/* nobody, without capabilities */
-	WHO_NS_ROOT,		/* root of the user namespace it is cloned to */
-};
-
-/* What run_as() returns where there was no child to run anything in. */
-#define NO_CHILD		-255
-
-/*
- * Run @fn in a child in new namespaces @flags. It returns 0 or a negative
- * errno, and so does this.
- */
-static inline int run_as(enum who who, __u64 flags, int (*fn)(void *arg),
-			 void *arg)
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int status, ret = 0;
-	pid_t pid;
-
-	pid = clone_child(flags, NULL);
-	if (pid < 0)
-		return NO_CHILD;
-	if (!pid) {
-		if (who == WHO_USER)
-			ret = become_user();
-		else if (who == WHO_NS_ROOT)
-			ret = become_ns_root(uid, gid);
-		_exit(ret ? -NO_CHILD : -fn(arg));
-	}
-	while (waitpid(pid, &status, 0) != pid) {
-		if (errno != EINTR)
-			return NO_CHILD;
-	}
-	forget_child(pid);
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : NO_CHILD;
-}
-
+/* Argument of decode_in_child(), which is a function for run_as(). */
 struct decode_args {
 	int dfd;
 	const struct handle *fh;
 };
 
-static inline int decode_in_child(void *arg)
-{
-	const struct decode_args *args = arg;
+int decode_in_child(void *arg);
 
-	return try_decode(args->dfd, args->fh);
-}
+/*
+ * Returns true if the caller may open namespaces that it is not in. This
+ * requires root of the initial user namespace in the initial pid namespace.
+ */
+bool may_see_all(void);
 
-/* try_decode(), as somebody else. */
-static inline int decode_as(enum who who, __u64 flags, int dfd,
-			    const struct handle *fh)
-{
-	struct decode_args args = { .dfd = dfd, .fh = fh };
+/* The same, and procfs to map the users of user namespaces. */
+bool may_test_all(void);
 
-	return run_as(who, flags, decode_in_child, &args);
-}
+/* Creates a child in a new namespace, and encodes a handle of that. */
+pid_t make_namespace(const struct ns_kind *kind, struct handle *fh);
 
-/* Memory that children write to, too. */
-static inline void *shared_memory(size_t size)
-{
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+/*
+ * A namespace: a new one of a child if the caller may open that, otherwise the
+ * one of the caller.
+ */
+struct subject {
+	const struct ns_kind *kind;
+	bool foreign;		/* only the child is in it */
+	pid_t child;
+	int pidfd;
+	int fd;
+	int own;		/* the namespace of the test */
+	int user_ns;		/* the user namespace of the test */
+	__u64 id;
+	__u64 ino;
+	struct handle fh;	/* of @fd */
+};
 
-	return mem == MAP_FAILED ? NULL : mem;
-}
+int subject_init(struct subject *ns, enum ns_index index);
+
+/* A request that returns a descriptor of a namespace of @type. */
+int ask_fd(int fd, unsigned int request, void *arg, unsigned int type,
+	   __u64 *id);
+
+/*
+ * NS_MNT_GET_NEXT or NS_MNT_GET_PREV. Returns -EBADMSG if the result is not on
+ * that side of @fd in the order of the ids.
+ */
+int ask_neighbour(int fd, unsigned int request);
+
+/*
+ * Executes all requests that @fd supports. Returns 0 if each had one of the
+ * results that are possible while namespaces are created and destroyed.
+ * Otherwise stores the request that failed in @request.
+ */
+int use_namespace(int fd, unsigned int pid, unsigned int *request);
+
+/*
+ * Probes. Each returns the reason to skip a fixture, or NULL, and includes the
+ * previous one.
+ */
+
+/* For descriptors and ids, which tests of ioctls need. */
+const char *nsfs_ids_missing(void);
+
+/* For handles as the kernel encodes them. */
+const char *nsfs_handles_missing(void);
+
+/* For handles with a part of the fields. */
+const char *nsfs_missing(void);
 
 #endif /* __SELFTEST_FILE_HANDLE_NSFS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests to rust_exportfs, the sample of a pseudo filesystem with signed file
- * handles.
+ * Helpers for tests of rust_exportfs, the sample of a pseudo filesystem with
+ * signed file handles.
  *
  * RUST_EXPORTFS_MODULE is the path of the module if it is not in /lib/modules.
  */
@@ -15,72 +15,36 @@
 #define MODULE_FILE	"/lib/modules/" MODULE ".ko"
 #define DEVICE		"/dev/" MODULE
 
-static inline const char *module_file(void)
-{
-	return getenv("RUST_EXPORTFS_MODULE") ?: MODULE_FILE;
-}
-
-static inline int load_module(void)
-{
-	int fd = open(module_file(), O_RDONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (syscall(__NR_finit_module, fd, "", 0))
-		ret = -errno;
-	close(fd);
-	/* On a real system, a udev rule does this. */
-	if (!ret && chmod(DEVICE, 0666))
-		ret = -errno;
-	return ret;
-}
+const char *module_file(void);
+int load_module(void);
 
 /* Returns -EWOULDBLOCK while the module is in use. */
-static inline int unload_module(void)
-{
-	return syscall(__NR_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
-}
+int unload_module(void);
 
-static inline int open_device(void)
-{
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+int open_device(void);
+int make_object(int dev, const char *name, __u32 size);
+int remove_object(int dev, const char *name);
+int make_anchor(int dev);
 
-	return fd < 0 ? -errno : fd;
-}
+/* Creates an object that contains @content, and encodes its handle. */
+int make_handle(int dev, const char *name, const char *content,
+		struct handle *fh);
 
-static inline int make_object(int dev, const char *name, __u32 size)
-{
-	struct rust_exportfs_make arg = { .size = size };
-	int fd;
+/* Changes the effective user. The real user stays root. */
+int act_as(uid_t uid);
 
-	/* Without a NUL if @name fills the array: the kernel must check it. */
-	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	fd = ioctl(dev, RUST_EXPORTFS_MAKE, &arg);
-	return fd < 0 ? -errno : fd;
-}
+/* Changes all user and group IDs. */
+int become(uid_t uid);
 
-static inline int remove_object(int dev, const char *name)
-{
-	struct rust_exportfs_remove arg = {};
+/* Result of a child that has opened the object. */
+#define FOUND		0
 
-	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	return ioctl(dev, RUST_EXPORTFS_REMOVE, &arg) ? -errno : 0;
-}
+/* Decodes in a child of user @uid. Returns FOUND or an error. */
+int decode_as_uid(uid_t uid, int anchor, const struct handle *fh);
 
-static inline int make_anchor(int dev)
-{
-	int fd = ioctl(dev, RUST_EXPORTFS_ANCHOR, 0);
+bool holds(int fd, const char *content);
 
-	return fd < 0 ? -errno : fd;
-}
-
-static inline bool holds(int fd, const char *content)
-{
-	char buf[128] = {};
-	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
-
-	return len == (ssize_t)strlen(content) && !strcmp(buf, content);
-}
+/* A probe. Returns the reason to skip a fixture, or NULL. */
+const char *sample_missing(void);
 
 #endif /* __SELFTEST_FILE_HANDLE_SAMPLE_H */

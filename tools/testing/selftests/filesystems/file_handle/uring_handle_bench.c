@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What N calls on file handles take as N system calls, and as N requests of one
- * io_uring_enter(2), in nanoseconds of CLOCK_MONOTONIC; see handle_bench.c.
+ * Measure N calls on file handles as N system calls, and as N requests of one
+ * io_uring_enter(2), in nanoseconds of CLOCK_MONOTONIC. See handle_bench.c.
  *
- *   uring_handle_bench [-d DIRECTORY]		the cost of the calls
- *   uring_handle_bench -c DISK [-d DIRECTORY]	that of waiting for a disk
+ *   uring_handle_bench [-d DIRECTORY]		processor time
+ *   uring_handle_bench -c DISK [-d DIRECTORY]	waiting for a disk
  *
- * The time of requests is that from the first entry of the submission queue
- * which is filled in to the last one of the completion queue that is read.
- * Without -c, DIRECTORY is one of a tmpfs. With it, it is where the ext4 that
- * DISK has, best with one inode a block, is mounted anew before each
- * measurement. Both need root. The output is a JSON object a line: the minimum
- * and the median time for each N. Where the kernel lacks the requests, the
- * system calls alone are measured.
+ * The time of requests starts before the first entry of the submission queue
+ * is written, and ends when the last completion has been read. Without -c,
+ * DIRECTORY must be on a tmpfs. With -c, it is the mount point of the ext4
+ * filesystem on DISK, which is mounted again before each measurement and
+ * should have one inode per block. Both forms need root. The output is one
+ * JSON object per line: the minimum and the median time for each N. If the
+ * kernel does not support the requests, only system calls are measured.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -23,19 +23,19 @@
 #include "../../../../include/io_uring/mini_liburing.h"
 
 #define FILES		256
-/* Of the longest chain: open, read and close each file. */
+/* Entries for the longest chain: open, read and close each file. */
 #define ENTRIES		1024
 #define CHAIN		3
 
 #define ROUNDS		21
 #define COLD_ROUNDS	3
 
-/* What there is to choose from, and how often each is tried. */
+/* Number of candidates, and how often each is tried. */
 #define CANDIDATES	(2 * FILES)
 #define PROCESSES	16
 #define TRIES		5
 
-/* A file or a process, and what it takes to get to it. */
+/* A file or a process, and the time to look it up and open it. */
 struct candidate {
 	unsigned int nr;
 	struct handle handle;
@@ -79,7 +79,7 @@ static void close_all(unsigned int nr)
 		must("close", close(fds[i]) ? -errno : 0);
 }
 
-static void nothing(unsigned int nr)
+static void nothing(unsigned int nr __maybe_unused)
 {
 }
 
@@ -186,7 +186,7 @@ static void request_chain(unsigned int nr)
 	sqe->file_index = nr + 1;
 }
 
-/* Submit what was requested, wait for all of it, and store the results. */
+/* Submits the prepared requests, waits for all, and stores the results. */
 static void enter(unsigned int nr)
 {
 	struct io_uring_cqe *cqe;
@@ -318,7 +318,7 @@ static void leave_directory(void)
 		err(1, "/");
 }
 
-/* An inode takes a read of its own: those in the next blocks are not read. */
+/* Disables readahead of inodes, so that each one needs a read. */
 static void mount_disk(void)
 {
 	if (mount(disk, path, "ext4", 0, "inode_readahead_blks=0"))
@@ -333,7 +333,7 @@ static void umount_disk(void)
 		err(1, "umount %s", path);
 }
 
-/* What has just been mounted has nothing in any cache. */
+/* After a mount, no inode and no dentry is cached. */
 static void make_cold(void)
 {
 	umount_disk();
@@ -353,7 +353,7 @@ static void measure(const struct way *way, unsigned int nr)
 	unsigned int rounds = disk ? COLD_ROUNDS : ROUNDS, i;
 	__u64 samples[ROUNDS], start;
 
-	/* Warm, once more: for what is allocated at its first use. */
+	/* Once more, because the first use allocates memory. */
 	if (!disk) {
 		way->run(nr);
 		way->undo(nr);
@@ -403,7 +403,7 @@ static bool have_requests(void)
 	       supported(&all.probe, IORING_OP_OPEN_BY_HANDLE_AT);
 }
 
-/* The slots for descriptors that only the ring has. */
+/* Registers slots for direct descriptors. */
 static void make_slots(void)
 {
 	struct io_uring_rsrc_register slots = {
@@ -414,7 +414,7 @@ static void make_slots(void)
 	     ring_register(IORING_REGISTER_FILES2, &slots, sizeof(slots)));
 }
 
-/* How many requests may wait at a time; four a processor if not set. */
+/* Sets the number of workers. The default is four for each processor. */
 static void allow_workers(unsigned int nr)
 {
 	unsigned int limits[2] = { nr, nr };
@@ -432,11 +432,11 @@ static void make_ring(void)
 				 IORING_SETUP_DEFER_TASKRUN));
 }
 
-static void make_file(const char *name)
+static void create_file(const char *name)
 {
 	int fd = must_open(name, O_WRONLY | O_CREAT | O_TRUNC);
 
-	/* As much as is read: what reads less breaks its chain. */
+	/* The size of a read: a short read would break the chain. */
 	if (write(fd, buffers[0], sizeof(buffers[0])) != sizeof(buffers[0]))
 		err(1, "%s", name);
 	close(fd);
@@ -444,7 +444,7 @@ static void make_file(const char *name)
 
 static void name_file(char *name, unsigned int nr)
 {
-	/* Names of one length take the same time. */
+	/* All names have the same length, and so the same cost. */
 	snprintf(name, sizeof(names[0]), "%04u", nr);
 }
 
@@ -457,7 +457,7 @@ static int compare_candidates(const void *left, const void *right)
 	return a->nr > b->nr ? 1 : -1;
 }
 
-/* The least that opening takes, and looking @name up, where there is one. */
+/* Returns the minimum time to open the handle, and to look @name up if given. */
 static __u64 cost_of(int root, const struct handle *fh, const char *name)
 {
 	__u64 samples[TRIES];
@@ -484,7 +484,7 @@ static void make_candidate(struct candidate *file, unsigned int nr)
 	int fd;
 
 	name_file(name, nr);
-	make_file(name);
+	create_file(name);
 	fd = must_open(name, O_RDONLY);
 	must_encode(fd, &file->handle);
 	close(fd);
@@ -492,8 +492,8 @@ static void make_candidate(struct candidate *file, unsigned int nr)
 }
 
 /*
- * Which objects share a chain of a hash table is up to the seeds of a boot, so
- * take those that are found at once: twice as many are more than enough.
+ * The seeds of a boot decide which objects share a hash chain. Choose the
+ * fastest half of the candidates, which are the first in their chains.
  */
 static void make_files(void)
 {

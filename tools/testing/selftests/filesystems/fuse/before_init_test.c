@@ -1,32 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests that wait for the reply to FUSE_INIT: what the server receives, and
- * the errno that the caller gets. The server never negotiates any feature that
- * changes either, so the results are the same for every kernel configuration.
- *
- * Requires root to mount FUSE.
+ * Requests that wait for the reply to FUSE_INIT: their contents, and the errno
+ * of the caller. The server negotiates no feature that changes either, so the
+ * results are the same for every kernel configuration.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
-#include <linux/fuse.h>
 
-#include "../../kselftest_harness.h"
+#include "fuse_server.h"
+#include "kselftest_harness.h"
 
 #define MOUNT		"/tmp/before_init"
 #define CONNECTIONS	"/sys/fs/fuse/connections"
@@ -35,7 +21,7 @@
 #define FUSE_ALLOW_IDMAP	(UINT64_C(1) << 40)
 #endif
 
-/* An errno that only the server returns */
+/* An errno that no other part of the system returns here */
 #define SERVER_ERRNO	EXDEV
 
 static int do_stat(void)
@@ -169,45 +155,32 @@ static const struct {
 	const char *name;
 	int (*call)(void);
 	uint32_t opcode;	/* of the first request */
-	const char *component;	/* that it looks up, unless "name" */
+	const char *component;	/* name that it looks up, "name" if NULL */
 } calls[] = {
-	{ "stat", do_stat, FUSE_LOOKUP },
-	{ "access", do_access, FUSE_LOOKUP },
-	{ "open", do_open, FUSE_LOOKUP },
-	{ "open O_NONBLOCK", do_open_nonblock, FUSE_LOOKUP },
-	{ "open O_PATH", do_open_path, FUSE_LOOKUP },
+	{ "stat", do_stat, FUSE_LOOKUP, NULL },
+	{ "access", do_access, FUSE_LOOKUP, NULL },
+	{ "open", do_open, FUSE_LOOKUP, NULL },
+	{ "open O_NONBLOCK", do_open_nonblock, FUSE_LOOKUP, NULL },
+	{ "open O_PATH", do_open_path, FUSE_LOOKUP, NULL },
 	{ "open below a directory", do_open_below, FUSE_LOOKUP, "dir" },
-	{ "create", do_create, FUSE_LOOKUP },
-	{ "mkdir", do_mkdir, FUSE_LOOKUP },
-	{ "mknod", do_mknod, FUSE_LOOKUP },
-	{ "symlink", do_symlink, FUSE_LOOKUP },
-	{ "unlink", do_unlink, FUSE_LOOKUP },
-	{ "rmdir", do_rmdir, FUSE_LOOKUP },
-	{ "rename", do_rename, FUSE_LOOKUP },
-	{ "getxattr", do_getxattr, FUSE_LOOKUP },
-	{ "name_to_handle_at", do_name_to_handle, FUSE_LOOKUP },
-	{ "chmod", do_chmod, FUSE_LOOKUP },
-	{ "stat of the root", do_stat_root, FUSE_GETATTR },
-	{ "chmod of the root", do_chmod_root, FUSE_SETATTR },
-	{ "statfs", do_statfs, FUSE_STATFS },
-	{ "readdir", do_readdir, FUSE_OPENDIR },
-	{ "getxattr of the root", do_getxattr_root, FUSE_GETXATTR },
+	{ "create", do_create, FUSE_LOOKUP, NULL },
+	{ "mkdir", do_mkdir, FUSE_LOOKUP, NULL },
+	{ "mknod", do_mknod, FUSE_LOOKUP, NULL },
+	{ "symlink", do_symlink, FUSE_LOOKUP, NULL },
+	{ "unlink", do_unlink, FUSE_LOOKUP, NULL },
+	{ "rmdir", do_rmdir, FUSE_LOOKUP, NULL },
+	{ "rename", do_rename, FUSE_LOOKUP, NULL },
+	{ "getxattr", do_getxattr, FUSE_LOOKUP, NULL },
+	{ "name_to_handle_at", do_name_to_handle, FUSE_LOOKUP, NULL },
+	{ "chmod", do_chmod, FUSE_LOOKUP, NULL },
+	{ "stat of the root", do_stat_root, FUSE_GETATTR, NULL },
+	{ "chmod of the root", do_chmod_root, FUSE_SETATTR, NULL },
+	{ "statfs", do_statfs, FUSE_STATFS, NULL },
+	{ "readdir", do_readdir, FUSE_OPENDIR, NULL },
+	{ "getxattr of the root", do_getxattr_root, FUSE_GETXATTR, NULL },
 };
 
-static int write_string(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* The device number of the mount, without a request to the server */
+/* Returns the device number of the mount. Sends no request to the server. */
 static unsigned int mount_minor(void)
 {
 	unsigned int id, parent, major, minor, found = 0;
@@ -248,7 +221,7 @@ static int begin(int *fd, unsigned int *minor, const char *more)
 
 #define BEGIN(more)	begin(&self->fd, &self->minor, more)
 
-/* How many requests there are that have not been answered */
+/* Returns the number of pending requests. */
 static int nr_waiting(unsigned int minor)
 {
 	char path[128], text[16] = "";
@@ -263,7 +236,7 @@ static int nr_waiting(unsigned int minor)
 	return atoi(text);
 }
 
-/* Start a call in a child. It ends with the errno of the call. */
+/* Starts a call in a child, which exits with the errno of the call. */
 static pid_t start(int fd, unsigned int i)
 {
 	pid_t pid = fork();
@@ -275,7 +248,7 @@ static pid_t start(int fd, unsigned int i)
 	_exit(calls[i].call() < 0 ? errno : 0);
 }
 
-/* Returns whether the child waits beside FUSE_INIT. */
+/* Returns true if there is a pending request besides FUSE_INIT. */
 static bool waits(unsigned int minor)
 {
 	int i;
@@ -331,17 +304,16 @@ static int end_connection(int *fd)
 
 FIXTURE_SETUP(before_init)
 {
+	const char *reason = fuse_missing();
+
 	self->fd = -1;
 	self->pid = 0;
-	if (geteuid())
-		SKIP(return, "root is needed to mount");
-	if (access("/dev/fuse", F_OK))
-		SKIP(return, "there is no /dev/fuse");
-	ASSERT_EQ(0, unshare(CLONE_NEWNS));
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_EQ(0, private_mounts());
 	ASSERT_EQ(0, mount("before_init", "/tmp", "tmpfs", 0, NULL));
 	ASSERT_EQ(0, mkdir(MOUNT, 0755));
-	/* It may be mounted there already. */
+	/* It may already be mounted. */
 	mount("none", CONNECTIONS, "fusectl", 0, NULL);
 }
 
@@ -356,7 +328,7 @@ FIXTURE_TEARDOWN(before_init)
 }
 
 /* The server dies. */
-TEST_F(before_init, death)
+TEST_F(before_init, server_exits)
 {
 	unsigned int i;
 
@@ -374,7 +346,7 @@ TEST_F(before_init, death)
 }
 
 /* The connection is aborted while the server lives. */
-TEST_F(before_init, abort)
+TEST_F(before_init, connection_is_aborted)
 {
 	char path[128];
 	unsigned int i;
@@ -407,8 +379,8 @@ TEST_F(before_init, forced_unmount)
 	}
 }
 
-/* Whoever waits can be killed. */
-TEST_F(before_init, killed)
+/* A caller that waits can be killed. */
+TEST_F(before_init, caller_is_killed)
 {
 	unsigned int i;
 	int status;
@@ -421,7 +393,7 @@ TEST_F(before_init, killed)
 		EXPECT_TRUE(status >= 0 && WIFSIGNALED(status)) {
 			TH_LOG("%s: status %#x", calls[i].name, status);
 		}
-		/* Only FUSE_INIT is left. */
+		/* Only FUSE_INIT is pending. */
 		EXPECT_EQ(1, nr_waiting(self->minor));
 		ASSERT_EQ(0, end_connection(&self->fd));
 	}
@@ -443,17 +415,10 @@ static bool next_request(int fd, struct request *r)
 static bool reply(int fd, const struct request *r, int error, const void *data,
 		  size_t len)
 {
-	struct fuse_out_header out = {
-		.len = sizeof(out) + len,
-		.error = error,
-		.unique = r->in.unique,
-	};
-	struct iovec iov[2] = { { &out, sizeof(out) }, { (void *)data, len } };
-
-	return writev(fd, iov, 2) == (ssize_t)out.len;
+	return fuse_reply(fd, r->in.unique, error, data, len);
 }
 
-/* Answer FUSE_INIT with these of the flags that the kernel offers. */
+/* Replies to FUSE_INIT with the flags that are in @flags and offered. */
 static bool reply_init(int fd, const struct request *r, uint64_t flags)
 {
 	struct fuse_init_in in;
@@ -471,8 +436,8 @@ static bool reply_init(int fd, const struct request *r, uint64_t flags)
 }
 
 /*
- * The one request that waited comes as it was when it began to wait. @other is
- * an opcode that is also right.
+ * The request that waited has the credentials of its caller. @other is another
+ * valid opcode.
  */
 #define EXPECT_REQUEST(i, other) do {					\
 	unsigned int i_ = (i);						\
@@ -503,7 +468,7 @@ static bool reply_init(int fd, const struct request *r, uint64_t flags)
 } while (0)
 
 /* FUSE_INIT is answered. */
-TEST_F(before_init, answer)
+TEST_F(before_init, init_succeeds)
 {
 	struct request init;
 	unsigned int i;
@@ -520,10 +485,10 @@ TEST_F(before_init, answer)
 }
 
 /*
- * From FUSE_ALLOW_IDMAP on, most requests have no uid and gid. Those that began
- * to wait before have them.
+ * After FUSE_ALLOW_IDMAP, most requests have no uid and gid. Requests that waited
+ * for FUSE_INIT have them.
  */
-TEST_F(before_init, answer_with_idmap)
+TEST_F(before_init, init_enables_idmap)
 {
 	struct request init;
 	unsigned int i;
@@ -539,8 +504,8 @@ TEST_F(before_init, answer_with_idmap)
 	}
 }
 
-/* FUSE_INIT fails. This ends the wait, and not the connection. */
-TEST_F(before_init, refusal)
+/* An error of FUSE_INIT ends the wait, but not the connection. */
+TEST_F(before_init, init_fails)
 {
 	struct request init;
 	unsigned int i;

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/* System calls on the mount of the server. */
+#define _GNU_SOURCE
+#include <sys/fanotify.h>
+
+#include "fuse_client.h"
+
+int mount_fd(struct server *s)
+{
+	return open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+void path_of(struct server *s, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", s->dir, name);
+}
+
+void path_of_fd(int fd, char *path, size_t size)
+{
+	char link[64];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, size - 1);
+	path[len > 0 ? len : 0] = '\0';
+}
+
+int try_stat(struct server *s, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	path_of(s, name, path, sizeof(path));
+	return stat(path, &st) ? -errno : 0;
+}
+
+int try_open(struct server *s, const char *name, int flags)
+{
+	char path[256];
+	int fd;
+
+	path_of(s, name, path, sizeof(path));
+	fd = open(path, flags | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+int name_handle(struct server *s, const char *name, struct handle *fh,
+		unsigned int flags)
+{
+	char path[256];
+	__u64 mnt_id;
+
+	path_of(s, name, path, sizeof(path));
+	memset(fh, 0, sizeof(*fh));
+	fh->bytes = HANDLE_MAX;
+	return encode_at(AT_FDCWD, path, fh, &mnt_id,
+			 AT_HANDLE_MNT_ID_UNIQUE | flags);
+}
+
+int read_object(int fd, unsigned int *version)
+{
+	unsigned int id, v;
+	char buf[64];
+	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
+
+	if (len < 0)
+		return -errno;
+	buf[len] = '\0';
+	if (sscanf(buf, "object %u version %u\n", &id, &v) != 2)
+		return -EBADMSG;
+	if (version)
+		*version = v;
+	return id;
+}
+
+int decode_object(int mount_fd, const struct handle *fh)
+{
+	int fd = decode(mount_fd, fh, O_RDONLY);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = read_object(fd, NULL);
+	close(fd);
+	return ret;
+}
+
+bool wait_for(unsigned long *counter, unsigned long value)
+{
+	int i;
+
+	for (i = 0; i < RETRIES; i++) {
+		if (__atomic_load_n(counter, __ATOMIC_SEQ_CST) == value)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+int restart(struct server *s, int *fd)
+{
+	int err;
+
+	close(*fd);
+	*fd = -1;
+	err = restart_server(s);
+	if (err)
+		return err;
+	*fd = mount_fd(s);
+	return *fd < 0 ? -errno : 0;
+}
+
+int event_handle(const char *path, struct handle *fh)
+{
+	union {
+		struct fanotify_event_metadata event;
+		char bytes[512];
+	} buf;
+	struct fanotify_event_info_fid *info = (void *)(&buf.event + 1);
+	struct file_handle *found = (void *)info->handle;
+	int notify, fd, err;
+	ssize_t len;
+
+	notify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK |
+			       FAN_CLOEXEC, O_RDONLY);
+	if (notify < 0)
+		return -errno;
+	if (fanotify_mark(notify, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, path)) {
+		err = -errno;
+		close(notify);
+		return err;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	len = read(notify, &buf, sizeof(buf));
+	close(notify);
+	if (len < (ssize_t)sizeof(buf.event))
+		return -EIO;
+	if (len < (ssize_t)(sizeof(buf.event) + sizeof(*info) + sizeof(*found)))
+		return 0;
+	fh->type = found->handle_type;
+	fh->bytes = found->handle_bytes;
+	memcpy(fh->data, found->f_handle, found->handle_bytes);
+	return found->handle_bytes;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * System calls on the mount of the server. Functions that return int return a
+ * negative errno on failure.
+ */
+#ifndef __SELFTEST_FUSE_CLIENT_H
+#define __SELFTEST_FUSE_CLIENT_H
+
+#include "fuse_server.h"
+
+/* Reasons to skip a test */
+#define NO_FUSE_HANDLES	"needs CONFIG_FUSE_HANDLE"
+#define NO_FANOTIFY	"needs CONFIG_FANOTIFY"
+
+/* A path of depth 8 */
+#define PATH_OF_8	"d1/d2/d3/d4/d5/d6/d7/d8"
+
+int mount_fd(struct server *s);
+void path_of(struct server *s, const char *name, char *path, size_t size);
+
+/* Stores the path of an open file, or an empty string. */
+void path_of_fd(int fd, char *path, size_t size);
+
+int try_stat(struct server *s, const char *name);
+int try_open(struct server *s, const char *name, int flags);
+int name_handle(struct server *s, const char *name, struct handle *fh,
+		unsigned int flags);
+
+/* Returns the object that an open file contains. @version may be NULL. */
+int read_object(int fd, unsigned int *version);
+
+/* Opens a handle, and returns the object that the file contains. */
+int decode_object(int mount_fd, const struct handle *fh);
+
+/* Waits until a counter has a value, for requests without a reply. */
+bool wait_for(unsigned long *counter, unsigned long value);
+
+/* Restarts the server, and opens the mount again. */
+int restart(struct server *s, int *fd);
+
+/*
+ * Stores the handle of an fanotify event for opening @path. Returns its size, or
+ * 0 if the event has none.
+ */
+int event_handle(const char *path, struct handle *fh);
+
+#endif /* __SELFTEST_FUSE_CLIENT_H */

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Invalid replies: truncated at every byte, with every length field wrong, and
+ * random. The kernel must return errors, and must forget every lookup.
+ *
+ * FUSE_STRESS_SECONDS is the duration of the random replies.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <time.h>
+
+#include "../file_handle/failslab.h"
+#include "fuse_client.h"
+#include "kselftest_harness.h"
+
+#define HANDLE_SIZE	16
+#define SECOND_AT	(HANDLE_AT + sizeof(__u16) + HANDLE_SIZE)
+#define REPLIES_LEN	(SECOND_AT + SUB_HEADER + sizeof(struct fuse_statx_out))
+
+static __u64 seed;
+
+/* The xorshift64 generator. The state must not be 0. */
+static __u64 xorshift(__u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static __u64 next_random(void)
+{
+	return xorshift(&seed);
+}
+
+static void cut(struct server *s, struct message *m)
+{
+	if (m->len > s->spoil_at)
+		m->len = s->spoil_at;
+}
+
+static void extend(struct server *s, struct message *m)
+{
+	memset(m->data + m->len, 0xa5, s->spoil_at);
+	m->len += s->spoil_at;
+}
+
+static void set_u32(struct server *s, struct message *m)
+{
+	__u32 value = s->spoil_value;
+
+	memcpy(m->data + s->spoil_at, &value, sizeof(value));
+}
+
+static void set_u16(struct server *s, struct message *m)
+{
+	__u16 value = s->spoil_value;
+
+	memcpy(m->data + s->spoil_at, &value, sizeof(value));
+}
+
+static void set_u64(struct server *s, struct message *m)
+{
+	memcpy(m->data + s->spoil_at, &s->spoil_value, sizeof(s->spoil_value));
+}
+
+/* Replaces the nodeid by one whose lookups the server can count. */
+static void fix_nodeid(struct server *s, struct message *m)
+{
+	__u64 nodeid;
+
+	if (m->len < SUB_HEADER + sizeof(nodeid))
+		return;
+	memcpy(&nodeid, m->data + SUB_HEADER, sizeof(nodeid));
+	if (!nodeid)
+		return;
+	nodeid = object_nodeid(s, 2 + nodeid % 8);
+	memcpy(m->data + SUB_HEADER, &nodeid, sizeof(nodeid));
+}
+
+static void flip(struct server *s, struct message *m)
+{
+	unsigned int nr = 1 + next_random() % 4;
+
+	while (nr--)
+		m->data[next_random() % m->len] ^= 1 << next_random() % 8;
+	if (next_random() % 8 == 0)
+		m->len = next_random() % m->len;
+	fix_nodeid(s, m);
+}
+
+/* Keeps the headers, and randomises the payload. */
+static void scramble(struct server *s, struct message *m)
+{
+	size_t i;
+
+	if (m->len != REPLIES_LEN)
+		return flip(s, m);
+	for (i = SUB_HEADER + sizeof(__u64); i < HANDLE_AT; i++)
+		m->data[i] = next_random();
+	for (i = HANDLE_AT + sizeof(__u16); i < SECOND_AT; i++)
+		m->data[i] = next_random();
+	for (i = SECOND_AT + SUB_HEADER; i < m->len; i++) {
+		if (next_random() % 16 == 0)
+			m->data[i] = next_random();
+	}
+	fix_nodeid(s, m);
+}
+
+static void randomise(struct server *s, struct message *m)
+{
+	size_t i;
+
+	m->len = next_random() % 600;
+	for (i = 0; i < m->len; i++)
+		m->data[i] = next_random();
+	fix_nodeid(s, m);
+}
+
+FIXTURE(hostile)
+{
+	struct server *s;
+	struct handle fh;
+	int mount_fd;
+	char file[256];
+};
+
+FIXTURE_SETUP(hostile)
+{
+	struct server *s;
+	const char *reason = fuse_missing();
+	__u64 mnt_id;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+
+	self->mount_fd = -1;
+	ASSERT_EQ(0, stay_on_one_processor());
+	ASSERT_EQ(0, private_mounts());
+	s = new_server();
+	ASSERT_NE(NULL, s);
+	self->s = s;
+	s->entry_valid = 0;
+	s->attr_valid = 0;
+	ASSERT_EQ(0, start_server(s));
+	self->mount_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->mount_fd, 0);
+	if (!(s->init_offer & FUSE_HAS_LOOKUP_HANDLE)) {
+		/* A test that is skipped in its setup has no teardown. */
+		close(self->mount_fd);
+		free_server(s);
+		SKIP(return, NO_FUSE_HANDLES);
+	}
+	snprintf(self->file, sizeof(self->file), "%s/file", s->dir);
+	self->fh.bytes = HANDLE_MAX;
+	ASSERT_EQ(0, encode_at(AT_FDCWD, self->file, &self->fh, &mnt_id,
+			       AT_HANDLE_MNT_ID_UNIQUE));
+}
+
+FIXTURE_TEARDOWN(hostile)
+{
+	struct stat st;
+
+	if (!self->s)
+		return;
+	self->s->spoil = NULL;
+	/*
+	 * A reply can have set another type with a timeout of many years, which
+	 * is an I/O error until the inode is evicted.
+	 */
+	EXPECT_EQ(0, settle(self->s));
+	if (self->mount_fd >= 0) {
+		EXPECT_EQ(0, stat(self->file, &st));
+		close(self->mount_fd);
+	}
+	EXPECT_EQ(0, settle(self->s));
+	EXPECT_EQ(0, self->s->violations);
+	free_server(self->s);
+}
+
+/* Looks up and decodes. Returns 0 if either succeeds. */
+static int try_all(const char *file, int mount_fd, const struct handle *fh)
+{
+	struct stat st;
+	int fd, err;
+
+	err = stat(file, &st) ? -errno : 0;
+	fd = decode(mount_fd, fh, O_PATH);
+	if (fd < 0)
+		return err;
+	close(fd);
+	return 0;
+}
+
+#define ALL()	try_all(self->file, self->mount_fd, &self->fh)
+
+TEST_F_TIMEOUT(hostile, cut_at_every_byte, 240)
+{
+	struct server *s = self->s;
+
+	s->spoil = cut;
+	for (s->spoil_at = 0; s->spoil_at < REPLIES_LEN; s->spoil_at++) {
+		ASSERT_EQ(-EIO, ALL()) {
+			TH_LOG("cut at %zu", s->spoil_at);
+		}
+	}
+	ASSERT_EQ(0, ALL());
+}
+
+TEST_F(hostile, trailing_bytes)
+{
+	struct server *s = self->s;
+
+	s->spoil = extend;
+	for (s->spoil_at = 1; s->spoil_at <= 300; s->spoil_at++) {
+		ASSERT_EQ(-EIO, ALL()) {
+			TH_LOG("%zu bytes too many", s->spoil_at);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(hostile, reply_lengths, 240)
+{
+	static const size_t at[] = { 0, SECOND_AT };
+	struct server *s = self->s;
+	__u32 right[] = { SECOND_AT, REPLIES_LEN - SECOND_AT };
+	unsigned int i, bit;
+	int delta;
+
+	s->spoil = set_u32;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		s->spoil_at = at[i];
+		for (s->spoil_value = 0; s->spoil_value < 1024; s->spoil_value++)
+			ASSERT_EQ(s->spoil_value == right[i] ? 0 : -EIO, ALL());
+		for (bit = 10; bit < 32; bit++) {
+			for (delta = -1; delta <= 1; delta++) {
+				s->spoil_value = (1ULL << bit) + delta;
+				if (s->spoil_value < 1024)
+					continue;
+				ASSERT_EQ(-EIO, ALL());
+			}
+		}
+		s->spoil_value = UINT32_MAX;
+		ASSERT_EQ(-EIO, ALL());
+	}
+}
+
+TEST_F_TIMEOUT(hostile, handle_lengths, 240)
+{
+	struct server *s = self->s;
+
+	s->spoil = set_u16;
+	s->spoil_at = HANDLE_AT;
+	for (s->spoil_value = 0; s->spoil_value < 300; s->spoil_value++)
+		ASSERT_EQ(s->spoil_value == HANDLE_SIZE ? 0 : -EIO, ALL());
+	for (s->spoil_value = 256; s->spoil_value <= 65536; s->spoil_value *= 2) {
+		s->spoil_value--;
+		ASSERT_EQ(-EIO, ALL());
+		s->spoil_value++;
+	}
+}
+
+TEST_F(hostile, reply_indices)
+{
+	static const size_t at[] = { 8, SECOND_AT + 8 };
+	struct server *s = self->s;
+	unsigned int i, bit;
+
+	s->spoil = set_u64;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		s->spoil_at = at[i];
+		s->spoil_value = !i;
+		ASSERT_EQ(-EIO, ALL());
+		for (bit = 1; bit < 64; bit++) {
+			s->spoil_value = 1ULL << bit;
+			ASSERT_EQ(-EIO, ALL());
+		}
+	}
+}
+
+TEST_F(hostile, errors_with_payload)
+{
+	static const size_t at[] = { 4, SECOND_AT + 4 };
+	struct server *s = self->s;
+	unsigned int i;
+	int error;
+
+	s->spoil = set_u32;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		s->spoil_at = at[i];
+		for (error = -600; error <= 600; error += 7) {
+			s->spoil_value = (__u32)error;
+			if (error)
+				ASSERT_EQ(-EIO, ALL());
+		}
+	}
+}
+
+TEST_F(hostile, file_sizes)
+{
+	struct server *s = self->s;
+
+	s->spoil = set_u64;
+	s->spoil_at = SECOND_AT + SUB_HEADER +
+		      offsetof(struct fuse_statx_out, stat.size);
+	s->spoil_value = 1ULL << 63;
+	ASSERT_EQ(-EIO, ALL());
+	s->spoil_value = UINT64_MAX;
+	ASSERT_EQ(-EIO, ALL());
+	s->spoil_value = INT64_MAX;
+	ASSERT_EQ(0, ALL());
+}
+
+static unsigned int stress_seconds(void)
+{
+	const char *seconds = getenv("FUSE_STRESS_SECONDS");
+
+	return seconds ? atoi(seconds) : 5;
+}
+
+#define WALKERS		4
+
+struct walker {
+	struct server *s;
+	const struct handle *fh;
+	int mount_fd;
+	__u64 seed;
+	time_t end;
+	unsigned long rounds;
+	pthread_t thread;
+};
+
+/*
+ * Looks up, opens and decodes random files. O_NONBLOCK is needed because the
+ * server can turn a file into a FIFO between stat(2) and open(2).
+ */
+static void *walk(void *arg)
+{
+	static const char * const names[] = {
+		"file", "other", "d1", "d1/file", "d1/d2/d3", "missing", "d1/..",
+	};
+	struct walker *w = arg;
+	char path[256];
+	struct stat st;
+	int fd;
+
+	for (; time(NULL) < w->end; w->rounds++) {
+		snprintf(path, sizeof(path), "%s/%s", w->s->dir,
+			 names[xorshift(&w->seed) % ARRAY_SIZE(names)]);
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
+				  O_CLOEXEC);
+			if (fd >= 0)
+				close(fd);
+		}
+		fd = decode(w->mount_fd, w->fh, O_PATH);
+		if (fd >= 0)
+			close(fd);
+		if (xorshift(&w->seed) % 64 == 0)
+			evict(w->s);
+	}
+	return NULL;
+}
+
+/* Runs several walkers, and returns the number of their rounds. */
+static unsigned long walk_for(struct server *s, int mount_fd,
+			      const struct handle *fh, unsigned int seconds)
+{
+	struct walker walkers[WALKERS];
+	unsigned long rounds = 0;
+	int i, started;
+
+	for (started = 0; started < WALKERS; started++) {
+		struct walker *w = &walkers[started];
+
+		*w = (struct walker) {
+			.s = s,
+			.fh = fh,
+			.mount_fd = mount_fd,
+			.seed = seed + started,
+			.end = time(NULL) + seconds,
+		};
+		if (pthread_create(&w->thread, NULL, walk, w))
+			break;
+	}
+	for (i = 0; i < started; i++) {
+		pthread_join(walkers[i].thread, NULL);
+		rounds += walkers[i].rounds;
+	}
+	return rounds;
+}
+
+static void any_of_these(struct server *s, struct message *m)
+{
+	static void (* const ways[])(struct server *, struct message *) = {
+		flip, scramble, randomise,
+	};
+	unsigned int way = next_random() % (ARRAY_SIZE(ways) + 1);
+
+	if (way < ARRAY_SIZE(ways))
+		ways[way](s, m);
+}
+
+TEST_F_TIMEOUT(hostile, random_replies, 3600)
+{
+	unsigned long rounds;
+
+	seed = time(NULL) * 2654435761u | 1;
+	TH_LOG("seed %llu", (unsigned long long)seed);
+	ASSERT_EQ(0, use_all_processors(self->s));
+	self->s->spoil = any_of_these;
+	rounds = walk_for(self->s, self->mount_fd, &self->fh, stress_seconds());
+	TH_LOG("%lu rounds, %lu lookups counted", rounds, self->s->granted);
+	ASSERT_NE(0, rounds);
+}
+
+/* Changes the handle or the nodeid of an object, or the size of handles. */
+static void change_objects(struct server *s, struct message *m __maybe_unused)
+{
+	unsigned int id = 2 + next_random() % 8;
+
+	switch (next_random() % 16) {
+	case 0:
+		s->objects[id].version++;
+		break;
+	case 1:
+		s->objects[id].shift++;
+		break;
+	case 2:
+		s->handle_size = next_random() % (FUSE_MAX_HANDLE_SIZE + 1);
+		break;
+	}
+}
+
+TEST_F_TIMEOUT(hostile, changing_identities, 3600)
+{
+	struct server *s = self->s;
+	unsigned long rounds;
+
+	seed = time(NULL) * 2654435761u | 1;
+	TH_LOG("seed %llu", (unsigned long long)seed);
+	ASSERT_EQ(0, use_all_processors(s));
+	s->spoil = change_objects;
+	rounds = walk_for(s, self->mount_fd, &self->fh, 1 + stress_seconds() / 4);
+	TH_LOG("%lu rounds, %lu lookups counted", rounds, s->granted);
+	ASSERT_NE(0, rounds);
+	s->handle_size = HANDLE_SIZE;
+}
+
+/*
+ * Fault injection
+ */
+
+static int run_stat(FIXTURE_DATA(hostile) * self)
+{
+	struct stat st;
+
+	return stat(self->file, &st) ? -errno : 0;
+}
+
+static int run_decode(FIXTURE_DATA(hostile) * self)
+{
+	int fd = decode(self->mount_fd, &self->fh, O_PATH);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int run_create(FIXTURE_DATA(hostile) * self)
+{
+	char path[256];
+	int fd, id;
+
+	snprintf(path, sizeof(path), "%s/created", self->s->dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	/* Rename the object, so that the next call creates one. */
+	id = child(self->s, ROOT, "created");
+	if (id)
+		self->s->objects[id].name[0] = 'x';
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+TEST_F_TIMEOUT(hostile, failing_allocations, 300)
+{
+	static int (* const run[])(FIXTURE_DATA(hostile) *) = {
+		run_stat, run_decode, run_create,
+	};
+	unsigned int i, nth, failures;
+	struct failslab fail = {};
+	bool failed = true;
+	int ret;
+
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	ASSERT_EQ(0, failslab_start(&fail));
+
+	for (i = 0; i < ARRAY_SIZE(run); i++) {
+		failures = 0;
+		for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
+			/* Nothing is cached, so each object is allocated. */
+			settle(self->s);
+			ASSERT_EQ(0, failslab_arm(&fail, nth));
+			ret = run[i](self);
+			failed = failslab_has_failed(&fail);
+			ASSERT_EQ(0, failslab_arm(&fail, 0));
+			if (!failed)
+				break;
+			failures++;
+			if (ret)
+				ASSERT_EQ(-ENOMEM, ret) {
+					TH_LOG("operation %u, allocation %u",
+					       i, nth);
+				}
+		}
+		TH_LOG("operation %u: %u failures", i, failures);
+		ASSERT_FALSE(failed);
+		ASSERT_EQ(0, ret);
+		ASSERT_GT(failures, 0);
+	}
+	failslab_end(&fail);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lookups of a server with handles: the requests that the kernel sends, and the
+ * errors for replies that are not valid.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+
+#include "fuse_fixture.h"
+
+/*
+ * Requests
+ */
+
+/* A server that does not request handles sees no change in the protocol. */
+TEST(server_without_handles)
+{
+	const char *reason = fuse_missing();
+	struct server *s;
+	struct handle fh;
+	int opcode, fd;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+
+	ASSERT_EQ(0, private_mounts());
+	s = new_server();
+	ASSERT_NE(NULL, s);
+	s->init_flags &= ~FUSE_HAS_LOOKUP_HANDLE;
+	ASSERT_EQ(0, start_server(s));
+	fd = mount_fd(s);
+	ASSERT_GE(fd, 0);
+
+	EXPECT_EQ(0, try_stat(s, PATH_OF_8));
+	EXPECT_EQ(8, count(s, FUSE_LOOKUP));
+	EXPECT_EQ(0, name_handle(s, "file", &fh, 0));
+	EXPECT_EQ(FILEID_INO64_GEN, fh.type);
+	EXPECT_EQ(12, fh.bytes);
+	EXPECT_EQ(2, decode_object(fd, &fh));
+	EXPECT_EQ(0, s->ext.len);
+	EXPECT_EQ(0, s->violations);
+	for (opcode = FUSE_COPY_FILE_RANGE_64; opcode <= FUSE_LOOKUP_HANDLE;
+	     opcode++)
+		EXPECT_EQ(0, count(s, opcode));
+	close(fd);
+	EXPECT_EQ(0, settle(s));
+	free_server(s);
+}
+
+TEST_F(fuse, lookup_sends_directory_handle)
+{
+	struct server *s = self->s;
+	unsigned char expected[FUSE_MAX_HANDLE_SIZE];
+	const unsigned char *sent;
+	size_t size;
+
+	ASSERT_EQ(0, try_stat(s, "d1"));
+	sent = ext_handle(s, &size);
+	ASSERT_EQ(16, size);
+	object_handle(s, ROOT, expected, size);
+	ASSERT_EQ(0, memcmp(sent, expected, size));
+
+	ASSERT_EQ(0, try_stat(s, "d1/file"));
+	sent = ext_handle(s, &size);
+	ASSERT_EQ(16, size);
+	object_handle(s, nodeid_object(s->last_nodeid), expected, size);
+	ASSERT_EQ(0, memcmp(sent, expected, size));
+	ASSERT_EQ(0, count(s, FUSE_LOOKUP));
+	ASSERT_EQ(2, count(s, FUSE_COMPOUND));
+}
+
+TEST_F(fuse, lookup_before_init)
+{
+	struct server *s = self->s;
+
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	s->slow = true;
+	ASSERT_EQ(0, restart_server(s));
+	ASSERT_EQ(0, try_stat(s, "d1"));
+	ASSERT_EQ(0, count(s, FUSE_LOOKUP));
+	ASSERT_EQ(1, count(s, FUSE_COMPOUND));
+}
+
+TEST_F(fuse, revalidation_sends_directory_handle)
+{
+	struct server *s = self->s;
+	size_t size;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, try_stat(s, "d1/file"));
+	s->ext.len = 0;
+	ASSERT_EQ(0, try_stat(s, "d1/file"));
+	ASSERT_NE(NULL, ext_handle(s, &size));
+	ASSERT_EQ(16, size);
+}
+
+TEST_F(fuse, enosys_disables_compounds)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	s->compound_error = -ENOSYS;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, try_stat(s, PATH_OF_8));
+	ASSERT_EQ(1, count(s, FUSE_COMPOUND));
+	/* One request is for the root. */
+	ASSERT_EQ(9, count(s, FUSE_LOOKUP_HANDLE));
+	ASSERT_EQ(8, count(s, FUSE_STATX));
+	ASSERT_EQ(0, name_handle(s, PATH_OF_8, &fh, 0));
+	ASSERT_EQ(FILEID_FUSE_HANDLE, fh.type);
+	ASSERT_EQ(-ENOENT, try_stat(s, "missing"));
+	ASSERT_EQ(1, count(s, FUSE_COMPOUND));
+}
+
+TEST_F(fuse, eopnotsupp_falls_back_once)
+{
+	struct server *s = self->s;
+
+	s->compound_error = -EOPNOTSUPP;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, try_stat(s, "d1/d2"));
+	ASSERT_EQ(2, count(s, FUSE_COMPOUND));
+	ASSERT_EQ(2, count(s, FUSE_STATX));
+	s->compound_error = 0;
+	ASSERT_EQ(0, try_stat(s, "d1/d2/d3"));
+	ASSERT_EQ(3, count(s, FUSE_COMPOUND));
+	ASSERT_EQ(2, count(s, FUSE_STATX));
+}
+
+TEST_F(fuse, readdirplus_is_not_used)
+{
+	struct server *s = self->s;
+	DIR *dir;
+	int nr = 0;
+
+	dir = opendir(s->dir);
+	ASSERT_NE(NULL, dir);
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	ASSERT_EQ(3, nr);
+	ASSERT_EQ(0, count(s, FUSE_READDIRPLUS));
+}
+
+/* Returns the number of requests for a path of depth 8 that is not cached. */
+static unsigned long cold_requests(struct server *s)
+{
+	unsigned long before = 0, after = 0;
+	int opcode;
+
+	settle(s);
+	for (opcode = 0; opcode <= FUSE_LOOKUP_HANDLE; opcode++)
+		before += count(s, opcode);
+	if (try_stat(s, PATH_OF_8))
+		return 0;
+	for (opcode = 0; opcode <= FUSE_LOOKUP_HANDLE; opcode++)
+		after += count(s, opcode);
+	return after - before;
+}
+
+TEST_F(fuse, cold_stat_sends_no_more_requests)
+{
+	struct server *s = self->s;
+	unsigned long old, new;
+
+	new = cold_requests(s);
+	s->init_flags &= ~FUSE_HAS_LOOKUP_HANDLE;
+	ASSERT_EQ(0, RESTART());
+	old = cold_requests(s);
+	TH_LOG("requests of a cold stat of depth 8: %lu by handle, %lu by nodeid",
+	       new, old);
+	ASSERT_GE(old, 8);
+	ASSERT_GE(new, 8);
+	ASSERT_LE(new, old);
+}
+
+/*
+ * Negative entries and errors
+ */
+
+TEST_F(fuse, enoent_is_not_cached)
+{
+	struct server *s = self->s;
+
+	ASSERT_EQ(-ENOENT, try_stat(s, "missing"));
+	ASSERT_EQ(-ENOENT, try_stat(s, "missing"));
+	ASSERT_EQ(2, count(s, FUSE_COMPOUND));
+}
+
+TEST_F(fuse, negative_entry_keeps_its_timeout)
+{
+	struct server *s = self->s;
+
+	s->negative = true;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-ENOENT, try_stat(s, "missing"));
+	ASSERT_EQ(-ENOENT, try_stat(s, "missing"));
+	ASSERT_EQ(1, count(s, FUSE_COMPOUND));
+}
+
+TEST_F(fuse, statx_error_forgets_lookup)
+{
+	struct server *s = self->s;
+	int compound;
+
+	for (compound = 1; compound >= 0; compound--) {
+		unsigned long forgets = s->forgets;
+
+		s->compound_error = compound ? 0 : -ENOSYS;
+		s->statx_error = -EACCES;
+		ASSERT_EQ(-EACCES, try_stat(s, "file"));
+		ASSERT_TRUE(wait_for(&s->forgets, forgets + 1));
+		ASSERT_EQ(0, outstanding(s));
+		s->statx_error = 0;
+	}
+}
+
+TEST_F(fuse, missing_attributes)
+{
+	struct server *s = self->s;
+	int compound;
+
+	for (compound = 1; compound >= 0; compound--) {
+		unsigned long forgets = s->forgets;
+
+		s->compound_error = compound ? 0 : -ENOSYS;
+		s->statx_mask = BASIC_STATS & ~STATX_SIZE;
+		ASSERT_EQ(-EIO, try_stat(s, "file"));
+		ASSERT_TRUE(wait_for(&s->forgets, forgets + 1));
+		s->statx_mask = BASIC_STATS;
+	}
+}
+
+TEST_F(fuse, invalid_file_type)
+{
+	struct server *s = self->s;
+	unsigned long forgets;
+
+	forgets = s->forgets;
+	s->objects[2].mode = 0644;
+	ASSERT_EQ(-EIO, try_stat(s, "file"));
+	ASSERT_TRUE(wait_for(&s->forgets, forgets + 1));
+}
+
+/* A server that negotiates handles must implement both requests. */
+TEST_F(fuse, enosys_of_negotiated_request)
+{
+	struct server *s = self->s;
+	int compound;
+
+	for (compound = 1; compound >= 0; compound--) {
+		s->compound_error = compound ? 0 : -ENOSYS;
+		s->handle_error = -ENOSYS;
+		ASSERT_EQ(-EIO, try_stat(s, "file"));
+		s->handle_error = 0;
+		s->statx_error = -ENOSYS;
+		ASSERT_EQ(-EIO, try_stat(s, "file"));
+		s->statx_error = 0;
+		ASSERT_EQ(0, settle(s));
+	}
+	ASSERT_EQ(0, try_stat(s, "file"));
+}
+
+TEST_F(fuse, server_exits_during_lookup)
+{
+	struct server *s = self->s;
+	int ret;
+
+	s->die = true;
+	ret = try_stat(s, "file");
+	ASSERT_TRUE(ret == -ENOTCONN || ret == -ECONNABORTED) {
+		TH_LOG("stat returned %d", ret);
+	}
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	stop_server(s);
+}
+
+/* Sets the nodeid in the reply to a single FUSE_LOOKUP_HANDLE. */
+static void set_nodeid(struct server *s, struct message *m)
+{
+	memcpy(m->data, &s->spoil_value, sizeof(s->spoil_value));
+}
+
+static void cut_single(struct server *s, struct message *m)
+{
+	if (m->len > s->spoil_at)
+		m->len = s->spoil_at;
+}
+
+static void extend_single(struct server *s, struct message *m)
+{
+	memset(m->data + m->len, 0xa5, s->spoil_at);
+	m->len += s->spoil_at;
+}
+
+/* Without compounds, the reply has another layout. */
+TEST_F(fuse, single_reply_with_wrong_length)
+{
+	const size_t right = SUB_ENTRY + sizeof(__u16) + 16;
+	struct server *s = self->s;
+
+	s->compound_error = -ENOSYS;
+	s->spoil_single = cut_single;
+	for (s->spoil_at = 0; s->spoil_at <= right; s->spoil_at++) {
+		ASSERT_EQ(s->spoil_at == right ? 0 : -EIO, try_stat(s, "file")) {
+			TH_LOG("cut at %zu", s->spoil_at);
+		}
+	}
+	ASSERT_EQ(0, settle(s));
+	s->spoil_single = extend_single;
+	for (s->spoil_at = 1; s->spoil_at <= 200; s->spoil_at++)
+		ASSERT_EQ(-EIO, try_stat(s, "file"));
+}
+
+/*
+ * FUSE_INIT
+ */
+
+/* The end of the server wakes requests that wait for FUSE_INIT. */
+TEST_F(fuse, server_exits_before_init)
+{
+	struct server *s = self->s;
+	int ret;
+
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	s->die_early = true;
+	ASSERT_EQ(0, restart_server(s));
+	ret = try_stat(s, "file");
+	ASSERT_EQ(-ENOTCONN, ret);
+	stop_server(s);
+}
+
+/* An error or an invalid reply for the root only leaves its handle unknown. */
+TEST_F(fuse, root_with_unknown_handle)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	s->handle_error = -ENOMEM;
+	ASSERT_EQ(0, RESTART());
+	s->handle_error = 0;
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+
+	s->spoil_single = set_nodeid;
+	s->spoil_value = object_nodeid(s, 3);
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, settle(s));
+
+	s->spoil_single = cut_single;
+	s->spoil_at = SUB_ENTRY + 3;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-EOVERFLOW, name_handle(s, ".", &fh, 0));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+}
+
+TEST_HARNESS_MAIN

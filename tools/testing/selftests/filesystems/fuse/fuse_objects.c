@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The objects of the server: identity, handles, names and content. */
+#define _GNU_SOURCE
+#include "fuse_server.h"
+
+unsigned int nodeid_object(__u64 nodeid)
+{
+	return nodeid & 0xffffff;
+}
+
+__u64 object_nodeid(struct server *s, unsigned int id)
+{
+	if (id == ROOT)
+		return FUSE_ROOT_ID;
+	return (__u64)s->generation << 40 |
+	       (__u64)s->objects[id].shift << 24 | id;
+}
+
+/* The first bytes are the number and the version, if they fit. */
+void object_handle(struct server *s, unsigned int id, unsigned char *handle,
+		   size_t size)
+{
+	unsigned char bytes[4] = { id, id >> 8, id >> 16,
+				   s->objects[id].version };
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		handle[i] = i < sizeof(bytes) ? bytes[i] : i * 37 + id;
+}
+
+unsigned int handle_object(struct server *s, const void *handle, size_t size)
+{
+	unsigned char bytes[FUSE_MAX_HANDLE_SIZE];
+	unsigned int id;
+
+	if (size != s->handle_size || !size || size > sizeof(bytes))
+		return 0;
+	memcpy(bytes, handle, size);
+	id = size < 3 ? ROOT : bytes[0] | bytes[1] << 8 | bytes[2] << 16;
+	for (; id < s->nr_objects; id++) {
+		object_handle(s, id, bytes, size);
+		if (s->objects[id].exists && !memcmp(bytes, handle, size))
+			return id;
+		if (size >= 3)
+			break;
+	}
+	return 0;
+}
+
+unsigned int child(struct server *s, unsigned int parent, const char *name)
+{
+	unsigned int id;
+
+	if (!strcmp(name, "."))
+		return parent;
+	if (!strcmp(name, ".."))
+		return s->objects[parent].parent;
+	if (parent == ROOT && sscanf(name, "f%5u", &id) == 1 && id < BULK_NR)
+		return s->objects[BULK + id].exists ? BULK + id : 0;
+	for (id = ROOT + 1; id < BULK; id++) {
+		struct object *object = &s->objects[id];
+
+		if (object->exists && object->parent == parent &&
+		    !strcmp(object->name, name))
+			return id;
+	}
+	return 0;
+}
+
+unsigned int add_object(struct server *s, unsigned int parent,
+			const char *name, unsigned int mode)
+{
+	unsigned int id = ROOT;
+
+	while (s->objects[id].exists)
+		id++;
+	s->objects[id].exists = true;
+	s->objects[id].parent = parent;
+	s->objects[id].mode = mode;
+	s->objects[id].nlink = 1;
+	snprintf(s->objects[id].name, sizeof(s->objects[id].name), "%s", name);
+	if (id >= s->nr_objects)
+		s->nr_objects = id + 1;
+	return id;
+}
+
+int object_content(struct server *s, unsigned int id, char *buf, size_t size)
+{
+	return snprintf(buf, size, "object %u version %u\n", id,
+			s->objects[id].version);
+}
+
+__u64 object_size(struct server *s, unsigned int id)
+{
+	char buf[64];
+
+	return object_content(s, id, buf, sizeof(buf));
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A FUSE server in a thread, with objects in memory. It reads and writes
+ * /dev/fuse itself, identifies its objects by handles, counts lookups, and can
+ * be made to send any reply.
+ */
+#ifndef __SELFTEST_FUSE_SERVER_H
+#define __SELFTEST_FUSE_SERVER_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <linux/fuse.h>
+
+#include "../file_handle/file_handle.h"
+
+#define FILEID_INO64_GEN		0x81
+#define FILEID_FUSE_HANDLE		0x91
+#define FILEID_FUSE_HANDLE_PARENT	0x92
+
+#define ROOT		FUSE_ROOT_ID
+/* First of the objects "f00000", "f00001" and so on in the root */
+#define BULK		64
+#define BULK_NR		10000
+#define OBJECTS_MAX	(BULK + BULK_NR)
+
+#define BASIC_STATS	0x7ffU
+#define REPLY_MAX	8192
+
+#define SUB_HEADER	sizeof(struct fuse_out_header)
+#define SUB_ENTRY	sizeof(struct fuse_entry2_out)
+
+/* Offset of the first handle in the replies of a compound */
+#define HANDLE_AT	(SUB_HEADER + SUB_ENTRY)
+
+struct object {
+	unsigned int parent;
+	unsigned int mode;
+	unsigned int nlink;
+	unsigned char version;	/* part of the handle */
+	unsigned char shift;	/* part of the nodeid */
+	bool exists;
+	char name[24];
+	long lookups;		/* not yet forgotten by the kernel */
+};
+
+struct message {
+	size_t len;
+	unsigned char data[REPLY_MAX];
+};
+
+struct server {
+	/* Behaviour. The test changes it only while no request is pending. */
+	__u64 init_flags;
+	size_t handle_size;
+	unsigned int entry_valid;
+	unsigned int attr_valid;
+	unsigned int generation;	/* of the server, part of the nodeids */
+	int compound_error;		/* of all FUSE_COMPOUND */
+	int handle_error;		/* of all FUSE_LOOKUP_HANDLE */
+	int dot_error;			/* of FUSE_LOOKUP_HANDLE of "." */
+	int statx_error;
+	__u32 statx_mask;
+	bool slow;			/* delays the reply to FUSE_INIT */
+	bool negative;			/* replies nodeid 0 instead of ENOENT */
+	bool die;			/* exits on FUSE_COMPOUND */
+	bool die_early;			/* exits on FUSE_INIT */
+	/* Changes the replies within a compound. */
+	void (*spoil)(struct server *s, struct message *m);
+	/* Changes the reply to a single FUSE_LOOKUP_HANDLE. */
+	void (*spoil_single)(struct server *s, struct message *m);
+	size_t spoil_at;
+	__u64 spoil_value;
+
+	/* Observations */
+	unsigned long requests[FUSE_LOOKUP_HANDLE + 1];
+	unsigned long granted;		/* lookups */
+	unsigned long forgotten;	/* lookups */
+	unsigned long forgets;		/* forgotten nodeids */
+	unsigned long root_forgets;
+	__u64 init_offer;
+	unsigned int violations;	/* of the protocol, by the kernel */
+	struct message ext;		/* extension of the last lookup */
+	__u64 last_nodeid;		/* nodeid of the last lookup */
+
+	struct object objects[OBJECTS_MAX];
+	unsigned int nr_objects;
+	int fd;
+	bool stop;
+	bool running;
+	pthread_t thread;
+	char dir[64];
+};
+
+/*
+ * Objects (fuse_objects.c)
+ */
+
+unsigned int nodeid_object(__u64 nodeid);
+__u64 object_nodeid(struct server *s, unsigned int id);
+void object_handle(struct server *s, unsigned int id, unsigned char *handle,
+		   size_t size);
+
+/* Returns the object with this handle, or 0. */
+unsigned int handle_object(struct server *s, const void *handle, size_t size);
+
+/* Returns the object with this name, or 0. */
+unsigned int child(struct server *s, unsigned int parent, const char *name);
+unsigned int add_object(struct server *s, unsigned int parent,
+			const char *name, unsigned int mode);
+int object_content(struct server *s, unsigned int id, char *buf, size_t size);
+__u64 object_size(struct server *s, unsigned int id);
+
+/*
+ * Requests (fuse_server.c)
+ */
+
+/* Writes a reply. Returns false if the kernel refuses it. */
+bool fuse_reply(int fd, __u64 unique, int error, const void *data, size_t len);
+
+/* Returns the handle in the extension of the last lookup, or NULL. */
+const unsigned char *ext_handle(struct server *s, size_t *size);
+
+/*
+ * Life cycle (fuse_server.c). Functions that return int return 0 or a negative
+ * errno.
+ */
+
+/* Returns the reason to skip a test, or NULL. */
+const char *fuse_missing(void);
+struct server *new_server(void);
+int start_server(struct server *s);
+void stop_server(struct server *s);
+
+/* Restarts the server with the same objects and other nodeids. */
+int restart_server(struct server *s);
+void free_server(struct server *s);
+
+/* Runs caller and server on one CPU, which is faster than waking another one. */
+int stay_on_one_processor(void);
+int use_all_processors(struct server *s);
+
+/*
+ * Counters
+ */
+
+unsigned long count(struct server *s, unsigned int opcode);
+
+/* Returns the number of lookups that the kernel has not forgotten. */
+long outstanding(struct server *s);
+
+/* Evicts all unused dentries and inodes of this mount, and of no other. */
+int evict(struct server *s);
+
+/* Evicts until no lookup is outstanding. Returns how many remain. */
+long settle(struct server *s);
+
+#endif /* __SELFTEST_FUSE_SERVER_H */

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The operations of the sample server passthrough_handle, on a private tmpfs. Only
+ * the test of file handles requires CONFIG_FUSE_HANDLE.
+ */
+#define _GNU_SOURCE
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "fuse_client.h"
+#include "kselftest_harness.h"
+
+#define LOWER	"/tmp/lower"
+#define MNT	"/tmp/mnt"
+
+/* Runs the server with two arguments, of which the last can be NULL. */
+static pid_t run_server(const char *first, const char *second)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	die_with_parent();
+	execl("./passthrough_handle", "passthrough_handle", first, second, NULL);
+	_exit(127);
+}
+
+static int exit_status(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* Starts the server, and waits until it is mounted. */
+static pid_t serve(void)
+{
+	struct stat lower, mounted;
+	pid_t pid;
+	int i;
+
+	if (stat(MNT, &lower))
+		return -errno;
+	pid = run_server(LOWER, MNT);
+	for (i = 0; pid > 0 && i < RETRIES; i++) {
+		if (!stat(MNT, &mounted) && mounted.st_dev != lower.st_dev)
+			return pid;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+FIXTURE(passthrough)
+{
+	pid_t pid;
+};
+
+FIXTURE_SETUP(passthrough)
+{
+	const char *reason = fuse_missing();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	if (access("./passthrough_handle", X_OK))
+		SKIP(return, "needs passthrough_handle in the current directory");
+	ASSERT_EQ(0, private_mounts());
+	ASSERT_EQ(0, mount("passthrough", "/tmp", "tmpfs", 0, NULL));
+	ASSERT_EQ(0, mkdir(LOWER, 0755));
+	ASSERT_EQ(0, mkdir(MNT, 0755));
+	self->pid = serve();
+	ASSERT_GT(self->pid, 0);
+}
+
+/* The server unmounts and exits with 0 after a signal. */
+FIXTURE_TEARDOWN(passthrough)
+{
+	EXPECT_EQ(0, kill(self->pid, SIGTERM));
+	EXPECT_EQ(0, exit_status(self->pid));
+}
+
+static int create(const char *path, const char *content)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, content, strlen(content), 0) != (ssize_t)strlen(content)) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+TEST_F(passthrough, link)
+{
+	struct stat a, b;
+	int fd;
+
+	fd = create(MNT "/file", "content");
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, link(MNT "/file", MNT "/link"));
+	ASSERT_EQ(0, stat(MNT "/link", &a));
+	ASSERT_EQ(0, stat(LOWER "/link", &b));
+	EXPECT_EQ(a.st_ino, b.st_ino);
+	EXPECT_EQ(2, b.st_nlink);
+	EXPECT_EQ(-1, link(MNT "/file", MNT "/link"));
+	EXPECT_EQ(EEXIST, errno);
+	close(fd);
+}
+
+TEST_F(passthrough, symlink)
+{
+	char target[16] = "";
+
+	ASSERT_EQ(0, symlink("file", MNT "/symlink"));
+	ASSERT_EQ(4, readlink(LOWER "/symlink", target, sizeof(target)));
+	ASSERT_EQ(4, readlink(MNT "/symlink", target, sizeof(target)));
+	EXPECT_STREQ("file", target);
+	/* The link itself, and not its target, gets another name. */
+	ASSERT_EQ(0, linkat(AT_FDCWD, MNT "/symlink", AT_FDCWD, MNT "/again", 0));
+	ASSERT_EQ(4, readlink(LOWER "/again", target, sizeof(target)));
+}
+
+TEST_F(passthrough, special_files)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, mkfifo(MNT "/fifo", 0600));
+	ASSERT_EQ(0, stat(LOWER "/fifo", &st));
+	EXPECT_TRUE(S_ISFIFO(st.st_mode));
+	ASSERT_EQ(0, mknod(MNT "/device", S_IFCHR | 0600, makedev(259, 0x12345)));
+	ASSERT_EQ(0, stat(LOWER "/device", &st));
+	EXPECT_EQ(makedev(259, 0x12345), st.st_rdev);
+	ASSERT_EQ(0, stat(MNT "/device", &st));
+	EXPECT_EQ(makedev(259, 0x12345), st.st_rdev);
+}
+
+TEST_F(passthrough, unnamed_file)
+{
+	struct stat st;
+	int fd;
+
+	fd = open(MNT, O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(4, write(fd, "data", 4));
+	ASSERT_EQ(0, linkat(fd, "", AT_FDCWD, MNT "/named", AT_EMPTY_PATH));
+	ASSERT_EQ(0, stat(LOWER "/named", &st));
+	EXPECT_EQ(4, st.st_size);
+	EXPECT_EQ(0640, st.st_mode & 0777);
+	close(fd);
+}
+
+TEST_F(passthrough, rename_flags)
+{
+	char content[4];
+	int a, b;
+
+	a = create(MNT "/a", "aaa");
+	b = create(MNT "/b", "bbb");
+	ASSERT_GE(a, 0);
+	ASSERT_GE(b, 0);
+	ASSERT_EQ(-1, syscall(__NR_renameat2, AT_FDCWD, MNT "/a", AT_FDCWD,
+			      MNT "/b", 1 /* RENAME_NOREPLACE */));
+	EXPECT_EQ(EEXIST, errno);
+	ASSERT_EQ(0, syscall(__NR_renameat2, AT_FDCWD, MNT "/a", AT_FDCWD,
+			     MNT "/b", 2 /* RENAME_EXCHANGE */));
+	close(a);
+	a = open(LOWER "/a", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(a, 0);
+	ASSERT_EQ(3, read(a, content, 3));
+	EXPECT_EQ(0, memcmp(content, "bbb", 3));
+	close(a);
+	close(b);
+}
+
+TEST_F(passthrough, extended_attributes)
+{
+	char value[16], list[64];
+	int fd;
+
+	fd = create(MNT "/file", "content");
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, setxattr(MNT "/file", "trusted.test", "value", 5, 0));
+	ASSERT_EQ(5, getxattr(LOWER "/file", "trusted.test", value,
+			      sizeof(value)));
+	EXPECT_EQ(0, memcmp(value, "value", 5));
+	ASSERT_EQ(5, getxattr(MNT "/file", "trusted.test", NULL, 0));
+	ASSERT_EQ(5, getxattr(MNT "/file", "trusted.test", value,
+			      sizeof(value)));
+	ASSERT_EQ(-1, setxattr(MNT "/file", "trusted.test", "value", 5,
+			       XATTR_CREATE));
+	EXPECT_EQ(EEXIST, errno);
+	ASSERT_EQ(-1, getxattr(MNT "/file", "trusted.test", value, 2));
+	EXPECT_EQ(ERANGE, errno);
+	EXPECT_EQ(listxattr(LOWER "/file", list, sizeof(list)),
+		  listxattr(MNT "/file", list, sizeof(list)));
+	ASSERT_EQ(0, removexattr(MNT "/file", "trusted.test"));
+	ASSERT_EQ(-1, getxattr(LOWER "/file", "trusted.test", value,
+			       sizeof(value)));
+	EXPECT_EQ(ENODATA, errno);
+	close(fd);
+}
+
+TEST_F(passthrough, fallocate_and_holes)
+{
+	static char data[3 * 65536];
+	struct stat st;
+	int fd;
+
+	fd = create(MNT "/file", "content");
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, fallocate(fd, 0, 0, 1 << 20));
+	ASSERT_EQ(0, stat(LOWER "/file", &st));
+	EXPECT_EQ(1 << 20, st.st_size);
+	memset(data, 1, sizeof(data));
+	ASSERT_EQ(sizeof(data), pwrite(fd, data, sizeof(data), 0));
+	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       65536, 65536));
+	EXPECT_EQ(65536, lseek(fd, 0, SEEK_HOLE));
+	close(fd);
+}
+
+TEST_F(passthrough, copy_file_range)
+{
+	int from, to;
+	char content[8] = "";
+
+	from = create(MNT "/from", "content");
+	to = create(MNT "/to", "");
+	ASSERT_GE(from, 0);
+	ASSERT_GE(to, 0);
+	ASSERT_EQ(7, copy_file_range(from, NULL, to, NULL, 7, 0));
+	close(from);
+	from = open(LOWER "/to", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(from, 0);
+	ASSERT_EQ(7, read(from, content, sizeof(content)));
+	EXPECT_STREQ("content", content);
+	close(from);
+	close(to);
+}
+
+TEST_F(passthrough, fsync)
+{
+	int fd, dir;
+
+	fd = create(MNT "/file", "content");
+	ASSERT_GE(fd, 0);
+	dir = open(MNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(dir, 0);
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(0, fdatasync(fd));
+	EXPECT_EQ(0, fsync(dir));
+	EXPECT_EQ(0, close(fd));
+	close(dir);
+}
+
+/* The table of nodes grows several times, and shrinks to nothing at the end. */
+TEST_F_TIMEOUT(passthrough, many_files, SLOW_TIMEOUT)
+{
+	char path[64], lower[64];
+	struct stat a, b;
+	int i, fd;
+
+	for (i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), MNT "/%d", i);
+		fd = create(path, "");
+		ASSERT_GE(fd, 0);
+		close(fd);
+	}
+	for (i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), MNT "/%d", i);
+		snprintf(lower, sizeof(lower), LOWER "/%d", i);
+		ASSERT_EQ(0, stat(path, &a));
+		ASSERT_EQ(0, stat(lower, &b));
+		ASSERT_EQ(a.st_ino, b.st_ino);
+	}
+	/* Forgets all of them. */
+	ASSERT_EQ(0, mount(NULL, MNT, NULL, MS_REMOUNT | MS_NODEV | MS_NOSUID,
+			   NULL));
+	ASSERT_EQ(0, stat(MNT "/0", &a));
+}
+
+TEST_F(passthrough, handle_after_restart)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	char content[8] = "";
+	__u64 mnt_id;
+	int fd, mount_fd;
+
+	fd = create(MNT "/file", "content");
+	ASSERT_GE(fd, 0);
+	close(fd);
+	ASSERT_EQ(0, encode_at(AT_FDCWD, MNT "/file", &fh, &mnt_id,
+			       AT_HANDLE_MNT_ID_UNIQUE));
+	if (fh.type != FILEID_FUSE_HANDLE)
+		SKIP(return, NO_FUSE_HANDLES);
+
+	ASSERT_EQ(0, kill(self->pid, SIGTERM));
+	ASSERT_EQ(0, exit_status(self->pid));
+	self->pid = serve();
+	ASSERT_GT(self->pid, 0);
+	mount_fd = open(MNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(mount_fd, 0);
+	fd = decode(mount_fd, &fh, O_RDONLY);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(7, read(fd, content, sizeof(content)));
+	EXPECT_STREQ("content", content);
+	close(fd);
+	close(mount_fd);
+}
+
+TEST(command_line)
+{
+	if (access("./passthrough_handle", X_OK))
+		SKIP(return, "needs passthrough_handle in the current directory");
+	EXPECT_EQ(0, exit_status(run_server("--help", NULL)));
+	EXPECT_EQ(2, exit_status(run_server("--no-such-option", NULL)));
+	EXPECT_EQ(2, exit_status(run_server(NULL, NULL)));
+	EXPECT_EQ(2, exit_status(run_server("/tmp", NULL)));
+	EXPECT_EQ(1, exit_status(run_server("/no/such/directory", "/tmp")));
+}
+
+TEST_HARNESS_MAIN
