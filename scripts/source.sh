@@ -147,6 +147,9 @@ make_base()
 		step "unpack $(basename "$deb" .deb)" unpack_package "$deb" "$tmp"
 		check_version "$tmp"
 		step "record the base" commit_base "$tmp"
+		# Mails name the package, because nobody else has that commit.
+		echo "Linux $(kernel_version "$tmp") of the package $(basename "$deb"), sha256 $(sha256sum "$deb" | cut -d' ' -f1)" \
+			> "$tmp/.git/base-description"
 	elif is_git "$KDIR"; then
 		step "clone $KDIR" clone_base "$tmp"
 	else
