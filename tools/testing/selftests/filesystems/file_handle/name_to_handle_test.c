@@ -324,7 +324,7 @@ TEST_F(name, other_name_is_looked_up_at_the_descriptor)
 			TH_LOG("descriptor %d", i);
 		}
 	}
-	a = call(self->fds[ROOT], TMPFS_DIR + 1, AT_EMPTY_PATH, HANDLE_MAX);
+	a = call(self->fds[ROOT], &TMPFS_DIR[1], AT_EMPTY_PATH, HANDLE_MAX);
 	b = call(AT_FDCWD, TMPFS_DIR, 0, HANDLE_MAX);
 	EXPECT_EQ(a.ret, 0);
 	EXPECT_TRUE(same_result(&a, &b));

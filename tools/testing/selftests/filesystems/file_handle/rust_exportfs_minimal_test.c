@@ -11,6 +11,7 @@
 #include <grp.h>
 
 #include "file_handle.h"
+#include "kselftest_harness.h"
 
 #define MODULE		"rust_exportfs_minimal"
 #define USER		1000
