@@ -138,9 +138,8 @@ test_arguments()
 	# shellcheck disable=SC2016 # expanded in the guest
 	expect "CMD reaches the guest unchanged" 0 "run.sh rust 'echo \\\$HOME \\\$\\(id\\)'" \
 		make -C "$TOP" -n run FLAVOUR=rust CMD='echo $HOME $(id)'
-	expect "a patch that does not exist is refused" 1 'numbered from 1 to [0-9]+' \
-		"$TOP/scripts/patches.sh" 99999
-	expect "a version that is not a number is refused" 1 'FROM=abc is no patch' "$TOP/scripts/patches.sh" abc
+	expect "patches of a thread that does not exist are refused" 1 "no thread 'abc'; there are: 01-nsfs-fixes" \
+		"$TOP/scripts/patches.py" --thread abc
 	expect "a warning with a capital letter is detected" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is reported" 1 "no selftest matches 'x:y'" \
@@ -260,7 +259,7 @@ test_tree()
 	export LINUX=$WORK/copy/build/linux
 	copy_of_us
 	cd "$WORK/copy" || exit
-	expect "the series applies" 0 'patches on v' "$tree" tree
+	expect "the series applies" 0 'patches in [0-9] threads on v' "$tree" tree
 	expect "the copy has the tree of build/linux" 0 "$(git -C "$BUILD/linux" rev-parse 'series^{tree}')" \
 		git -C build/linux rev-parse 'series^{tree}'
 	expect "a second run has nothing to do" 0 '' "$tree" tree
@@ -332,19 +331,20 @@ test_threads()
 	expect "make series writes the mails of a thread" 0 'build/series/05-fhandle: [0-9]+ patches' scripts/series.py --thread 05-fhandle
 	expect "make series writes a mailbox" 0 '^Subject: \[PATCH 01/' cat build/series/05-fhandle.mbox
 	expect "make series accepts a version for an RFC" 0 '' scripts/series.py --thread 07-io_uring --version 2
-	expect "each mail has the RFC prefix and the version" 0 '^Subject: \[RFC PATCH v2 1/' cat build/series/07-io_uring.mbox
+	expect "each mail has the RFC prefix and the version" 0 '^Subject: \[RFC PATCH v2 01/' cat build/series/07-io_uring.mbox
 	expect "a thread that does not exist is refused" 1 "no thread '06'; there are: 01-nsfs-fixes" \
 		scripts/series.py --thread 06
 	expect "a thread without a cover letter is refused" 1 '10-new/cover-letter.txt does not exist' scripts/series.py
 	expect "unsigned mails are not prepared" 1 'must be signed off' scripts/b4.sh 05-fhandle 1
 	git clone -q --shared --no-checkout -b base build/linux "$kdir"
 	expect "the threads apply to the base" 0 '09-fuse-handles +applies' scripts/apply_check.py "$kdir"
-	echo '# edited' > "$kdir/nsfs.c"
-	(cd "$kdir" && git reset -q && git update-index --cacheinfo "100644,$(git hash-object -w nsfs.c),fs/nsfs.c" &&
+	echo '/* edited */' > "$kdir/fuse.h"
+	(cd "$kdir" && git reset -q &&
+		git update-index --cacheinfo "100644,$(git hash-object -w fuse.h),include/uapi/linux/fuse.h" &&
 		git -c user.name=t -c user.email=t commit -qm edited)
 	expect "a thread that does not apply is reported with its patch" 1 \
-		'01-nsfs-fixes +0 of 1[0-9] patches apply, then: nsfs: .*fs/nsfs.c' scripts/apply_check.py "$kdir"
-	expect "another case is not affected" 0 '08-fuse-compound +applies' cat "$WORK/previous"
+		'08-fuse-compound +0 of [0-9]+ patches apply, then: fuse: .*uapi/linux/fuse.h' scripts/apply_check.py "$kdir"
+	expect "the threads before it are not affected" 0 '07-io_uring +applies' cat "$WORK/previous"
 	expect "apply-check refuses a directory that is no kernel tree" 1 'is not a kernel tree' scripts/apply_check.py "$WORK"
 }
 
