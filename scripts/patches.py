@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Check each patch of the series, so that a bisection can stop at any patch.
 
-  patches.py [--thread THREAD]
+  patches.py [--thread THREAD] [--only COLUMN]
 
 Columns of the table that it prints:
 
@@ -183,11 +183,11 @@ def checkout(commit):
     git("checkout", "-q", "--detach", commit, cwd=SOURCE)
 
 
-def check(patch):
+def check(patch, columns):
     """Return the result of each column."""
     LOGS.mkdir(parents=True, exist_ok=True)
     verdicts, at = {}, False
-    for column in CHECKS:
+    for column in columns:
         if not column.applies(patch):
             verdicts[column.name] = "-"
             continue
@@ -230,17 +230,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thread", help="one thread (default: all)")
+    parser.add_argument("--only", choices=[column.name for column in CHECKS], help="one column")
     arguments = parser.parse_args()
-    header = "  ".join(f"{column.name:>6}" for column in CHECKS)
+    columns = [column for column in CHECKS if arguments.only in (None, column.name)]
+    header = "  ".join(f"{column.name:>6}" for column in columns)
     failed, thread = 0, None
     for patch in patches(arguments.thread):
         if patch.thread != thread:
             thread = patch.thread
             say(f"\n{thread:<52}{header}")
-        verdicts = check(patch)
+        verdicts = check(patch, columns)
         failed += "FAIL" in verdicts.values()
         say(f"{patch.number:4} {patch.subject[:46]:<47}" +
-            "  ".join(f"{verdicts[column.name]:>6}" for column in CHECKS))
+            "  ".join(f"{verdicts[column.name]:>6}" for column in columns))
     if failed:
         raise Failure(f"{failed} patches fail")
 

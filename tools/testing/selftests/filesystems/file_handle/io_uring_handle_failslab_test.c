@@ -104,7 +104,7 @@ static unsigned int fail_at_random(struct __test_metadata *_metadata,
 	if (write_string("/proc/thread-self/make-it-fail", "1"))
 		return -1;
 	for (i = 0; i < ROUNDS; i++) {
-		enum kind kind = i % KINDS;
+		enum request_kind kind = i % KINDS;
 		int ret;
 
 		for (j = 0; j < 2; j++) {

@@ -47,7 +47,7 @@ static void sqe_name_copy(struct io_uring_sqe *sqe, struct request *req,
 }
 
 void sqe_of_kind(struct io_uring_sqe *sqe, struct request *req,
-		 const struct things *t, enum kind kind)
+		 const struct things *t, enum request_kind kind)
 {
 	switch (kind) {
 	case KIND_PIDFD:
@@ -70,7 +70,7 @@ void sqe_of_kind(struct io_uring_sqe *sqe, struct request *req,
 	}
 }
 
-bool is_right(const struct request *req, const struct things *t, enum kind kind,
+bool is_right(const struct request *req, const struct things *t, enum request_kind kind,
 	      int result)
 {
 	const int fds[] = {

@@ -10,7 +10,7 @@
 #define MANY		1000
 
 /* The kinds of requests, which are submitted in turn. */
-enum kind {
+enum request_kind {
 	KIND_PIDFD, KIND_TMPFS, KIND_NS, KIND_NAME, KIND_STALE, KIND_NOWHERE,
 	KINDS,
 };
@@ -43,10 +43,10 @@ extern struct request requests[MANY + 1];
 extern int results[MANY + 1];
 
 void sqe_of_kind(struct io_uring_sqe *sqe, struct request *req,
-		 const struct things *t, enum kind kind);
+		 const struct things *t, enum request_kind kind);
 
 /* Returns true if @result is right for the request. Closes a descriptor. */
-bool is_right(const struct request *req, const struct things *t, enum kind kind,
+bool is_right(const struct request *req, const struct things *t, enum request_kind kind,
 	      int result);
 
 /* Prepares @nr requests of all kinds, with user data from @first on. */
