@@ -1249,7 +1249,7 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void usage(FILE *to)
+static void print_usage(FILE *to)
 {
 	fputs("usage: passthrough_handle DIRECTORY MOUNTPOINT\n"
 	      "\n"
@@ -1277,15 +1277,15 @@ int main(int argc, char **argv)
 	case -1:
 		break;
 	case 'h':
-		usage(stdout);
+		print_usage(stdout);
 		return 0;
 	default:
-		usage(stderr);
+		print_usage(stderr);
 		return 2;
 	}
 	argv += optind - 1;
 	if (argc - optind != 2) {
-		usage(stderr);
+		print_usage(stderr);
 		return 2;
 	}
 	raise_file_limit();
