@@ -54,7 +54,7 @@ help: ## this list
 	@echo
 	@echo 'Variables:'
 	@printf '  %-14s %s\n' \
-		'FLAVOUR=' 'rust (the default), c or debug; see configs/' \
+		'FLAVOUR=' 'rust (the default), c, debug or symbols; see configs/' \
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
@@ -62,11 +62,11 @@ help: ## this list
 		'VERSION=' 'the version of the mails of `make series` and `make b4` (default: 1)' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'JUNIT=' 'the file in which the tests leave their results as JUnit XML' \
-		'JSON=' 'likewise, as JSON' \
+		'JSON=' 'the file in which the tests leave their results as JSON' \
 		'KUNIT=' 'arguments of kunit.py, e.g. a suite, or --arch=x86_64' \
 		'GDB=' "arguments of gdb, e.g. -ex 'break do_handle_open'" \
 		'ARTIFACTS_URL=' 'where a lab finds the artifacts' \
-		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the show' \
+		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the demonstration' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
 		'' 'another architecture than the default is built below build/$$ARCH' \
@@ -113,7 +113,7 @@ run: build ## boot FLAVOUR and run the demonstration, or CMD
 shell: build ## start an interactive shell in FLAVOUR
 	@scripts/shell.sh $(ONE)
 
-test: setup tree ## run all tests on rust, c and debug (x86_64), or on rust (others)
+test: setup tree ## run all tests except those of slow on rust, c and debug (x86_64), or on rust (others)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
