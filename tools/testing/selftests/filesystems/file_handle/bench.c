@@ -2,26 +2,11 @@
 #define _GNU_SOURCE
 #include <sys/resource.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <linux/magic.h>
 
 #include "bench.h"
 
-/* What clock_gettime(2) takes, in nanoseconds. */
-static __u64 clock_cost;
-
-__u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-__u64 since(__u64 start)
-{
-	return now() - start - clock_cost;
-}
+__u64 clock_cost;
 
 static int compare_samples(const void *left, const void *right)
 {

@@ -30,21 +30,6 @@ int write_string(const char *path, const char *string)
 	return ret == (ssize_t)strlen(string) ? 0 : -EIO;
 }
 
-int encode_at(int dfd, const char *name, void *fh, void *mnt_id,
-	      unsigned int flags)
-{
-	if (syscall(__NR_name_to_handle_at, dfd, name, fh, mnt_id, flags))
-		return -errno;
-	return 0;
-}
-
-int decode(int dfd, const void *fh, unsigned int flags)
-{
-	int fd = syscall(__NR_open_by_handle_at, dfd, fh, flags);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int encode_flags(int dfd, const char *path, struct handle *fh,
 			unsigned int flags)
 {
