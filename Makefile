@@ -39,7 +39,7 @@ export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY ARTIFACTS_URL
 # ARCH defaults to the architecture of the host. On others than x86_64, the other
 # flavours are built if they are named.
 ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
-FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug))
+FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug fs))
 ONE := $(or $(FLAVOUR),rust)
 # The flavour with debug information.
 SYMBOLS := $(or $(FLAVOUR),symbols)
@@ -54,7 +54,7 @@ help: ## this list
 	@echo
 	@echo 'Variables:'
 	@printf '  %-14s %s\n' \
-		'FLAVOUR=' 'rust (the default), c, debug or symbols; see configs/' \
+		'FLAVOUR=' 'rust (the default), c, debug, fs or symbols; see configs/' \
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
@@ -82,6 +82,7 @@ arguments:
 
 setup: arguments ## install the tools that are missing
 	@scripts/setup.sh $(filter vng,$(RUNNER))
+	@scripts/setup.sh disks $(FLAVOUR)
 
 source: arguments ## make build/linux of KDIR or of the kernel source package
 	@scripts/setup.sh source
@@ -113,7 +114,8 @@ run: build ## boot FLAVOUR and run the demonstration, or CMD
 shell: build ## start an interactive shell in FLAVOUR
 	@scripts/shell.sh $(ONE)
 
-test: setup tree ## run all tests except those of slow on rust, c and debug (x86_64), or on rust (others)
+test: setup tree ## run all tests except those of slow on rust, c, debug and fs (x86_64), or on rust (others)
+	@scripts/setup.sh disks $(FLAVOURS)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 

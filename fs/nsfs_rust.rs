@@ -22,7 +22,6 @@ use kernel::{
             Fid,
             FileidType,
             Handle,
-            OpFlags,
             Operations,
             Table,
             Tail, //
@@ -114,6 +113,40 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
     Ok(())
 }
 
+/// Looks up the namespace of a handle, and returns its dentry.
+///
+/// If `wait` is `false`, the lookup fails for a mount namespace that the current task has left: if
+/// all tasks leave it, the current task may drop the last reference, which takes `namespace_sem` and
+/// waits for a grace period. The current task keeps a reference to its own namespaces. Dropping
+/// other namespaces does not wait.
+///
+/// # Errors
+///
+/// - `EPERM` if the task may not open the namespace.
+/// - `EAGAIN` if `wait` is `false` and the lookup may wait.
+/// - `ENOMEM` if memory allocation fails.
+#[inline]
+fn decode<'sb>(fid: &Fid<'_>, wait: bool) -> Result<Option<OwnedDentry<'sb>>> {
+    let Some(handle) = fid.load::<NsHandle>() else {
+        return Ok(None);
+    };
+
+    let rcu = rcu::read_lock();
+    let Some(ns) = handle.lookup(&rcu) else {
+        return Ok(None);
+    };
+    check_permission(ns)?;
+    if !wait && ns.ns_type() == uapi::ns_type_MNT_NS && !ns.is_current() {
+        return Err(EAGAIN);
+    }
+    let Some(ns) = ns.get() else {
+        return Ok(None);
+    };
+    drop(rcu);
+
+    nsfs::dentry(built_in!(), ns)
+}
+
 /// The namespace filesystem.
 ///
 /// It does not implement `open`: `nsfs_export_open()` in C does the same as the VFS does by
@@ -123,8 +156,6 @@ struct NsFs;
 #[vtable]
 impl Operations for NsFs {
     type Private = NsCommon;
-
-    const FLAGS: OpFlags = OpFlags::NONBLOCK;
 
     fn encode_fh<'a>(
         inode: &Inode<NsCommon>,
@@ -143,23 +174,15 @@ impl Operations for NsFs {
         })
     }
 
-    #[inline]
     fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        let Some(handle) = fid.load::<NsHandle>() else {
-            return Ok(None);
-        };
+        decode(fid, true)
+    }
 
-        let rcu = rcu::read_lock();
-        let Some(ns) = handle.lookup(&rcu) else {
-            return Ok(None);
-        };
-        check_permission(ns)?;
-        let Some(ns) = ns.get() else {
-            return Ok(None);
-        };
-        drop(rcu);
-
-        nsfs::dentry(built_in!(), ns)
+    fn fh_to_dentry_nowait<'sb>(
+        _sb: &'sb SuperBlock,
+        fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
+        decode(fid, false)
     }
 
     /// Accepts all flags: `fh_to_dentry` checks the permission for the namespace.

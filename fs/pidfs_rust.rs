@@ -19,7 +19,6 @@ use kernel::{
             Fid,
             FileidType,
             Handle,
-            OpFlags,
             Operations,
             Table,
             Tail, //
@@ -64,8 +63,6 @@ struct PidFs;
 impl Operations for PidFs {
     type Private = StructPid;
 
-    const FLAGS: OpFlags = OpFlags::NONBLOCK;
-
     fn encode_fh<'a>(
         inode: &Inode<StructPid>,
         encoder: Encoder<'a>,
@@ -82,6 +79,14 @@ impl Operations for PidFs {
             return Ok(None);
         };
         pidfs::lookup(built_in!(), handle.ino)
+    }
+
+    /// Calls `fh_to_dentry`, which looks up the pid under RCU and does not wait.
+    fn fh_to_dentry_nowait<'sb>(
+        sb: &'sb SuperBlock,
+        fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
+        Self::fh_to_dentry(sb, fid)
     }
 
     /// Rejects flags that have no meaning for pidfds.

@@ -55,6 +55,7 @@ long nsfs_rust_ioctl(struct ns_common *ns, unsigned int cmd, unsigned long arg);
  */
 int fhandle_get_decode_ctx(int mountdirfd, unsigned int o_flags,
 			   struct handle_to_path_ctx *ctx);
+int fhandle_may_decode(struct handle_to_path_ctx *ctx, unsigned int o_flags);
 int fhandle_acceptable(void *context, struct dentry *dentry);
 long fhandle_rust_name(int dfd, const char __user *name,
 		       struct file_handle __user *handle, void __user *mnt_id,

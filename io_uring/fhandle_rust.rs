@@ -6,8 +6,15 @@
 //! calls. `->prep()` copies all input, so user space may reuse the memory after the submission. The
 //! exceptions are the handle and the mount id that `IORING_OP_NAME_TO_HANDLE_AT` writes.
 //!
-//! `->issue()` completes a request inline if the path is cached, or if the filesystem of the handle
-//! sets `EXPORT_OP_NONBLOCK`. Otherwise, a worker issues the request again.
+//! `->issue()` completes a request inline if no step blocks. Otherwise, a worker issues the request
+//! again, which continues with the step that would have blocked:
+//!
+//! - the path lookup, if the path is not cached
+//! - encoding, if the filesystem sets `EXPORT_OP_ENCODE_MAY_BLOCK`
+//! - decoding, if `->fh_to_dentry_nowait()` is absent or returns `EAGAIN`
+//! - opening, if [`kernel::fs::Path::try_open_by_handle`] returns `EAGAIN`
+//!
+//! Handles of nsfs are decoded by the submitter.
 
 // rustc looks up the modules of a crate root in the directory of its file, which is io_uring/ here.
 #[path = "fhandle_rust/name_to_handle.rs"]

@@ -5,9 +5,9 @@
 Each flavour is built, and booted twice with a clock that counts instructions. The
 numbers do not depend on the load of this machine, and are the same in both boots; the
 output lists those that differ. They do not include caches, branch prediction or
-contention. The programs are the selftests handle_bench and uring_handle_bench. Their
-output is stored in bench/results.json of the output of the architecture, with the
-charts.
+contention. The programs are the selftests handle_bench and uring_handle_bench, and the
+sample handle-load. Their output is stored in bench/results.json of the output of the
+architecture, with the charts.
 
   bench.py FLAVOUR...
 """
@@ -44,6 +44,11 @@ ARGUMENTS = ["nokaslr", "norandmaps", "tsc_early_khz=1000000", "hpet=disable", "
              "null_blk.irqmode=2", "null_blk.completion_nsec=1000000",
              "null_blk.memory_backed=1", "null_blk.gb=1"]
 
+# The load of a file server. On tmpfs, all files are warm. On ext4, one request in ten is
+# for a cold file. Only ratios are printed: the clock counts instructions and the time in
+# which the guest is idle, but no caches and only one processor.
+LOAD = "./handle-load --json --files 500 --requests 10000 --threads 2"
+
 # The output goes to a file until the measurement ends, because the timing of a console
 # depends on this machine. The job sleeps until the kernel has selected its clock and
 # high-resolution timers. With one inode a block, each open reads a block of its own.
@@ -54,9 +59,17 @@ JOB = ["set -e",
        "cd /selftests/filesystems/file_handle",
        "[ ! -f /lib/modules/rust_exportfs.ko ] || insmod /lib/modules/rust_exportfs.ko",
        *(f"./handle_bench -p {processes} -n {namespaces}" for processes, namespaces in COUNTS),
+       "../fuse/fuse_bench",
        "./uring_handle_bench",
        "mke2fs -b 4096 -I 4096 -i 65536 /dev/nullb0 65536 > /dev/null",
-       "./uring_handle_bench -c /dev/nullb0 -d /mnt"]
+       "./uring_handle_bench -c /dev/nullb0 -d /mnt",
+       f"{LOAD} --by calls /tmp",
+       "mount -t ext4 -o inode_readahead_blks=0 /dev/nullb0 /mnt",
+       f"{LOAD} --by calls --hits 90 /mnt",
+       # Status 5: the kernel does not have the operations.
+       f"{LOAD} --by ring,async /tmp || [ $? -eq 5 ]",
+       f"{LOAD} --by ring,async --hits 90 /mnt || [ $? -eq 5 ]",
+       "umount /mnt"]
 
 
 def short(flavour):
@@ -68,6 +81,8 @@ def boot(flavour, number):
     results = RESULTS / f"{short(flavour)}-{number}"
     run, log = run_guest(flavour, results, LIMIT, JOB, ARGUMENTS, CLOCK="instructions")
     figures = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    loads = [figure for figure in figures if "by" in figure]
+    figures = [figure for figure in figures if "by" not in figure]
     notes = [line for line in log.splitlines() if not line.startswith(("{", "guest: "))]
     if run.returncode:
         sys.exit("\n".join([f"bench: error: {flavour}: {boot_failure(run.returncode)} (see "
@@ -75,7 +90,7 @@ def boot(flavour, number):
                             *(f"    | {line}" for line in run.stderr.splitlines() + notes)]))
     say(f"     {flavour}, boot {number}: {len(figures)} figures, "
         f"logs in {results.relative_to(TOP)}")
-    return figures, notes
+    return figures, notes, loads
 
 
 def name_of(figure):
@@ -86,7 +101,7 @@ def name_of(figure):
 
 def merge(flavour, boots):
     """Merge the figures of several boots into one list."""
-    boots = [{name_of(figure): figure for figure in figures} for figures, _ in boots]
+    boots = [{name_of(figure): figure for figure in figures} for figures, _, _ in boots]
     if any(other.keys() != boots[0].keys() for other in boots[1:]):
         sys.exit(f"bench: error: the boots of {flavour} measured different things")
     merged = []
@@ -178,6 +193,32 @@ def print_curves(curves):
               f"{line['intercept']:9.0f} {line['slope']:9.1f} {line['points'][-1][1]:11}")
 
 
+def rate(load):
+    return load["requests"] / load["seconds"]
+
+
+def share(opens, inline):
+    return f"{100 * inline / opens:.2f} %" if opens else "-"
+
+
+def print_loads(loads):
+    """Print the load of a file server: each way against the system calls of its boot."""
+    print(f"\nFile server, 2 threads with 16 clients each{'':12}"
+          f" {'rate':>7} {'p50':>7} {'p99':>7} {'inline':>9} {'if cold':>9} {'workers':>8}")
+    calls = {(load["flavour"], load["boot"], load["filesystem"]): load
+             for load in loads if load["by"] == "calls"}
+    for load in loads:
+        if load["by"] == "calls":
+            continue
+        base = calls[load["flavour"], load["boot"], load["filesystem"]]
+        name = f"{load['by']} / calls, {load['filesystem']}, {load['hits']} % warm"
+        print(f"{name:38} {short(load['flavour']):6} boot {load['boot']:<4}"
+              f"{rate(load) / rate(base):7.3f} {load['p50_us'] / base['p50_us']:7.3f} "
+              f"{load['p99_us'] / base['p99_us']:7.3f}"
+              f" {share(load['warm'], load['warm_inline']):>9}"
+              f" {share(load['cold'], load['cold_inline']):>9} {load['workers']:8}")
+
+
 def print_repeats(figures):
     """Print the times of the tables that differ between boots."""
     calls = [figure for figure in figures if "call" in figure]
@@ -207,12 +248,12 @@ def said(*command):
     return run.stdout.partition("\n")[0]
 
 
-def write(path, figures, curves, notes):
+def write(path, figures, curves, loads, notes):
     path.write_text(json.dumps({
         "tree": said("git", "-C", TOP / "build/linux", "rev-parse", "series"),
         "emulator": said("qemu-system-x86_64", "--version"),
         "boots": BOOTS, "unit": "instructions", "notes": notes,
-        "figures": figures, "curves": curves}, indent=1) + "\n")
+        "figures": figures, "curves": curves, "loads": loads}, indent=1) + "\n")
 
 
 def main():
@@ -237,12 +278,15 @@ def main():
     notes = [f"{name}: {line}" for name in args.flavours
              for line in dict.fromkeys(boots[name][0][1])]
     curves = fit_curves(figures)
-    write(RESULTS / "results.json", figures, curves, notes)
+    loads = [{"flavour": name, "boot": number, **load} for name in args.flavours
+             for number, (_, _, seen) in enumerate(boots[name], 1) for load in seen]
+    write(RESULTS / "results.json", figures, curves, loads, notes)
 
     calls = [(what, row) for what, row in by_flavour(figures) if "call" in what]
     print_calls(calls, args.flavours)
     print_growth(calls, args.flavours)
     print_curves(curves)
+    print_loads(loads)
     print_repeats(figures)
     print(*notes, sep="\n")
     charts = subprocess.run([TOP / "scripts/charts.py", RESULTS / "results.json"], check=False)

@@ -23,8 +23,8 @@ GUEST=$BUILD/guest
 KERNEL=$BUILD/$FLAVOUR/$IMAGE
 MEMORY=${MEMORY:-1G}
 
-# The kernel unpacks a second archive over the first one. It contains the job and
-# the modules of the flavour.
+# The kernel unpacks a second archive over the first one. It contains the job, the
+# modules of the flavour, and the programs that make filesystems if it has disks.
 make_initrd()
 {
 	local dir=$RESULTS/initrd
@@ -33,7 +33,10 @@ make_initrd()
 	install -m 755 "$JOB" "$dir/job"
 	[ ! -d "$BUILD/$FLAVOUR/samples" ] ||
 		find "$BUILD/$FLAVOUR/samples" -name '*.ko' -exec cp -t "$dir/lib/modules" {} +
-	(cd "$dir" && find job lib | cpio --quiet -o -H newc -R 0:0) |
+	if has_disks "$FLAVOUR" && [ -d "$GUEST/disks" ]; then
+		cp -a "$GUEST/disks/." "$dir"
+	fi
+	(cd "$dir" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) |
 		cat "$GUEST/image.cpio" - > "$RESULTS/initrd.img"
 	rm -rf "$dir"
 }

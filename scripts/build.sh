@@ -195,6 +195,8 @@ build_guest()
 		program_in_docs "$LINUX/samples/rust/rust_exportfs.rs" > "$GUEST/rust_exportfs.c"
 	sample_tool fhandle "$LINUX/samples/vfs/fhandle.c"
 	sample_tool fhandle-uring "$LINUX/samples/vfs/fhandle-uring.c"
+	sample_tool handle-load "$LINUX/samples/vfs/handle-load.c" \
+		"$LINUX"/samples/vfs/load-*.c -pthread
 	sample_tool passthrough_handle "$LINUX/samples/fuse/passthrough_handle.c"
 	sample_tool rust_exportfs "$GUEST/rust_exportfs.c" -I "$LINUX/samples/rust"
 }
@@ -252,6 +254,24 @@ acpi_tables()
 	(cd "$dir" && find kernel | cpio --quiet -o -H newc -R 0:0)
 }
 
+# Copy the programs that make filesystems, with their libraries, for boot.sh. The
+# other programs of the guest are static. Debian has static ones of no filesystem.
+disk_tools()
+{
+	local dir=$GUEST/disks kind tool file
+	rm -rf "$dir.tmp"
+	for kind in ext4 btrfs xfs; do
+		tool=$(PATH=$PATH:/usr/sbin:/sbin command -v "mkfs.$kind") ||
+			die "there is no mkfs.$kind (run 'make setup FLAVOUR=$FLAVOUR')"
+		install -D -t "$dir.tmp/usr/sbin" "$tool"
+		while read -r file; do
+			install -D "$file" "$dir.tmp$file"
+		done < <(ldd "$tool" | grep -oE '/[^ ]+')
+	done
+	rm -rf "$dir"
+	mv "$dir.tmp" "$dir"
+}
+
 # Print a hash of the inputs of the user space of the guest.
 guest_inputs()
 {
@@ -284,3 +304,7 @@ fi
 step "$FLAVOUR: kernel" build_kernel
 verify_config
 [ -n "${NO_GUEST:-}" ] || guest
+# Programs of this machine do not run on another architecture. Tests are then skipped.
+if has_disks "$FLAVOUR" && [ -z "$CROSS" ]; then
+	disk_tools
+fi

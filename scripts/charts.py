@@ -103,7 +103,10 @@ def curves_of(results, cold):
 
 def draw_curves(results, path):
     curves = curves_of(results, cold=False)
-    figure, all_axes = plt.subplots(2, 2, figsize=(11, 9))
+    rows = (len(curves) + 1) // 2
+    figure, all_axes = plt.subplots(rows, 2, figsize=(11, 4.5 * rows), squeeze=False)
+    for axes in all_axes.flat[len(curves):]:
+        axes.axis("off")
     for axes, lines in zip(all_axes.flat, curves):
         draw_curve(axes, lines, lambda time, n: time / n)
         axes.set_ylim(bottom=0)

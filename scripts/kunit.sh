@@ -32,4 +32,5 @@ mkdir -p "$OUT"
 exec nice tools/testing/kunit/kunit.py run \
 	--build_dir="$OUT" --jobs="$J" --timeout="${LIMIT:-600}" \
 	--make_options="LLVM=$LLVM" \
-	--kunitconfig=rust --kunitconfig=rust/kernel/fs --kunitconfig=fs/fuse "$@"
+	--kunitconfig=rust --kunitconfig=rust/kernel/fs --kunitconfig=fs/fuse \
+	--kunitconfig=fs/tests "$@"

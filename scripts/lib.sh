@@ -197,6 +197,10 @@ judge_boot()
 # Each file in configs/ that is neither common nor of an architecture is a flavour.
 flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
 
+# has_disks FLAVOUR: succeed if the flavour has the filesystems of base-disks.config,
+# and its guest the programs that make them.
+has_disks() { [ "$1" = fs ] || [ "$1" = debug ]; }
+
 check_flavour()
 {
 	case " $(flavours) base/c " in
@@ -212,6 +216,7 @@ fragments()
 {
 	local name names="base base-rust $ARCH $1 $1-$ARCH"
 	[ "$1" != base/c ] || names="base $ARCH base-$ARCH"
+	! has_disks "$1" || names="base-disks $names"
 	for name in $names; do
 		[ ! -f "$TOP/configs/$name.config" ] || echo "$TOP/configs/$name.config"
 	done

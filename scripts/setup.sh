@@ -8,6 +8,8 @@
 #   setup.sh source   only the tools to make build/linux and to write the series
 #   setup.sh bench    also those of `make bench`
 #   setup.sh check    also those of `make check`
+#   setup.sh disks FLAVOUR...
+#                     also those that make filesystems, if a flavour has disks
 #   setup.sh gdb      also gdb
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
@@ -20,6 +22,13 @@ set -euo pipefail
 PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
 PURPOSE=${1:-build}
+if [ "$PURPOSE" = disks ]; then
+	disks=
+	for flavour in "${@:2}"; do
+		! has_disks "$flavour" || [ -n "$CROSS" ] || disks=1
+	done
+	[ -n "$disks" ] || exit 0
+fi
 
 # Print the minimum version of a tool: that of the tree to build or, without a tree,
 # that of Linux 7.3.
@@ -208,6 +217,11 @@ wanted()
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
 	[ "$PURPOSE" != gdb ] || echo "gdb gdb"
+	[ "$PURPOSE" != disks ] || cat <<-EOF
+		/usr/sbin/mkfs.btrfs btrfs-progs
+		/usr/sbin/mkfs.ext4 e2fsprogs
+		/usr/sbin/mkfs.xfs xfsprogs
+	EOF
 	case $PURPOSE in
 	bench) echo "python3-matplotlib python3-matplotlib" ;;
 	check | vng) echo "python3-venv python3-venv" ;;

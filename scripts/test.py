@@ -38,6 +38,12 @@ QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 SLOW = ["pidfd:pidfd_test"]
 STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
           "filesystems/file_handle:nsfs_failslab_test"]
+# The flavour fs only runs programs that use its filesystems.
+DISKS = ["filesystems/file_handle:" + name for name in
+         ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
+          "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
+          "io_uring_handle_race_stress_test",
+          "name_to_handle_test")]
 # Slow upstream programs do not run on debug.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
@@ -62,17 +68,18 @@ FLAKY = {
 
 # Features that exist only in Rust. On "c", C_SKIP does not run, and the other programs
 # skip the cases of these features.
-NEW = FUSE[1:] + ["filesystems/file_handle:io_uring_*"]
-C_SKIP = ["filesystems/file_handle:io_uring_handle_async_test",
-          "filesystems/file_handle:io_uring_handle_cancel_test",
-          "filesystems/file_handle:io_uring_handle_failslab_test",
-          "filesystems/file_handle:io_uring_handle_filter_test",
-          "filesystems/file_handle:io_uring_handle_stress_test",
-          "filesystems/fuse:fuse_handle_stress_test"]
-# The stress tests are given more time where a race or a leak would show.
+NEW = FUSE[1:]
+C_SKIP = ["filesystems/fuse:fuse_handle_stress_test"]
+# The stress tests are given more time where a race or a leak would show. Those of FS_*
+# take it for each of five filesystems, and memory where a guest has disks.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
-                         "FUSE_HANDLES": "1000"}}
-SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120"}
+                         "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "4",
+                         "FS_STRESS_HOG": "1"},
+               "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "20000"}}
+SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
+                    "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1"}
+# In all, a million.
+SLOW_RACES = {"fs": "200000"}
 
 # Upstream cases that fail on an architecture with an unmodified kernel. If they fail,
 # they are skipped with the reason.
@@ -217,6 +224,8 @@ def select(patterns, without=()):
 
 def job_lines(programs, flavour, slow):
     environment = SLOW_ENVIRONMENT if slow else ENVIRONMENT.get(flavour, {})
+    if slow and flavour in SLOW_RACES:
+        environment = environment | {"FS_RACES": SLOW_RACES[flavour]}
     lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1",
              *(f"export {name}={value}" for name, value in environment.items())]
     if programs:
@@ -332,11 +341,22 @@ def refuse_unknown(patterns):
 def programs_for(flavour, args):
     if args.tests:
         return select(args.tests)
+    if args.slow and flavour == "fs":
+        return [name for name in select(STRESS) if name in select(DISKS)]
     if args.slow:
         return select(SLOW + STRESS, C_SKIP if flavour == "c" else [])
     if args.quick:
         return select(QUICK)
+    if flavour == "fs":
+        return select(DISKS)
     return select(OWN + UPSTREAM, SLOW + {"c": C_SKIP, "debug": DEBUG_SKIP}.get(flavour, []))
+
+
+def with_kunit(flavour, args):
+    """Return whether to run KUnit. The flavour fs has no suite that rust lacks."""
+    if args.tests or args.slow:
+        return "kunit" in args.tests
+    return args.quick or flavour != "fs"
 
 
 def compare(results):
@@ -384,15 +404,14 @@ def main():
     junit.check_arguments(parser, args)
 
     refuse_unknown(args.tests)
-    kunit = not args.slow and (not args.tests or "kunit" in args.tests)
     os.environ.setdefault("MEMORY", "1G")
     whole = not (args.tests or args.quick or args.slow)
     # Start the slowest flavour first. The others run with lower priority.
     with guest_pool() as pool:
         jobs = {}
         for flavour in sorted(args.flavours, key=lambda name: {"debug": 0, "c": 2}.get(name, 1)):
-            jobs[flavour] = pool.submit(run_flavour, flavour, programs_for(flavour, args), kunit,
-                                        args, POLITE if jobs else 0)
+            jobs[flavour] = pool.submit(run_flavour, flavour, programs_for(flavour, args),
+                                        with_kunit(flavour, args), args, POLITE if jobs else 0)
             if whole and flavour == "rust" and ARCH == "x86_64":
                 jobs["driver"] = pool.submit(run_driver_tests)
         results = {name: jobs[name].result() for name in (*args.flavours, "driver")

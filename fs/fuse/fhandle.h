@@ -2,7 +2,7 @@
 /*
  * Handles, by which a server identifies its inodes.
  *
- * fhandle.rs parses all bytes that come from a server or from user space.
+ * fhandle.rs parses the handles that come from a server or from user space.
  */
 
 #ifndef _FS_FUSE_FHANDLE_H
@@ -39,52 +39,47 @@ struct fuse_fhandle {
 	} data;
 };
 
-/**
- * struct fuse_handle_found - result of a lookup by handle
- */
-struct fuse_handle_found {
-	/**
-	 * @entry: the entry; if its nodeid is not 0, the server has counted a
-	 * lookup, even if the rest of the reply is not valid
-	 */
-	struct fuse_entry2_out entry;
-
-	/** @statx: the attributes */
-	struct fuse_statx_out statx;
-
-	/** @fhandle: the handle, which the caller must free */
-	struct fuse_fhandle fhandle;
-};
-
 /* The maximum size of a FUSE_EXT_HANDLE */
 #define FUSE_EXT_HANDLE_MAX					\
-	FUSE_REC_ALIGN(sizeof(struct fuse_ext_header) +		\
-		       sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE)
+	(sizeof(struct fuse_ext_header) +			\
+	 sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE)
 
 /* fhandle.rs */
 extern const struct export_operations fuse_handle_export_operations;
 extern const struct export_operations fuse_handle_fid_operations;
+
+static inline bool fuse_fhandle_known(const struct fuse_fhandle *fh)
+{
+	return fh->len;
+}
 
 void fuse_fhandle_free(struct fuse_fhandle *fh);
 int fuse_fhandle_copy(struct fuse_fhandle *to, const struct fuse_fhandle *from);
 bool fuse_fhandle_same(const struct fuse_fhandle *a,
 		       const struct fuse_fhandle *b);
 bool fuse_fhandle_adopt(struct fuse_fhandle *known, struct fuse_fhandle *found);
-int fuse_fhandle_parse(const u8 *buf, size_t len, bool may_sleep,
-		       struct fuse_fhandle *fh);
-int fuse_fhandle_parse_compound(const u8 *buf, size_t len,
-				struct fuse_handle_found *found);
+int fuse_fhandle_parse(const struct fuse_entry2_out *entry, const u8 *buf,
+		       size_t len, bool may_sleep, struct fuse_fhandle *fh);
 size_t fuse_fhandle_ext(const struct fuse_fhandle *fh, u8 *buf, size_t room);
 
 /* lookup_handle.c */
 struct fuse_fhandle fuse_inode_fhandle(struct inode *inode);
+
+/* fhandle_export.c */
 struct dentry *fuse_fhandle_dentry(struct super_block *sb,
 				   const struct fuse_fhandle *fh);
 struct dentry *fuse_fhandle_parent(struct dentry *child);
+int fuse_fhandle_get_name(struct dentry *parent, struct dentry *child, u8 *name,
+			  size_t room);
 
 #else /* CONFIG_FUSE_HANDLE */
 
 struct fuse_fhandle { };
+
+static inline bool fuse_fhandle_known(const struct fuse_fhandle *fh)
+{
+	return false;
+}
 
 static inline void fuse_fhandle_free(struct fuse_fhandle *fh)
 {

@@ -17,7 +17,10 @@ use core::{
 use kernel::{
     alloc::flags::*,
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     fs::{
         exportfs::{
             Encoded,
@@ -139,6 +142,22 @@ impl Operations for FuseExport {
         // the superblock of `child`.
         Ok(unsafe { OwnedDentry::from_raw(parent, child.super_block()) })
     }
+
+    fn get_name(parent: &Dentry, child: &Dentry, name: &mut [u8]) -> Result<usize> {
+        // SAFETY: By the type invariants, `parent` and `child` are on a FUSE superblock. They are
+        // positive dentries. `name` is valid for writes of its length.
+        let len = unsafe {
+            bindings::fuse_fhandle_get_name(
+                parent.as_raw(),
+                child.as_raw(),
+                name.as_mut_ptr(),
+                name.len(),
+            )
+        };
+
+        to_result(len)?;
+        Ok(usize::try_from(len)?)
+    }
 }
 
 #[vtable]
@@ -256,21 +275,25 @@ unsafe extern "C" fn fuse_fhandle_adopt(
     known.adopt(found)
 }
 
-/// Parses the handle in a reply to `FUSE_LOOKUP_HANDLE`, which follows the entry.
+/// Parses the handle in a reply to `FUSE_LOOKUP_HANDLE`: `entry`, and the bytes after it.
 ///
 /// # Safety
 ///
 /// The caller must ensure that
 ///
+/// - `entry` is valid for reads,
 /// - `buf` is valid for reads of `len` bytes, and
 /// - `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_parse(
+    entry: *const bindings::fuse_entry2_out,
     buf: *const u8,
     len: usize,
     may_sleep: bool,
     fh: *mut bindings::fuse_fhandle,
 ) -> c_int {
+    // SAFETY: The caller ensures that `entry` is valid for reads.
+    let entry = unsafe { &*entry };
     // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
     // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
@@ -282,46 +305,9 @@ unsafe extern "C" fn fuse_fhandle_parse(
     };
 
     store(
-        reply::handle(buf).and_then(|bytes| FHandle::new(bytes, flags)),
+        reply::handle(entry, buf).and_then(|bytes| FHandle::new(bytes, flags)),
         fh,
     )
-}
-
-/// Parses the reply to the `FUSE_COMPOUND` of `FUSE_LOOKUP_HANDLE` and `FUSE_STATX`, which starts
-/// with the header of the first reply.
-///
-/// On an error, `found.entry.nodeid` is not 0 if the server has counted a lookup.
-///
-/// # Safety
-///
-/// The caller must ensure that
-///
-/// - `buf` is valid for reads of `len` bytes, and
-/// - `found` points to an all-zero value that nothing else accesses.
-#[export]
-unsafe extern "C" fn fuse_fhandle_parse_compound(
-    buf: *const u8,
-    len: usize,
-    found: *mut bindings::fuse_handle_found,
-) -> c_int {
-    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
-    let buf = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The caller ensures that `found` points to an all-zero value, which is valid, and that
-    // nothing else accesses it.
-    let found = unsafe { &mut *found };
-    let lookup = reply::Lookup::parse(buf);
-
-    if let Some(entry) = lookup.entry {
-        found.entry = entry;
-    }
-    let result = lookup.outcome.and_then(|(bytes, statx)| {
-        if let Some(statx) = statx {
-            found.statx = statx;
-        }
-        FHandle::new(bytes, GFP_KERNEL_ACCOUNT)
-    });
-    // SAFETY: `found.fhandle` is all-zero, which is a valid handle. `found` is borrowed mutably.
-    store(result, unsafe { FHandle::from_raw_mut(&mut found.fhandle) })
 }
 
 /// Writes a `FUSE_EXT_HANDLE` extension, and returns its size, or 0 if the handle is unknown.

@@ -2,41 +2,22 @@
 /*
  * FUSE: lookups by handle
  *
- * FUSE_LOOKUP_HANDLE and FUSE_STATX are sent as one FUSE_COMPOUND. It has two
- * flat arguments in each direction, so all transports support it. fhandle.rs
- * parses the reply.
+ * A lookup is a compound of FUSE_LOOKUP_HANDLE and FUSE_STATX. fhandle.rs parses
+ * handles.
  */
 
+#include "compound.h"
 #include "dev.h"
 #include "fuse_i.h"
 
 #include <linux/exportfs.h>
 #include <linux/slab.h>
 
-/*
- * Size of the buffer for the replies in a compound. The longest valid replies are
- * shorter, so that a reply that is too long is received and fails with EIO.
- */
-#define COMPOUND_REPLIES_MAX	512
-
-/* One request within a compound, without its arguments */
-struct compound_req {
-	struct fuse_compound_req_in dep;
-	struct fuse_in_header in;
-} __packed;
-
-static_assert(sizeof(struct compound_req) == 48);
-static_assert(sizeof(struct fuse_compound_in) == 16);
-static_assert(sizeof(struct fuse_compound_out) == 16);
-static_assert(sizeof(struct fuse_entry2_out) == 40);
-static_assert(offsetof(struct fuse_entry2_out, flags) == 28);
-static_assert(sizeof(struct fuse_file_handle) == 2);
+static_assert(sizeof(struct fuse_entry2_out) == 32);
+static_assert(offsetof(struct fuse_entry2_out, flags) == 20);
+static_assert(sizeof(struct fuse_file_handle) == 8);
 static_assert(sizeof(struct fuse_fhandle) == 32);
 static_assert(offsetof(struct fuse_fhandle, data) == 8);
-static_assert(2 * sizeof(struct fuse_out_header) +
-	      sizeof(struct fuse_entry2_out) +
-	      sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE +
-	      sizeof(struct fuse_statx_out) < COMPOUND_REPLIES_MAX);
 
 /*
  * A known handle does not change while the inode exists. The handle of the root
@@ -93,10 +74,12 @@ bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
 		return true;
 	same = fuse_fhandle_adopt(fhandle_lock(inode), found);
 	fhandle_unlock(inode);
+	if (same)
+		fuse_index_add(inode);
 	return same;
 }
 
-/* Returns true if the handle of an inode is known, and is @fh. */
+/* Return true if the handle of an inode is known, and is @fh. */
 bool fuse_inode_has_fhandle(struct inode *inode, const struct fuse_fhandle *fh)
 {
 	struct fuse_fhandle *known = fhandle_lock(inode);
@@ -106,132 +89,27 @@ bool fuse_inode_has_fhandle(struct inode *inode, const struct fuse_fhandle *fh)
 	return same;
 }
 
-/* Add a request and its first argument to a compound. */
-static u8 *compound_add(u8 *p, u64 index, u32 dependency,
-			const struct fuse_args *args, const void *arg,
-			size_t size)
-{
-	struct compound_req req = {
-		.dep.dependency = dependency,
-		.in = {
-			.len = sizeof(req.in) + size,
-			.opcode = args->opcode,
-			.unique = index,
-			.nodeid = args->nodeid,
-			.uid = args->uid,
-			.gid = args->gid,
-			.pid = args->pid,
-		},
-	};
-
-	memcpy(p, &req, sizeof(req));
-	memcpy(p + sizeof(req), arg, size);
-	return p + sizeof(req) + size;
-}
-
-/* Write the extension, if any, and return its size. */
-static size_t put_ext(const struct fuse_fhandle *fh, u8 *buf)
-{
-	return fh ? fuse_fhandle_ext(fh, buf, FUSE_EXT_HANDLE_MAX) : 0;
-}
-
-/* Add an extension to the request that starts at @start and ends at @p. */
-static u8 *compound_add_ext(u8 *start, u8 *p, const struct fuse_fhandle *fh)
-{
-	size_t size = put_ext(fh, p);
-	struct compound_req req;
-
-	memcpy(&req, start, sizeof(req));
-	req.in.len += size;
-	req.in.total_extlen = size / 8;
-	memcpy(start, &req, sizeof(req));
-	return p + size;
-}
-
-static const struct fuse_statx_in lookup_statx_in = {
-	.sx_mask = STATX_BASIC_STATS,
-};
-
-static size_t compound_size(const struct qstr *name)
-{
-	return 2 * sizeof(struct compound_req) + name->len + 1 +
-	       FUSE_EXT_HANDLE_MAX + sizeof(lookup_statx_in);
-}
-
-/* Write the two requests to @buf. @args has the nodeid and the credentials. */
-static size_t compound_fill(u8 *buf, struct fuse_args *args,
-			    const struct fuse_fhandle *fh,
-			    const struct qstr *name)
-{
-	u8 *p;
-
-	args->opcode = FUSE_LOOKUP_HANDLE;
-	p = compound_add(buf, 0, FUSE_COMPOUND_INDEPENDENT, args, name->name,
-			 name->len);
-	/* The name of a dentry need not be terminated. */
-	*p++ = '\0';
-	((struct compound_req *)buf)->in.len++;
-	p = compound_add_ext(buf, p, fh);
-
-	args->opcode = FUSE_STATX;
-	args->nodeid = 0;
-	p = compound_add(p, 1, 0, args, &lookup_statx_in,
-			 sizeof(lookup_statx_in));
-	return p - buf;
-}
-
-/* Send both requests as one. Returns 1 if they must be sent one by one. */
-static int lookup_compound(struct fuse_mount *fm, u64 nodeid,
-			   const struct fuse_fhandle *fh,
-			   const struct qstr *name,
-			   struct fuse_handle_found *found)
-{
-	static const struct fuse_compound_in in;
-	size_t room = compound_size(name);
-	struct fuse_compound_out out;
-	struct fuse_args args = {};
-	ssize_t ret;
-
-	u8 *buf __free(kfree) = kmalloc(room + COMPOUND_REPLIES_MAX, GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-
-	ret = fuse_fill_creds(fm, &args, &invalid_mnt_idmap);
-	if (ret)
-		return ret;
-
-	args.nodeid = nodeid;
-	args.in_numargs = 2;
-	args.in_args[0].size = sizeof(in);
-	args.in_args[0].value = &in;
-	args.in_args[1].size = compound_fill(buf, &args, fh, name);
-	args.in_args[1].value = buf;
-	args.out_numargs = 2;
-	args.out_argvar = true;
-	args.out_args[0].size = sizeof(out);
-	args.out_args[0].value = &out;
-	args.out_args[1].size = COMPOUND_REPLIES_MAX;
-	args.out_args[1].value = buf + room;
-	args.opcode = FUSE_COMPOUND;
-	args.nodeid = nodeid;
-
-	ret = fuse_simple_request(fm, &args);
-	if (ret == -ENOSYS)
-		fm->fc->no_compound = 1;
-	if (ret == -ENOSYS || ret == -EOPNOTSUPP)
-		return 1;
-	if (ret < 0)
-		return ret;
-	return fuse_fhandle_parse_compound(buf + room, ret, found);
-}
-
-/* The reply to FUSE_LOOKUP_HANDLE outside of a compound */
+/* The reply to FUSE_LOOKUP_HANDLE */
 struct handle_reply {
 	struct fuse_entry2_out entry;
-	u8 fhandle[sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE + 2];
+	u8 fhandle[sizeof(struct fuse_file_handle) + FUSE_MAX_HANDLE_SIZE];
 };
 
-static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
+/* FUSE_LOOKUP_HANDLE and FUSE_STATX of what it finds */
+struct handle_lookup {
+	struct fuse_args lookup;
+	struct fuse_args statx;
+	struct handle_reply reply;
+	struct fuse_statx_out attr;
+	/* The results. That of @lookup is the size of the handle. */
+	int found;
+	int statx_err;
+};
+
+/* The terminator of a name, and the padding before an extension */
+static const u8 zeros[FUSE_REC_ALIGN(1)];
+
+static void lookup_handle_init(struct fuse_args *args, u64 nodeid,
 			       const struct qstr *name,
 			       struct handle_reply *reply)
 {
@@ -242,7 +120,7 @@ static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
 	args->in_args[1].size = name->len;
 	args->in_args[1].value = name->name;
 	args->in_args[2].size = 1;
-	args->in_args[2].value = "";
+	args->in_args[2].value = zeros;
 	args->out_numargs = 2;
 	args->out_argvar = true;
 	args->out_args[0].size = sizeof(reply->entry);
@@ -251,122 +129,114 @@ static void lookup_handle_args(struct fuse_args *args, u64 nodeid,
 	args->out_args[1].value = reply->fhandle;
 }
 
-/* Send FUSE_LOOKUP_HANDLE alone. Returns the size of the handle argument. */
-static ssize_t send_lookup_handle(struct fuse_mount *fm, u64 nodeid,
-				  const struct fuse_fhandle *fh,
-				  const struct qstr *name,
-				  struct handle_reply *reply)
+/* Add a handle, if it is known. @ext has room for FUSE_EXT_HANDLE_MAX bytes. */
+static void lookup_handle_ext(struct fuse_args *args,
+			      const struct fuse_fhandle *fh, u8 *ext)
 {
-	u8 ext[FUSE_EXT_HANDLE_MAX];
-	struct fuse_args args = {};
+	size_t size = fh ? fuse_fhandle_ext(fh, ext, FUSE_EXT_HANDLE_MAX) : 0;
+	unsigned int name_len = args->in_args[1].size;
 
-	lookup_handle_args(&args, nodeid, name, reply);
-	args.in_args[3].size = put_ext(fh, ext);
-	if (args.in_args[3].size) {
-		args.in_args[3].value = ext;
-		args.is_ext = true;
-		args.ext_idx = args.in_numargs++;
-	}
-	return fuse_simple_request(fm, &args);
+	if (!size)
+		return;
+	args->in_args[2].size = FUSE_REC_ALIGN(name_len + 1) - name_len;
+	args->in_args[3].size = size;
+	args->in_args[3].value = ext;
+	args->is_ext = true;
+	args->ext_idx = args->in_numargs++;
 }
 
-static int lookup_single(struct fuse_mount *fm, u64 nodeid,
-			 const struct fuse_fhandle *fh, const struct qstr *name,
-			 struct fuse_handle_found *found)
+static void handle_lookup_init(struct handle_lookup *hl, u64 nodeid,
+			       const struct qstr *name)
 {
-	struct handle_reply reply;
-	ssize_t ret;
+	static const struct fuse_statx_in statx_in = {
+		.sx_mask = STATX_BASIC_STATS,
+	};
 
-	ret = send_lookup_handle(fm, nodeid, fh, name, &reply);
-	if (ret < 0)
-		return ret == -ENOSYS ? -EIO : ret;
-
-	found->entry = reply.entry;
-	return fuse_fhandle_parse(reply.fhandle, ret, true, &found->fhandle);
+	memset(hl, 0, sizeof(*hl));
+	lookup_handle_init(&hl->lookup, nodeid, name, &hl->reply);
+	hl->statx.opcode = FUSE_STATX;
+	hl->statx.in_numargs = 1;
+	hl->statx.in_args[0].size = sizeof(statx_in);
+	hl->statx.in_args[0].value = &statx_in;
+	hl->statx.out_numargs = 1;
+	hl->statx.out_args[0].size = sizeof(hl->attr);
+	hl->statx.out_args[0].value = &hl->attr;
 }
 
-static int statx_single(struct fuse_mount *fm, struct fuse_handle_found *found)
+/* A server that negotiates handles must implement the requests. */
+static int server_error(int err)
 {
-	struct fuse_args args = {};
-	int err;
+	return err == -ENOSYS ? -EIO : err;
+}
 
-	args.opcode = FUSE_STATX;
-	args.nodeid = found->entry.nodeid;
-	args.in_numargs = 1;
-	args.in_args[0].size = sizeof(lookup_statx_in);
-	args.in_args[0].value = &lookup_statx_in;
-	args.out_numargs = 1;
-	args.out_args[0].size = sizeof(found->statx);
-	args.out_args[0].value = &found->statx;
-
-	err = fuse_simple_request(fm, &args);
-	if (err)
-		return err == -ENOSYS ? -EIO : err;
-	if (~found->statx.stat.mask & STATX_BASIC_STATS)
+/* Store the attributes of a FUSE_STATX that has succeeded. */
+static int statx_to_entry(struct handle_lookup *hl, struct fuse_entry_out *out,
+			  u32 flags)
+{
+	if (~hl->attr.stat.mask & STATX_BASIC_STATS)
 		return -EIO;
-	return 0;
-}
-
-static int lookup_found(struct fuse_mount *fm, u64 nodeid,
-			const struct fuse_fhandle *fh, const struct qstr *name,
-			struct fuse_handle_found *found)
-{
-	int ret = 1;
-
-	if (!fm->fc->no_compound)
-		ret = lookup_compound(fm, nodeid, fh, name, found);
-	if (ret <= 0)
-		return ret;
-
-	ret = lookup_single(fm, nodeid, fh, name, found);
-	if (!ret && found->entry.nodeid)
-		ret = statx_single(fm, found);
-	return ret;
-}
-
-static void found_to_entry(struct fuse_handle_found *found,
-			   struct fuse_entry_out *out)
-{
-	out->nodeid = found->entry.nodeid;
-	out->generation = found->entry.generation;
-	out->entry_valid = found->entry.entry_valid;
-	out->entry_valid_nsec = found->entry.entry_valid_nsec;
-	out->attr_valid = found->statx.attr_valid;
-	out->attr_valid_nsec = found->statx.attr_valid_nsec;
-	fuse_statx_to_attr(&found->statx.stat, &out->attr);
+	out->attr_valid = hl->attr.attr_valid;
+	out->attr_valid_nsec = hl->attr.attr_valid_nsec;
+	fuse_statx_to_attr(&hl->attr.stat, &out->attr);
 	/* FUSE_STATX does not return these. */
-	out->attr.flags = found->entry.flags &
-			  (FUSE_ATTR_SUBMOUNT | FUSE_ATTR_DAX);
+	out->attr.flags = flags & (FUSE_ATTR_SUBMOUNT | FUSE_ATTR_DAX);
+	return fuse_invalid_attr(&out->attr) ? -EIO : 0;
 }
 
 /*
- * The root has no name and is never forgotten. Returns true if the reply has the
+ * The root has no name and is never forgotten. Return true if the reply has the
  * nodeid of the root, but is not about the root.
  */
 static bool other_root(struct fuse_conn *fc, const struct qstr *name,
-		       struct fuse_handle_found *found)
+		       u64 nodeid, const struct fuse_fhandle *fhandle)
 {
 	bool same;
 
-	if (found->entry.nodeid != FUSE_ROOT_ID)
+	if (nodeid != FUSE_ROOT_ID)
 		return false;
 	if (!name_is_dot_dotdot(name->name, name->len))
 		return true;
 	spin_lock(&fc->lock);
-	same = fuse_fhandle_same(&fc->root_fhandle, &found->fhandle);
+	same = fuse_fhandle_same(&fc->root_fhandle, fhandle);
 	spin_unlock(&fc->lock);
 	return !same;
 }
 
-/* Forget a lookup that fails after the reply. Consumes @forget. */
-static void forget_found(struct fuse_conn *fc, struct fuse_handle_found *found,
-			 struct fuse_forget_link *forget)
+static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
+			 const struct fuse_fhandle *fh, const struct qstr *name,
+			 struct fuse_entry_out *out,
+			 struct fuse_fhandle *fhandle)
 {
-	fuse_fhandle_free(&found->fhandle);
-	if (invalid_nodeid(found->entry.nodeid))
-		kfree(forget);
-	else
-		fuse_chan_queue_forget(fc->chan, forget, found->entry.nodeid, 1);
+	struct fuse_entry2_out *entry = &hl->reply.entry;
+	u32 flags = entry->flags;
+	int err;
+
+	if (hl->found < 0)
+		return server_error(hl->found);
+	err = fuse_fhandle_parse(entry, hl->reply.fhandle, hl->found, true,
+				 fhandle);
+	if (err)
+		return err;
+	memset(out, 0, sizeof(*out));
+	out->nodeid = entry->nodeid;
+	out->entry_valid = entry->entry_valid;
+	out->entry_valid_nsec = entry->entry_valid_nsec;
+	if (!out->nodeid)
+		return 0;
+
+	if (hl->statx_err)
+		return server_error(hl->statx_err);
+	/* An inode without a name is not the mount point of a submount. */
+	if (name_is_dot_dotdot(name->name, name->len))
+		flags &= ~FUSE_ATTR_SUBMOUNT;
+	err = statx_to_entry(hl, out, flags);
+	if (!err && other_root(fm->fc, name, out->nodeid, fhandle))
+		err = -EIO;
+	/* A reply with another handle is about another inode. */
+	if (!err && !hl->lookup.nodeid &&
+	    (!fhandle->len || !fuse_fhandle_same(fh, fhandle)))
+		err = -ESTALE;
+	return err;
 }
 
 /**
@@ -377,96 +247,125 @@ static void forget_found(struct fuse_conn *fc, struct fuse_handle_found *found,
  * @name: the name
  * @out: receives the entry and the attributes
  * @fhandle: receives the handle, which the caller must free
+ * @forget: the link with which a lookup is forgotten; becomes NULL if it is used
  *
  * Return: 0 or a negative errno. On success, the server has counted a lookup if
  * @out->nodeid is not 0. On failure, the lookup was forgotten.
  */
 int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 		       const struct fuse_fhandle *fh, const struct qstr *name,
-		       struct fuse_entry_out *out, struct fuse_fhandle *fhandle)
+		       struct fuse_entry_out *out, struct fuse_fhandle *fhandle,
+		       struct fuse_forget_link **forget)
 {
-	struct fuse_handle_found *found __free(kfree) = kzalloc_obj(*found);
-	struct fuse_forget_link *forget;
+	u8 ext[FUSE_EXT_HANDLE_MAX];
+	struct handle_lookup hl;
+	struct fuse_compound_op ops[] = {
+		{ &hl.lookup, &hl.found, FUSE_NO_DEPENDENCY },
+		{ &hl.statx, &hl.statx_err, 0 },
+	};
 	int err;
 
-	forget = found ? fuse_alloc_forget() : NULL;
-	if (!forget)
-		return -ENOMEM;
+	handle_lookup_init(&hl, nodeid, name);
+	lookup_handle_ext(&hl.lookup, fh, ext);
+	err = fuse_compound_send(&invalid_mnt_idmap, fm, ops, ARRAY_SIZE(ops));
+	if (!err)
+		err = lookup_result(fm, &hl, fh, name, out, fhandle);
+	if (!err)
+		return 0;
 
-	err = lookup_found(fm, nodeid, fh, name, found);
-	if (!err) {
-		found_to_entry(found, out);
-		if (out->nodeid && (fuse_invalid_attr(&out->attr) ||
-				    other_root(fm->fc, name, found)))
-			err = -EIO;
-		/* A reply with another handle is about another inode. */
-		if (!err && !nodeid && out->nodeid &&
-		    (!found->fhandle.len ||
-		     !fuse_fhandle_same(fh, &found->fhandle)))
-			err = -ESTALE;
+	fuse_fhandle_free(fhandle);
+	nodeid = hl.reply.entry.nodeid;
+	if (!invalid_nodeid(nodeid)) {
+		fuse_chan_queue_forget(fm->fc->chan, *forget, nodeid, 1);
+		*forget = NULL;
 	}
-	if (err) {
-		forget_found(fm->fc, found, forget);
-		return err;
-	}
-	*fhandle = found->fhandle;
-	kfree(forget);
-	return 0;
+	return err;
 }
 
-/* Request the handle of a new inode. It is no error if it stays unknown. */
-static int find_new_handle(struct fuse_mount *fm, u64 nodeid,
-			   struct fuse_handle_found *found)
+/* It is no error if the handle of a new inode is unknown. */
+static int new_handle_result(struct handle_lookup *hl, u64 nodeid,
+			     struct fuse_entry_out *out,
+			     struct fuse_fhandle *fhandle)
 {
-	struct handle_reply reply;
-	ssize_t ret;
+	struct fuse_entry2_out *entry = &hl->reply.entry;
 	int err;
 
-	ret = send_lookup_handle(fm, nodeid, NULL, &QSTR("."), &reply);
-	if (ret < 0)
-		return ret == -ENOSYS ? -EIO : 0;
-
-	found->entry = reply.entry;
-	err = fuse_fhandle_parse(reply.fhandle, ret, true, &found->fhandle);
-	if (!err && found->entry.nodeid && found->entry.nodeid != nodeid)
-		err = -EIO;
-	return err == -EIO ? err : 0;
-}
-
-/**
- * fuse_lookup_new_handle - look up the handle of a new inode
- * @fm: the mount
- * @out: the entry; the timeout becomes 0 if the handle stays unknown, so that
- *	the name is looked up again
- * @fhandle: receives the handle, which the caller must free
- *
- * The inode exists even if the server does not return its handle.
- *
- * Return: a link with which the caller must forget one lookup, NULL if there is
- * none to forget, or ERR_PTR(-EIO) if the reply is not valid.
- */
-struct fuse_forget_link *fuse_lookup_new_handle(struct fuse_mount *fm,
-						struct fuse_entry_out *out,
-						struct fuse_fhandle *fhandle)
-{
-	struct fuse_handle_found *found __free(kfree) = kzalloc_obj(*found);
-	struct fuse_forget_link *forget;
-	int err;
-
-	forget = found ? fuse_alloc_forget() : NULL;
-	err = forget ? find_new_handle(fm, out->nodeid, found) : 0;
-	if (err || !forget || !found->fhandle.len) {
+	if (hl->found == -ENOSYS || hl->statx_err == -ENOSYS)
+		return -EIO;
+	if (hl->found >= 0) {
+		err = fuse_fhandle_parse(entry, hl->reply.fhandle, hl->found,
+					 true, fhandle);
+		if (err == -EIO)
+			return err;
+		if (entry->nodeid && entry->nodeid != nodeid)
+			return -EIO;
+		/* The handle in a negative entry is not about the inode. */
+		if (!entry->nodeid)
+			fuse_fhandle_free(fhandle);
+	}
+	/* Look the name up again if the handle is unknown. */
+	if (!fhandle->len) {
 		out->entry_valid = 0;
 		out->entry_valid_nsec = 0;
 	}
+	if (!hl->statx_err)
+		return statx_to_entry(hl, out, out->attr.flags);
+	/* Other attributes may have been received in the meantime. */
+	out->attr_valid = 0;
+	out->attr_valid_nsec = 0;
+	return 0;
+}
+
+/**
+ * fuse_create_handle - create or link an inode, and look up its handle
+ * @idmap: idmap of the mount
+ * @fm: the mount
+ * @args: the request, whose first output argument is @out
+ * @out: receives the entry and the attributes
+ * @new: receives the handle, the number of lookups that the server has counted,
+ *	 and an error with which the operation fails although the inode exists
+ *
+ * Return: the result of the request.
+ */
+int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
+		       struct fuse_args *args, struct fuse_entry_out *out,
+		       struct fuse_new_handle *new)
+{
+	struct handle_lookup hl;
+	int created;
+	struct fuse_compound_op ops[] = {
+		{ args, &created, FUSE_NO_DEPENDENCY },
+		{ &hl.lookup, &hl.found, 0 },
+		{ &hl.statx, &hl.statx_err, 0 },
+	};
+	struct fuse_forget_link *forget = fuse_alloc_forget();
+	u64 nodeid, to_forget = 0;
+
 	if (!forget)
-		return NULL;
-	if (err || found->entry.nodeid != out->nodeid) {
-		forget_found(fm->fc, found, forget);
-		return ERR_PTR(err);
+		return -ENOMEM;
+
+	handle_lookup_init(&hl, 0, &QSTR("."));
+	new->err = fuse_compound_send(idmap, fm, ops, ARRAY_SIZE(ops));
+	nodeid = hl.reply.entry.nodeid;
+	if (created < 0) {
+		/* The entry can be valid even if the reply is not. */
+		to_forget = out->nodeid;
+	} else {
+		/* A handle identifies the inode, a generation does not. */
+		out->generation = 0;
+		if (nodeid == out->nodeid)
+			new->nlookup++;
+		else
+			to_forget = nodeid;
+		if (!new->err)
+			new->err = new_handle_result(&hl, out->nodeid, out,
+						     &new->fhandle);
 	}
-	*fhandle = found->fhandle;
-	return forget;
+	if (invalid_nodeid(to_forget))
+		kfree(forget);
+	else
+		fuse_chan_queue_forget(fm->fc->chan, forget, to_forget, 1);
+	return created;
 }
 
 struct root_args {
@@ -476,42 +375,65 @@ struct root_args {
 	struct handle_reply reply;
 };
 
+/*
+ * Parse the reply to a lookup of "." of @nodeid. @found is the size of the handle,
+ * or an error. The lookup is forgotten. Consumes @forget.
+ */
+static int dot_result(struct fuse_conn *fc, u64 nodeid,
+		      struct handle_reply *reply, int found, bool may_sleep,
+		      struct fuse_forget_link *forget,
+		      struct fuse_fhandle *fhandle)
+{
+	struct fuse_entry2_out *entry = &reply->entry;
+	int err = found;
+
+	if (found >= 0) {
+		err = fuse_fhandle_parse(entry, reply->fhandle, found,
+					 may_sleep, fhandle);
+		if (!err && entry->nodeid != nodeid)
+			err = -EIO;
+		/* The server has counted a lookup. */
+		if (!invalid_nodeid(entry->nodeid)) {
+			fuse_chan_queue_forget(fc->chan, forget, entry->nodeid,
+					       1);
+			forget = NULL;
+		}
+	}
+	kfree(forget);
+	return err;
+}
+
 /* Called while the server writes its reply: must not wait for memory */
 static void lookup_root_end(struct fuse_args *args, int error)
 {
 	struct root_args *ra = container_of(args, typeof(*ra), args);
 	struct fuse_fhandle fh = {};
 	struct fuse_conn *fc = ra->fc;
-	u64 nodeid = ra->reply.entry.nodeid;
+	int err;
 
-	if (error)
-		goto out;
-	if (nodeid == FUSE_ROOT_ID) {
-		if (!fuse_fhandle_parse(ra->reply.fhandle,
-					args->out_args[1].size, false, &fh)) {
-			spin_lock(&fc->lock);
-			fuse_fhandle_adopt(&fc->root_fhandle, &fh);
-			spin_unlock(&fc->lock);
-			fuse_fhandle_free(&fh);
-		}
-	} else if (nodeid) {
-		/* The server has counted a lookup. */
-		fuse_chan_queue_forget(fc->chan, ra->forget, nodeid, 1);
-		ra->forget = NULL;
+	err = dot_result(fc, FUSE_ROOT_ID, &ra->reply,
+			 error ?: args->out_args[1].size, false, ra->forget,
+			 &fh);
+	if (!err) {
+		spin_lock(&fc->lock);
+		fuse_fhandle_adopt(&fc->root_fhandle, &fh);
+		spin_unlock(&fc->lock);
 	}
-out:
-	kfree(ra->forget);
+	fuse_fhandle_free(&fh);
+	WRITE_ONCE(fc->retry_root_fhandle, !!err);
 	kfree(ra);
 }
 
 /*
- * Request the handle of the root, before any other request: the root is never
- * looked up. If this fails, its handle stays unknown.
+ * Request the handle of the root. The root is never looked up by name. This is the
+ * first request after FUSE_INIT. If it fails, the next operation on the root repeats
+ * it.
  */
 static void lookup_root(struct fuse_mount *fm)
 {
 	struct root_args *ra = kzalloc_obj(*ra, GFP_ATOMIC);
 
+	fm->fc->retry_root_fhandle = true;
 	if (!ra)
 		return;
 	ra->forget = fuse_alloc_forget_atomic();
@@ -519,69 +441,49 @@ static void lookup_root(struct fuse_mount *fm)
 		goto free;
 
 	ra->fc = fm->fc;
-	lookup_handle_args(&ra->args, FUSE_ROOT_ID, &QSTR("."), &ra->reply);
+	lookup_handle_init(&ra->args, FUSE_ROOT_ID, &QSTR("."), &ra->reply);
 	ra->args.force = true;
 	ra->args.nocreds = true;
 	ra->args.end = lookup_root_end;
+	fm->fc->retry_root_fhandle = false;
 	if (!fuse_simple_background(fm, &ra->args, GFP_ATOMIC))
 		return;
+	fm->fc->retry_root_fhandle = true;
 free:
 	kfree(ra->forget);
 	kfree(ra);
 }
 
-/*
- * Look up an inode without its name. The dentry is revalidated when it is next
- * used by name.
+/**
+ * fuse_retry_fhandle - request the handle of a root again
+ * @inode: the root of the filesystem or of a submount
+ *
+ * Called in process context if a request for the handle has failed, or if the
+ * handle was unknown when the submount was mounted.
  */
-static struct dentry *lookup_alias(struct super_block *sb, u64 nodeid,
-				   const struct fuse_fhandle *fh,
-				   const struct qstr *name)
+void fuse_retry_fhandle(struct inode *inode)
 {
-	struct fuse_entry_out out;
-	struct dentry *dentry;
-	struct inode *inode;
+	struct fuse_forget_link *forget = fuse_alloc_forget();
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fuse_mount *fm = get_fuse_mount(inode);
+	struct handle_reply reply = {};
+	struct fuse_fhandle fh = {};
+	struct fuse_args args = {};
 	int err;
 
-	err = fuse_lookup_name(sb, nodeid, fh, name, &out, &inode);
-	if (err || !inode)
-		return ERR_PTR(err && err != -ENOENT ? err : -ESTALE);
-	if (fuse_is_bad(inode)) {
-		iput(inode);
-		return ERR_PTR(-ESTALE);
+	if (!forget)
+		return;
+	lookup_handle_init(&args, fi->nodeid, &QSTR("."), &reply);
+	err = dot_result(fm->fc, fi->nodeid, &reply,
+			 fuse_simple_request(fm, &args), true, forget, &fh);
+	if (!err) {
+		fuse_inode_adopt_fhandle(inode, &fh);
+		if (fi->nodeid == FUSE_ROOT_ID)
+			WRITE_ONCE(fm->fc->retry_root_fhandle, false);
+		else
+			clear_bit(FUSE_I_RETRY_FHANDLE, &fi->state);
 	}
-
-	dentry = d_obtain_alias(inode);
-	if (!IS_ERR(dentry) && get_node_id(inode) != FUSE_ROOT_ID)
-		fuse_invalidate_entry_cache(dentry);
-	return dentry;
-}
-
-/**
- * fuse_fhandle_dentry - look up the inode of a handle
- * @sb: the superblock
- * @fh: the handle, from a file handle
- *
- * Return: a dentry with a reference, or an error pointer.
- */
-struct dentry *fuse_fhandle_dentry(struct super_block *sb,
-				   const struct fuse_fhandle *fh)
-{
-	return lookup_alias(sb, 0, fh, &QSTR("."));
-}
-
-/**
- * fuse_fhandle_parent - look up the parent of a directory
- * @child: dentry of the directory
- *
- * Return: a dentry with a reference, or an error pointer.
- */
-struct dentry *fuse_fhandle_parent(struct dentry *child)
-{
-	struct inode *inode = d_inode(child);
-	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
-
-	return lookup_alias(inode->i_sb, get_node_id(inode), &fh, &dotdot_name);
+	fuse_fhandle_free(&fh);
 }
 
 /**
@@ -599,5 +501,6 @@ void fuse_init_handles(struct fuse_mount *fm, bool export)
 	fc->readdirplus_auto = 0;
 	fm->sb->s_export_op = export ? &fuse_handle_export_operations :
 				       &fuse_handle_fid_operations;
+	fuse_index_init(fc);
 	lookup_root(fm);
 }

@@ -4,13 +4,18 @@ use super::user;
 use kernel::{
     built_in,
     fs::{
-        fhandle,
+        fhandle::{
+            self,
+            FhFlag,
+            FhFlags, //
+        },
         DelayedFilename,
         LookupFlag,
         Path, //
     },
     io_uring::{
         Issue,
+        NonBlock,
         Opcode,
         Outcome,
         Prep,
@@ -21,85 +26,201 @@ use kernel::{
 
 /// The operation `IORING_OP_NAME_TO_HANDLE_AT`.
 ///
-/// | field                  | argument of name_to_handle_at(2) |
-/// |------------------------|----------------------------------|
-/// | `fd`                   | `dirfd`                          |
-/// | `addr`                 | `pathname`                       |
-/// | `addr2`                | `handle`                         |
-/// | `addr3`                | `mount_id`                       |
-/// | `name_to_handle_flags` | `flags`                          |
+/// | field                  | argument of name_to_handle_at(2)                              |
+/// |------------------------|---------------------------------------------------------------|
+/// | `fd`                   | `dirfd`, or the slot of the file with `IOSQE_FIXED_FILE`      |
+/// | `addr`                 | `pathname`                                                    |
+/// | `addr2`                | `handle`                                                      |
+/// | `addr3`                | `mount_id`                                                    |
+/// | `name_to_handle_flags` | `flags`                                                       |
 pub(crate) struct NameToHandle {
-    /// The descriptor of the file, if no path lookup is required.
-    fd: Option<u32>,
-    dfd: c_int,
-    name: DelayedFilename,
+    subject: Subject,
     request: fhandle::NameToHandle,
     /// The size of the caller's buffer. `issue()` returns the error here after those of the lookup,
     /// as the system call does.
     room: Result<u32>,
 }
 
+/// What is named.
+enum Subject {
+    /// The file of a descriptor.
+    Fd(u32),
+
+    /// The file in a slot of the ring.
+    Slot(c_int),
+
+    /// The file at the end of a path.
+    Name { dfd: c_int, name: DelayedFilename },
+
+    /// The file that an attempt has found.
+    Found(Path),
+}
+
+impl Subject {
+    #[inline]
+    fn new(
+        prep: &Prep<'_>,
+        sqe: &Sqe,
+        request: &fhandle::NameToHandle,
+        flags: u32,
+    ) -> Result<Self> {
+        let name = user(sqe.addr);
+
+        if prep.has_fixed_file() {
+            // A path cannot start at a slot.
+            return if request.is_empty(name)? {
+                Ok(Self::Slot(sqe.fd))
+            } else {
+                Err(EBADF)
+            };
+        }
+        if let Some(fd) = request.fd(sqe.fd, name) {
+            return Ok(Self::Fd(fd));
+        }
+        Ok(Self::Name {
+            dfd: sqe.fd,
+            name: DelayedFilename::from_user(built_in!(), name, flags)?,
+        })
+    }
+}
+
+/// The outcome of an attempt.
+enum Attempt {
+    Complete(Result),
+
+    /// The attempt would have blocked.
+    Blocks(Subject, NonBlock),
+}
+
+impl Subject {
+    /// Looks up the file if necessary, and encodes it.
+    #[inline]
+    fn encode(
+        self,
+        request: &fhandle::NameToHandle,
+        room: Result<u32>,
+        cx: &mut Issue<'_>,
+    ) -> Attempt {
+        match cx.nonblock() {
+            Some(nonblock) => self.encode_inline(request, room, cx, nonblock),
+            None => Attempt::Complete(self.encode_in_worker(request, room, cx)),
+        }
+    }
+
+    #[inline]
+    fn encode_inline(
+        self,
+        request: &fhandle::NameToHandle,
+        room: Result<u32>,
+        cx: &mut Issue<'_>,
+        nonblock: NonBlock,
+    ) -> Attempt {
+        let flags = FhFlag::Nowait.into();
+        let (result, subject) = match self {
+            Self::Fd(fd) => match request.try_encode_fd(fd, || room) {
+                Ok(None) => return Attempt::Complete(Ok(())),
+                Ok(Some(path)) => return Attempt::Blocks(Self::Found(path), nonblock),
+                Err(err) => return Attempt::Complete(Err(err)),
+            },
+            Self::Slot(slot) => (
+                encode_slot(request, slot, flags, room, cx),
+                Self::Slot(slot),
+            ),
+            Self::Name { dfd, name } => {
+                let name = name.complete();
+                let lookup = request.lookup_flags() | LookupFlag::Cached;
+
+                match Path::lookup(dfd, &name, lookup) {
+                    Ok(path) => (request.encode(&path, flags, || room), Self::Found(path)),
+                    Err(EAGAIN) => match name.delay() {
+                        Ok(name) => (Err(EAGAIN), Self::Name { dfd, name }),
+                        Err(err) => return Attempt::Complete(Err(err)),
+                    },
+                    Err(err) => return Attempt::Complete(Err(err)),
+                }
+            }
+            Self::Found(path) => (
+                request.encode_path(&path, flags, || room),
+                Self::Found(path),
+            ),
+        };
+
+        match result {
+            Err(EAGAIN) => Attempt::Blocks(subject, nonblock),
+            result => Attempt::Complete(result),
+        }
+    }
+
+    #[inline]
+    fn encode_in_worker(
+        self,
+        request: &fhandle::NameToHandle,
+        room: Result<u32>,
+        cx: &mut Issue<'_>,
+    ) -> Result {
+        let flags = FhFlags::empty();
+
+        match self {
+            Self::Fd(fd) => request.encode_fd(fd, flags, || room),
+            Self::Slot(slot) => encode_slot(request, slot, flags, room, cx),
+            Self::Name { dfd, name } => {
+                let path = Path::lookup(dfd, &name.complete(), request.lookup_flags())?;
+
+                request.encode(&path, flags, || room)
+            }
+            Self::Found(path) => request.encode_path(&path, flags, || room),
+        }
+    }
+}
+
+/// Encodes the file in a slot of the ring.
+#[inline]
+fn encode_slot(
+    request: &fhandle::NameToHandle,
+    slot: c_int,
+    flags: FhFlags,
+    room: Result<u32>,
+    cx: &mut Issue<'_>,
+) -> Result {
+    let file = cx.fixed_file(slot).unwrap_or(Err(EBADF))?;
+
+    request.encode_file(file, flags, || room)
+}
+
 impl Opcode for NameToHandle {
+    #[inline]
     fn prep(prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self> {
         if sqe.len != 0 || sqe.buf_index != 0 || sqe.file_index != 0 || sqe.pad2 != 0 {
             return Err(EINVAL);
         }
-        prep.refuse_fixed_file()?;
-
-        let name = user(sqe.addr);
         let request =
             fhandle::NameToHandle::new(built_in!(), user(sqe.off), user(sqe.addr3), sqe.op_flags)?;
 
         Ok(Self {
-            fd: request.fd(sqe.fd, name),
-            dfd: sqe.fd,
-            name: DelayedFilename::from_user(built_in!(), name, sqe.op_flags)?,
+            subject: Subject::new(prep, sqe, &request, sqe.op_flags)?,
             room: request.room(),
             request,
         })
     }
 
+    #[inline]
     fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
         let Self {
-            fd,
-            dfd,
-            name,
+            subject,
             request,
             room,
         } = self;
 
-        if let Some(fd) = fd {
-            match request.encode_fd(fd, || room) {
-                Ok(false) => {}
-                result => return Outcome::Complete(result.map(|_| 0)),
-            }
-        }
-
-        let nonblock = cx.nonblock();
-        let mut lookup = request.lookup_flags();
-
-        if nonblock.is_some() {
-            lookup |= LookupFlag::Cached;
-        }
-        let name = name.complete();
-        let result =
-            Path::lookup(dfd, &name, lookup).and_then(|path| request.encode(&path, || room));
-
-        match (result, nonblock) {
-            (Err(EAGAIN), Some(nonblock)) => match name.delay() {
-                Ok(name) => Outcome::Retry(
-                    Self {
-                        fd,
-                        dfd,
-                        name,
-                        request,
-                        room,
-                    },
-                    nonblock,
-                ),
-                Err(err) => Outcome::Complete(Err(err)),
-            },
-            (result, _) => Outcome::Complete(result.map(|()| 0)),
+        match subject.encode(&request, room, cx) {
+            Attempt::Complete(result) => Outcome::Complete(result.map(|()| 0)),
+            Attempt::Blocks(subject, nonblock) => Outcome::Retry(
+                Self {
+                    subject,
+                    request,
+                    room,
+                },
+                nonblock,
+            ),
         }
     }
 }

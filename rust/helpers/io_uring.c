@@ -18,6 +18,32 @@ __rust_helper int rust_helper_io_issue_retry(void)
 	return IOU_RETRY;
 }
 
+/*
+ * Passes a request from a worker to its submitter, and returns the return value
+ * for ->issue(). The worker may not access the request any more.
+ */
+__rust_helper int rust_helper_io_issue_by_submitter(struct io_kiocb *req)
+{
+	req->flags &= ~REQ_F_FORCE_ASYNC;
+	io_req_task_queue(req);
+	return IOU_ISSUE_SKIP_COMPLETE;
+}
+
+/* Returns the file in the slot of a request with REQ_F_FIXED_FILE, or NULL. */
+__rust_helper struct file *
+rust_helper_io_req_fixed_file(struct io_kiocb *req, int slot,
+			      unsigned int issue_flags)
+{
+	if (!req->file)
+		req->file = io_file_get_fixed(req, slot, issue_flags);
+	return req->file;
+}
+
+__rust_helper bool rust_helper_io_req_is_compat(struct io_kiocb *req)
+{
+	return io_is_compat(req->ctx);
+}
+
 __rust_helper int rust_helper_io_fixed_fd_install(struct io_kiocb *req,
 						  unsigned int issue_flags,
 						  struct file *file,

@@ -13,6 +13,8 @@
 //!                            `--  by a worker  <--'
 //! ```
 //!
+//! A worker can also return [`Outcome::Submitter`] to move the operation to the submitting task.
+//!
 //! [`io_uring_opcode!`](crate::io_uring_opcode) defines the C functions of an operation for the
 //! tables in [`io_uring/opdef.c`](srctree/io_uring/opdef.c).
 //!
@@ -32,7 +34,8 @@ mod target;
 pub use self::{
     issue::{
         Issue,
-        NonBlock, //
+        NonBlock,
+        Worker, //
     },
     opcode::{
         Opcode,

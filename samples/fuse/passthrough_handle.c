@@ -315,6 +315,14 @@ static void put(struct answer *answer, const void *data, size_t len)
 	answer->len += len;
 }
 
+/* Adds zeros up to a multiple of 8 bytes. */
+static void pad(struct answer *answer)
+{
+	static const unsigned char zeros[8];
+
+	put(answer, zeros, FUSE_REC_ALIGN(answer->len) - answer->len);
+}
+
 static void send_answer(__u64 unique, int err, const struct answer *answer)
 {
 	struct fuse_out_header header = {
@@ -419,20 +427,23 @@ static int lookup(const struct request *r, struct node **node, struct stat *st)
 	return *node ? 0 : -ENOMEM;
 }
 
-static int do_lookup_handle(const struct request *r, struct answer *answer,
-			    struct node **node)
+static int do_lookup_handle(const struct request *r, struct answer *answer)
 {
 	struct fuse_entry2_out entry = { .entry_valid = VALID_SECONDS };
+	struct fuse_file_handle fh = {};
+	struct node *node;
 	struct stat st;
 	int err;
 
-	err = lookup(r, node, &st);
+	err = lookup(r, &node, &st);
 	if (err)
 		return err;
-	entry.nodeid = nodeid_of(*node);
+	entry.nodeid = nodeid_of(node);
+	fh.size = node->handle.size;
 	put(answer, &entry, sizeof(entry));
-	put(answer, &(*node)->handle.size, sizeof((*node)->handle.size));
-	put(answer, (*node)->handle.bytes, (*node)->handle.size);
+	put(answer, &fh, sizeof(fh));
+	put(answer, node->handle.bytes, fh.size);
+	pad(answer);
 	return 0;
 }
 
@@ -470,48 +481,75 @@ static int put_entry(int fd, struct answer *answer)
 	return 0;
 }
 
-/* Parses the extension at the end of a request, which need not be aligned. */
+/* Parses the extension at the end of a request. */
 static bool take_ext(struct request *r)
 {
 	size_t ext = r->in.total_extlen * 8;
 	struct fuse_ext_header header;
+	struct fuse_file_handle fh;
 	const unsigned char *p;
 
 	r->ext.size = 0;
 	if (!ext)
 		return true;
-	if (ext > r->len || ext < sizeof(header) + sizeof(r->ext.size))
+	if (ext > r->len || ext < sizeof(header) + sizeof(fh))
 		return false;
 	r->len -= ext;
 	p = r->args + r->len;
 	memcpy(&header, p, sizeof(header));
 	if (header.type != FUSE_EXT_HANDLE)
 		return true;
-	memcpy(&r->ext.size, p + sizeof(header), sizeof(r->ext.size));
-	if (r->ext.size > sizeof(r->ext.bytes) ||
-	    r->ext.size > ext - sizeof(header) - sizeof(r->ext.size))
+	memcpy(&fh, p + sizeof(header), sizeof(fh));
+	if (fh.size > sizeof(r->ext.bytes) ||
+	    fh.size > ext - sizeof(header) - sizeof(fh))
 		return false;
-	memcpy(r->ext.bytes, p + sizeof(header) + sizeof(r->ext.size),
-	       r->ext.size);
+	r->ext.size = fh.size;
+	memcpy(r->ext.bytes, p + sizeof(header) + sizeof(fh), fh.size);
 	return true;
 }
 
-/* Parses one request of a compound, and advances to the next one. */
-static bool take_request(const unsigned char **p, size_t *left,
-			 struct request *r)
-{
-	size_t before = sizeof(struct fuse_compound_req_in);
+/* The maximum number of requests in a compound */
+#define INNER_MAX	4
 
-	if (*left < before + sizeof(r->in))
+static int dispatch(const struct request *r, struct answer *answer);
+
+/* Returns true if the server supports the request as a part of a compound. */
+static bool may_be_inner(__u32 opcode)
+{
+	switch (opcode) {
+	case FUSE_LOOKUP_HANDLE:
+	case FUSE_STATX:
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+		return true;
+	}
+	return false;
+}
+
+/* Parses one request of a compound, and advances to the next record. */
+static bool take_request(const unsigned char **p, size_t *left,
+			 struct request *r, __u32 *dependency)
+{
+	struct fuse_compound_req_in before;
+	size_t size;
+
+	if (*left < sizeof(before) + sizeof(r->in))
 		return false;
-	memcpy(&r->in, *p + before, sizeof(r->in));
-	if (r->in.len < sizeof(r->in) || r->in.len > *left - before)
+	memcpy(&before, *p, sizeof(before));
+	memcpy(&r->in, *p + sizeof(before), sizeof(r->in));
+	size = sizeof(before) + FUSE_REC_ALIGN((size_t)r->in.len);
+	if (r->in.len < sizeof(r->in) || size > *left)
 		return false;
-	r->args = *p + before + sizeof(r->in);
+	*dependency = before.dependency;
+	r->args = *p + sizeof(before) + sizeof(r->in);
 	r->len = r->in.len - sizeof(r->in);
-	*p += before + r->in.len;
-	*left -= before + r->in.len;
-	return take_ext(r);
+	*p += size;
+	*left -= size;
+	return take_ext(r) && may_be_inner(r->in.opcode);
 }
 
 static void put_reply(struct answer *answer, __u64 index, int err,
@@ -526,33 +564,60 @@ static void put_reply(struct answer *answer, __u64 index, int err,
 	put(answer, &header, sizeof(header));
 	if (!err)
 		put(answer, part->data, part->len);
+	pad(answer);
 }
 
-/* Serves a lookup with the attributes of the result. */
+/* Executes a request. Returns the nodeid with which its reply starts, or 0. */
+static __u64 do_inner(const struct request *r, __u64 index, bool canceled,
+		      struct answer *answer)
+{
+	static struct answer part;
+	__u64 nodeid;
+	int err;
+
+	part.len = 0;
+	err = canceled ? -ECANCELED : dispatch(r, &part);
+	put_reply(answer, index, err, &part);
+	if (err || part.len < sizeof(nodeid))
+		return 0;
+	memcpy(&nodeid, part.data, sizeof(nodeid));
+	return nodeid;
+}
+
+/* Nothing is executed unless the server supports all of the compound. */
 static int do_compound(const struct request *r, struct answer *answer)
 {
 	static const struct fuse_compound_out out;
-	static struct answer part;
 	const unsigned char *p = r->args + sizeof(struct fuse_compound_in);
 	size_t left = r->len - sizeof(struct fuse_compound_in);
-	struct request requests[2];
-	struct node *node = NULL;
-	int err;
+	struct request requests[INNER_MAX];
+	__u32 dependencies[INNER_MAX];
+	__u64 nodeids[INNER_MAX];
+	unsigned int i, nr;
 
-	if (r->len < sizeof(struct fuse_compound_in) ||
-	    !take_request(&p, &left, &requests[0]) ||
-	    !take_request(&p, &left, &requests[1]) || left ||
-	    requests[0].in.opcode != FUSE_LOOKUP_HANDLE ||
-	    requests[1].in.opcode != FUSE_STATX)
-		return -EOPNOTSUPP;
+	if (r->len < sizeof(struct fuse_compound_in))
+		return -EINVAL;
+	for (nr = 0; left; nr++) {
+		if (nr == INNER_MAX ||
+		    !take_request(&p, &left, &requests[nr], &dependencies[nr]) ||
+		    (dependencies[nr] != FUSE_COMPOUND_INDEPENDENT &&
+		     dependencies[nr] >= nr))
+			return -EOPNOTSUPP;
+		/* The headers in a compound have no credentials. */
+		requests[nr].in.uid = r->in.uid;
+		requests[nr].in.gid = r->in.gid;
+		requests[nr].in.pid = r->in.pid;
+	}
 
 	put(answer, &out, sizeof(out));
-	part.len = 0;
-	err = do_lookup_handle(&requests[0], &part, &node);
-	put_reply(answer, 0, err, &part);
-	part.len = 0;
-	err = err ? -ECANCELED : do_statx(node, &part);
-	put_reply(answer, 1, err, &part);
+	for (i = 0; i < nr; i++) {
+		bool dependent = dependencies[i] != FUSE_COMPOUND_INDEPENDENT;
+
+		if (dependent)
+			requests[i].in.nodeid = nodeids[dependencies[i]];
+		nodeids[i] = do_inner(&requests[i], i,
+				      dependent && !requests[i].in.nodeid, answer);
+	}
 	return 0;
 }
 
@@ -1052,7 +1117,7 @@ static int dispatch(const struct request *r, struct answer *answer)
 	case FUSE_COMPOUND:
 		return do_compound(r, answer);
 	case FUSE_LOOKUP_HANDLE:
-		return do_lookup_handle(r, answer, &node);
+		return do_lookup_handle(r, answer);
 	case FUSE_LOOKUP:
 		return put_entry(open_name(node->fd, (const char *)r->args),
 				 answer);

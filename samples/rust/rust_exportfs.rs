@@ -146,6 +146,7 @@ use kernel::{
         MiscDeviceRegistration, //
     },
     new_mutex,
+    new_spinlock,
     prelude::*,
     rbtree::{
         RBTree,
@@ -155,7 +156,8 @@ use kernel::{
     sync::{
         aref::ARef,
         Arc,
-        Mutex, //
+        Mutex,
+        SpinLock, //
     },
     task::Kuid,
     uaccess::{
@@ -209,7 +211,7 @@ pseudo::file_system_type! {
 kernel::sync::global_lock! {
     // SAFETY: `RustExportfs::init()` initialises the lock before it registers the device, and
     // nothing else uses the lock before that.
-    unsafe(uninit) static STORE: Mutex<Option<Arc<Store>>> = None;
+    unsafe(uninit) static STORE: SpinLock<Option<Arc<Store>>> = None;
 }
 
 #[pin_data]
@@ -258,7 +260,7 @@ impl Drop for Published {
 struct Store {
     key: Arc<FhKey>,
     #[pin]
-    objects: Mutex<Objects>,
+    objects: SpinLock<Objects>,
     quota: Arc<Quota>,
     anchor: Arc<Object>,
 }
@@ -276,7 +278,7 @@ impl Store {
         Ok(try_pin_init!(Self {
             anchor: Object::new(ANCHOR_ID, Kuid::current_euid(), &key, 0, None)?,
             key,
-            objects <- new_mutex!(Objects {
+            objects <- new_spinlock!(Objects {
                 next_id: ANCHOR_ID + 1,
                 by_id: RBTree::new(),
                 by_name: RBTree::new(),
@@ -328,6 +330,13 @@ impl Store {
         objects.by_name.insert(by_name);
         objects.by_id.insert(by_id);
         Ok(())
+    }
+
+    /// Looks up the object of a handle, if it belongs to the caller.
+    fn decode(&self, fid: &Fid<'_>) -> Option<Arc<Object>> {
+        fid.load::<Signed<ObjectId>>()
+            .and_then(|handle| handle.verify(&self.key))
+            .and_then(|object| self.find(object.id, Kuid::current_euid()))
     }
 
     /// Looks up an object that belongs to `owner`.
@@ -402,7 +411,7 @@ impl Name {
 #[pin_data]
 struct Quota {
     #[pin]
-    users: Mutex<RBTree<u32, Usage>>,
+    users: SpinLock<RBTree<u32, Usage>>,
 }
 
 struct Usage {
@@ -413,7 +422,7 @@ struct Usage {
 impl Quota {
     fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            users <- new_mutex!(RBTree::new()),
+            users <- new_spinlock!(RBTree::new()),
         })
     }
 
@@ -629,13 +638,21 @@ impl Operations for ExportFs {
     ///
     /// An object of another user is treated like one that does not exist.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        let store = Store::get()?;
-        let object = fid
-            .load::<Signed<ObjectId>>()
-            .and_then(|handle| handle.verify(&store.key))
-            .and_then(|object| store.find(object.id, Kuid::current_euid()));
+        let object = Store::get()?.decode(fid);
 
         object.map(|object| EXPORTFS.dentry(sb, object)).transpose()
+    }
+
+    /// Looks up an object that belongs to the caller, if one of its files is open.
+    fn fh_to_dentry_nowait<'sb>(
+        sb: &'sb SuperBlock,
+        fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
+        let object = Store::get()?.decode(fid);
+
+        object
+            .map(|object| EXPORTFS.dentry_nowait(sb, &object))
+            .transpose()
     }
 
     fn permission(oflags: u32) -> Result {

@@ -23,10 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/io_uring.h>
+#include "ring.h"
 
 #ifndef AT_HANDLE_MNT_ID_UNIQUE
 #define AT_HANDLE_MNT_ID_UNIQUE	0x001
@@ -76,118 +74,46 @@ static void file_failed(struct file *file, int error)
 	file->failed = true;
 }
 
-static int ring_fd;
-static struct io_uring_sqe *sqes;
-static struct io_uring_cqe *cqes;
-static unsigned int *sq_tail, *sq_mask, *sq_array;
-static unsigned int *cq_head, *cq_tail, *cq_mask;
+static struct ring ring;
 
-static void *ring_map(size_t size, off_t offset)
+static void start_ring(unsigned int nr_slots)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_POPULATE, ring_fd, offset);
+	int error = -ring_init(&ring, ENTRIES, 0);
 
-	if (p == MAP_FAILED)
-		err(EXIT_ERROR, "mmap");
-	return p;
-}
-
-static void ring_setup(void)
-{
-	/* An error of one path does not stop the submission of the others. */
-	struct io_uring_params p = { .flags = IORING_SETUP_SUBMIT_ALL };
-	char *ring;
-
-	ring_fd = syscall(__NR_io_uring_setup, ENTRIES, &p);
-	if (ring_fd < 0)
-		err(EXIT_ERROR, "io_uring_setup");
-	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
-		errx(EXIT_ERROR, "the kernel is too old");
-
-	ring = ring_map(p.cq_off.cqes + p.cq_entries * sizeof(*cqes) +
-			p.sq_entries * sizeof(*sq_array), IORING_OFF_SQ_RING);
-	sqes = ring_map(p.sq_entries * sizeof(*sqes), IORING_OFF_SQES);
-	sq_tail = (unsigned int *)(ring + p.sq_off.tail);
-	sq_mask = (unsigned int *)(ring + p.sq_off.ring_mask);
-	sq_array = (unsigned int *)(ring + p.sq_off.array);
-	cq_head = (unsigned int *)(ring + p.cq_off.head);
-	cq_tail = (unsigned int *)(ring + p.cq_off.tail);
-	cq_mask = (unsigned int *)(ring + p.cq_off.ring_mask);
-	cqes = (struct io_uring_cqe *)(ring + p.cq_off.cqes);
+	if (error)
+		errx(EXIT_ERROR, "io_uring_setup: %s", strerror(error));
+	if (!ring_has_op(&ring, IORING_OP_OPEN_BY_HANDLE_AT))
+		errx(EXIT_UNSUPPORTED,
+		     "the kernel does not have IORING_OP_OPEN_BY_HANDLE_AT");
+	error = -ring_add_slots(&ring, nr_slots);
+	if (error)
+		errx(EXIT_ERROR, "IORING_REGISTER_FILES2: %s", strerror(error));
 }
 
 /*
- * Check that the number of an opcode is supported. A kernel that the header
- * does not belong to may have another operation with that number.
+ * Submit the prepared requests and wait for all. Report the first error of each
+ * chain. The rest of it is cancelled.
  */
-static void ring_probe(unsigned int op, const char *name)
+static void run_requests(void)
 {
-	const size_t nr = 256;
-	struct io_uring_probe *probe;
+	unsigned int nr = ring.prepared;
+	int error = -ring_enter(&ring, nr, IORING_ENTER_GETEVENTS);
+	struct io_uring_cqe cqe;
 
-	probe = calloc(1, sizeof(*probe) + nr * sizeof(probe->ops[0]));
-	if (!probe)
-		err(EXIT_ERROR, NULL);
-	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_PROBE,
-		    probe, nr))
-		err(EXIT_ERROR, "IORING_REGISTER_PROBE");
-	if (op > probe->last_op ||
-	    !(probe->ops[op].flags & IO_URING_OP_SUPPORTED))
-		errx(EXIT_UNSUPPORTED, "the kernel does not have %s", name);
-	free(probe);
-}
-
-/* Register a file table with empty slots. */
-static void ring_slots(unsigned int nr)
-{
-	struct io_uring_rsrc_register reg = {
-		.nr = nr,
-		.flags = IORING_RSRC_REGISTER_SPARSE,
-	};
-
-	if (syscall(__NR_io_uring_register, ring_fd, IORING_REGISTER_FILES2,
-		    &reg, sizeof(reg)))
-		err(EXIT_ERROR, "IORING_REGISTER_FILES2");
-}
-
-static struct io_uring_sqe *ring_sqe(int opcode, __u64 user_data)
-{
-	unsigned int i = *sq_tail & *sq_mask;
-	struct io_uring_sqe *sqe = &sqes[i];
-
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = opcode;
-	sqe->user_data = user_data;
-	sq_array[i] = i;
-	__atomic_store_n(sq_tail, *sq_tail + 1, __ATOMIC_RELEASE);
-	return sqe;
-}
-
-static void ring_submit(unsigned int nr)
-{
-	if (syscall(__NR_io_uring_enter, ring_fd, nr, nr,
-		    IORING_ENTER_GETEVENTS, NULL, 0) != (long)nr)
-		err(EXIT_ERROR, "io_uring_enter");
-}
-
-/* Report the first error of each chain. The rest of it is cancelled. */
-static void ring_reap(unsigned int nr)
-{
-	while (nr--) {
-		unsigned int head = *cq_head;
-		struct io_uring_cqe *cqe = &cqes[head & *cq_mask];
-
-		while (head == __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE))
-			;
-		if (cqe->res < 0 && cqe->res != -ECANCELED)
-			file_failed(&files[cqe->user_data], -cqe->res);
-		__atomic_store_n(cq_head, head + 1, __ATOMIC_RELEASE);
+	if (error)
+		errx(EXIT_ERROR, "io_uring_enter: %s", strerror(error));
+	while (nr) {
+		if (!ring_reap(&ring, &cqe))
+			continue;
+		if (cqe.res < 0 && cqe.res != -ECANCELED)
+			file_failed(&files[cqe.user_data], -cqe.res);
+		nr--;
 	}
 }
 
 static void name_file(unsigned int nr)
 {
-	struct io_uring_sqe *sqe = ring_sqe(IORING_OP_NAME_TO_HANDLE_AT, nr);
+	struct io_uring_sqe *sqe = ring_sqe(&ring, IORING_OP_NAME_TO_HANDLE_AT, nr);
 	struct file *file = &files[nr];
 
 	file->handle.handle_bytes = MAX_HANDLE_SZ;
@@ -213,7 +139,7 @@ static void read_file(unsigned int nr)
 	struct file *file = &files[nr];
 	struct io_uring_sqe *sqe;
 
-	sqe = ring_sqe(IORING_OP_OPEN_BY_HANDLE_AT, nr);
+	sqe = ring_sqe(&ring, IORING_OP_OPEN_BY_HANDLE_AT, nr);
 	sqe->fd = file->mount_fd;
 	sqe->addr = (uintptr_t)&file->handle;
 	sqe->open_flags = O_RDONLY | O_NONBLOCK;
@@ -221,19 +147,19 @@ static void read_file(unsigned int nr)
 	sqe->flags = IOSQE_IO_LINK;
 
 	/* A short read breaks a chain unless it has a hard link. */
-	sqe = ring_sqe(IORING_OP_READ, nr);
+	sqe = ring_sqe(&ring, IORING_OP_READ, nr);
 	sqe->fd = nr;
 	sqe->addr = (uintptr_t)file->line;
 	sqe->len = LINE_MAX_LEN;
 	sqe->flags = IOSQE_FIXED_FILE | IOSQE_IO_HARDLINK;
 
-	sqe = ring_sqe(IORING_OP_CLOSE, nr);
+	sqe = ring_sqe(&ring, IORING_OP_CLOSE, nr);
 	sqe->file_index = nr + 1;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int i, nr = argc - 1, nr_entries = 0;
+	unsigned int i, nr = argc - 1;
 	int status = 0;
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
@@ -244,16 +170,12 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
-	ring_setup();
-	ring_probe(IORING_OP_OPEN_BY_HANDLE_AT, "IORING_OP_OPEN_BY_HANDLE_AT");
-	ring_slots(nr);
-
+	start_ring(nr);
 	for (i = 0; i < nr; i++) {
 		files[i].path = argv[i + 1];
 		name_file(i);
 	}
-	ring_submit(nr);
-	ring_reap(nr);
+	run_requests();
 
 	for (i = 0; i < nr; i++) {
 		if (files[i].failed)
@@ -264,12 +186,8 @@ int main(int argc, char **argv)
 			continue;
 		}
 		read_file(i);
-		nr_entries += STEPS;
 	}
-	if (nr_entries) {
-		ring_submit(nr_entries);
-		ring_reap(nr_entries);
-	}
+	run_requests();
 
 	for (i = 0; i < nr; i++) {
 		if (files[i].failed) {

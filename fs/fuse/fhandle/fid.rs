@@ -25,15 +25,15 @@ const HEADER: usize = UNIT;
 
 /// Encodes a file handle.
 ///
-/// The call is refused if a handle is empty, which means that it is unknown, or if the file handle
-/// would exceed `MAX_HANDLE_SZ`.
+/// The call fails with `EOPNOTSUPP` if a handle is empty, which means that it is unknown. It is
+/// refused if the file handle would exceed `MAX_HANDLE_SZ`.
 pub(crate) fn encode<'a>(
     handle: &[u8],
     parent: Option<&[u8]>,
     encoder: Encoder<'a>,
 ) -> Encoded<'a> {
     let Some(size) = size(handle, parent) else {
-        return encoder.refuse();
+        return encoder.fail(EOPNOTSUPP);
     };
     let fileid_type = if parent.is_some() {
         HANDLE_PARENT

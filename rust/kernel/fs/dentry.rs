@@ -10,6 +10,8 @@ use super::{
 };
 use crate::{
     bindings,
+    error::to_result,
+    prelude::*,
     types::Opaque, //
 };
 
@@ -91,15 +93,53 @@ impl Dentry {
         unsafe { bindings::d_is_dir(self.as_raw()) }
     }
 
+    /// Returns `true` if this is the dentry of a regular file.
+    #[inline]
+    pub(super) fn is_reg(&self) -> bool {
+        self.flags() & bindings::dentry_flags_DCACHE_ENTRY_TYPE
+            == bindings::dentry_flags_DCACHE_REGULAR_TYPE
+    }
+
+    /// Returns `true` if the dentry has a `->d_weak_revalidate()`.
+    #[inline]
+    pub(super) fn is_weakly_revalidated(&self) -> bool {
+        self.flags() & bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE != 0
+    }
+
+    /// Calls `->d_weak_revalidate()`, if there is one. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// - `ESTALE` if the dentry is not valid.
+    /// - Any other error of `->d_weak_revalidate()`.
+    pub(super) fn weak_revalidate(&self) -> Result {
+        // SAFETY: The dentry is valid by the type invariants. Its operations are constant.
+        let ops = unsafe { (*self.as_raw()).d_op.as_ref() };
+        let Some(revalidate) = ops.and_then(|ops| ops.d_weak_revalidate) else {
+            return Ok(());
+        };
+
+        // SAFETY: The dentry is valid and positive by the type invariants. Without `LOOKUP_RCU`,
+        // the function may sleep.
+        match unsafe { revalidate(self.as_raw(), 0) } {
+            0 => Err(ESTALE),
+            ret => to_result(ret),
+        }
+    }
+
+    /// Reads `d_flags`.
+    #[inline]
+    fn flags(&self) -> u32 {
+        // SAFETY: The dentry is valid by the type invariants. The read is volatile because the
+        // flags can change concurrently.
+        unsafe { (&raw const (*self.as_raw()).d_flags).read_volatile() }
+    }
+
     /// Returns `true` if `DCACHE_DISCONNECTED` is set: the path from the root of the filesystem to
     /// the dentry is not known.
     #[inline]
     pub fn is_disconnected(&self) -> bool {
-        // SAFETY: The dentry is valid by the type invariants. The read is volatile because the
-        // flags can change concurrently.
-        let flags = unsafe { (&raw const (*self.as_raw()).d_flags).read_volatile() };
-
-        flags & bindings::dentry_flags_DCACHE_DISCONNECTED != 0
+        self.flags() & bindings::dentry_flags_DCACHE_DISCONNECTED != 0
     }
 
     /// Returns the superblock.

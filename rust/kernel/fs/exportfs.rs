@@ -12,7 +12,6 @@
 //! |---------------------------|----------------------------------------------------------------|
 //! | [`Operations`]            | the operations in `struct export_operations`                   |
 //! | [`Table`]                 | `struct export_operations`                                     |
-//! | [`OpFlags`]               | its `flags`: `EXPORT_OP_*`                                     |
 //! | [`Encoder`], [`Encoded`]  | the arguments and the return value of `encode_fh`              |
 //! | [`Fid`]                   | `struct fid` with its length and its type                      |
 //! | [`FileidType`]            | `enum fid_type`                                                |
@@ -47,7 +46,6 @@ mod fh_key;
 mod fid;
 mod fileid_type;
 mod handle;
-mod op_flags;
 mod operations;
 mod signed;
 mod table;
@@ -67,7 +65,6 @@ pub use self::{
         Handle,
         Tail, //
     },
-    op_flags::OpFlags,
     operations::Operations,
     signed::{
         Payload,

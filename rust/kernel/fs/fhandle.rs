@@ -14,13 +14,14 @@
 //! The handle to decode is untrusted, and user space can change it during the system call. The
 //! kernel therefore reads each byte once, and checks the header before it reads `f_handle`.
 //!
-//! | type               | C                                                               |
-//! |--------------------|-----------------------------------------------------------------|
-//! | [`FileHandle`]     | `struct file_handle`                                            |
-//! | [`UserFileHandle`] | `struct file_handle __user *`                                   |
-//! | [`NameToHandle`]   | the arguments of `do_sys_name_to_handle()`                      |
-//! | [`decode`]         | `handle_to_path()`                                              |
-//! | [`FhFlags`]        | `EXPORT_FH_*`                                                   |
+//! | type                 | C                                                       |
+//! |----------------------|---------------------------------------------------------|
+//! | [`FileHandle`]       | `struct file_handle`                                    |
+//! | [`UserFileHandle`]   | `struct file_handle __user *`                           |
+//! | [`StoredFileHandle`] | the `struct file_handle` of an io_uring request         |
+//! | [`NameToHandle`]     | the arguments of `do_sys_name_to_handle()`              |
+//! | [`Decoder`]          | `struct handle_to_path_ctx`, `do_handle_to_path()`      |
+//! | [`FhFlags`]          | `EXPORT_FH_*`                                           |
 //!
 //! The system calls and the io_uring operations use the same types. The entry points of the system
 //! calls and the permission check of open_by_handle_at(2) are in C. All functions must be called
@@ -32,12 +33,19 @@ mod decode;
 mod file_handle;
 mod flags;
 mod name_to_handle;
+#[cfg(CONFIG_FHANDLE_RUST)]
 mod syscalls;
 
+#[cfg(CONFIG_FHANDLE_RUST)]
+pub use self::decode::decode;
 pub use self::{
-    decode::decode,
+    decode::{
+        Decoder,
+        Undecoded, //
+    },
     file_handle::{
         FileHandle,
+        StoredFileHandle,
         UserFileHandle, //
     },
     flags::{

@@ -6,7 +6,8 @@
 
 use super::{
     NewFile,
-    OwnedDentry, //
+    OwnedDentry,
+    SuperBlock, //
 };
 use crate::{
     bindings,
@@ -15,6 +16,16 @@ use crate::{
     sync::aref::ARef,
     BuiltIn, //
 };
+
+/// Returns `true` if `sb` is the superblock of nsfs.
+#[inline]
+pub fn is_nsfs(sb: &SuperBlock) -> bool {
+    // SAFETY: The superblock is active, and `s_magic` does not change.
+    let magic = unsafe { (*sb.as_raw()).s_magic };
+
+    // CAST: The magic number has 32 bits.
+    magic == bindings::NSFS_MAGIC as usize
+}
 
 /// Returns the dentry of a namespace.
 ///

@@ -183,18 +183,23 @@ impl Path {
         unsafe { NewFile::from_raw(file) }
     }
 
-    /// Opens a file that was decoded from a handle, and sets `O_NONBLOCK` during the open.
+    /// Opens a file that was decoded from a handle, without blocking.
     ///
-    /// The call does not block if the filesystem sets `EXPORT_OP_NONBLOCK` and `flags` contains
-    /// none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`. `O_NONBLOCK` remains set in `f_flags` only if
-    /// `flags` contains it.
+    /// Opens regular files and directories, and the files that the filesystem opens itself
+    /// ([`Operations::open`](super::exportfs::Operations::open)), with `O_NONBLOCK`, so that the
+    /// open does not wait for a lease. `O_NONBLOCK` remains set in `f_flags` only if `flags`
+    /// contains it. `flags` must contain none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`.
     ///
     /// # Errors
     ///
-    /// - `EAGAIN` if the `->open()` of the file respects `O_NONBLOCK` and would block.
+    /// - `EAGAIN` if the open may block: the file is of another type, it has a lease, a fanotify
+    ///   group watches the filesystem for permission events, or the dentry has to be revalidated.
     /// - The errors of [`Self::open_by_handle`].
     #[inline]
     pub fn try_open_by_handle(&self, flags: u32) -> Result<NewFile> {
+        if !self.opens_without_blocking(flags) {
+            return Err(EAGAIN);
+        }
         let mut file = self.open_by_handle(flags | O_NONBLOCK)?;
 
         if flags & O_NONBLOCK == 0 {
@@ -202,7 +207,72 @@ impl Path {
         }
         Ok(file)
     }
+
+    #[inline]
+    fn opens_without_blocking(&self, flags: u32) -> bool {
+        let dentry = self.dentry();
+        let sb = dentry.super_block().as_raw();
+
+        if dentry.is_weakly_revalidated() {
+            return false;
+        }
+        // Only the path is opened, and not the file.
+        if flags & bindings::O_PATH != 0 {
+            return true;
+        }
+        // SAFETY: The superblock is active while the path is borrowed.
+        if unsafe { bindings::fsnotify_sb_has_perm_watchers(sb) } {
+            return false;
+        }
+        if dentry.is_reg() || dentry.is_dir() {
+            return true;
+        }
+        // SAFETY: The superblock is active while the path is borrowed. `s_export_op` is null, or
+        // points to a table that is constant and valid while the superblock is active.
+        let ops = unsafe { (*sb).s_export_op.as_ref() };
+
+        ops.is_some_and(|ops| ops.open.is_some())
+    }
+
+    /// Calls `->d_weak_revalidate()` of the dentry, as a path lookup of an open file does.
+    ///
+    /// May sleep, unless `nonblock` is `true`.
+    ///
+    /// # Errors
+    ///
+    /// - `EAGAIN` if `nonblock` is `true` and the dentry has a `->d_weak_revalidate()`.
+    /// - `ESTALE` if the dentry is not valid.
+    /// - Any other error of `->d_weak_revalidate()`.
+    #[inline]
+    pub(super) fn weak_revalidate(&self, nonblock: bool) -> Result {
+        if !self.dentry().is_weakly_revalidated() {
+            return Ok(());
+        }
+        if nonblock {
+            return Err(EAGAIN);
+        }
+        self.dentry().weak_revalidate()
+    }
 }
+
+impl Clone for Path {
+    /// Takes a reference to the mount and a reference to the dentry.
+    #[inline]
+    fn clone(&self) -> Self {
+        // SAFETY: By the type invariants, the path is valid.
+        unsafe { bindings::path_get(self.as_raw()) };
+
+        // SAFETY: By the type invariants, the path is valid and does not change.
+        let path = unsafe { *self.as_raw() };
+
+        // SAFETY: `path_get()` took one reference to the mount and one to the dentry, which is
+        // positive by the type invariants.
+        unsafe { Self::from_owned(path) }
+    }
+}
+
+// SAFETY: The mount and the dentry are reference counted. Any thread may use and drop them.
+unsafe impl Send for Path {}
 
 impl Drop for Path {
     #[inline]

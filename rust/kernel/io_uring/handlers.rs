@@ -98,6 +98,14 @@ pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint
             // SAFETY: `io_issue_retry()` has no requirements: it returns a constant.
             unsafe { bindings::io_issue_retry() }
         }
+        Outcome::Submitter(operation, _) => {
+            // SAFETY: The caller ensures that `req` is valid and exclusive. `take()` above removed
+            // its operation.
+            unsafe { put(req, operation) };
+            // SAFETY: The caller ensures that `req` is valid and not complete. The `Worker` proves
+            // that a worker issues it. `req` is not used after this call.
+            unsafe { bindings::io_issue_by_submitter(req) }
+        }
         Outcome::Complete(result) => {
             let res = result.unwrap_or_else(|err| err.to_errno());
 

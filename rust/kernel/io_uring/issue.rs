@@ -3,7 +3,10 @@
 use crate::{
     bindings,
     error::to_result,
-    fs::File,
+    fs::{
+        File,
+        LocalFile, //
+    },
     prelude::*,
     sync::aref::ARef, //
 };
@@ -25,6 +28,9 @@ pub struct Issue<'a> {
 
 /// Proof that an operation is issued with `IO_URING_F_NONBLOCK`.
 pub struct NonBlock(());
+
+/// Proof that a worker issues an operation (`IO_URING_F_IOWQ`).
+pub struct Worker(());
 
 impl<'a> Issue<'a> {
     /// Wraps the arguments of `->issue()`.
@@ -49,6 +55,47 @@ impl<'a> Issue<'a> {
         const NONBLOCK: c_uint = bindings::io_uring_cmd_flags_IO_URING_F_NONBLOCK as c_uint;
 
         (self.flags & NONBLOCK != 0).then_some(NonBlock(()))
+    }
+
+    /// Returns [`Some`] if a worker issues the operation.
+    #[inline]
+    pub fn worker(&self) -> Option<Worker> {
+        // CAST: The flag is a small positive number.
+        const WORKER: c_uint = bindings::io_uring_cmd_flags_IO_URING_F_IOWQ as c_uint;
+
+        (self.flags & WORKER != 0).then_some(Worker(()))
+    }
+
+    /// Returns the file in a slot of the ring, or [`None`] if the request does not set
+    /// `IOSQE_FIXED_FILE`.
+    ///
+    /// `slot` is the field `fd` of the entry. The request holds the file until it is complete. A
+    /// retry returns the same file. May sleep.
+    ///
+    /// C: `io_file_get_fixed()`.
+    ///
+    /// # Errors
+    ///
+    /// - `EBADF` if the slot is empty or out of range.
+    #[inline]
+    pub fn fixed_file(&mut self, slot: c_int) -> Option<Result<&LocalFile>> {
+        // SAFETY: By the type invariants, the request is valid.
+        let flags = unsafe { (*self.req).flags };
+
+        if flags & bindings::REQ_F_FIXED_FILE as bindings::io_req_flags_t == 0 {
+            return None;
+        }
+        // SAFETY: By the type invariants, the request is valid and is issued with `self.flags`. It
+        // sets `IOSQE_FIXED_FILE`.
+        let file = unsafe { bindings::io_req_fixed_file(self.req, slot, self.flags) };
+
+        if file.is_null() {
+            return Some(Err(EBADF));
+        }
+        // SAFETY: The request holds a reference to the node of the slot, and so to the file, until
+        // it is complete, which is not before `self` is dropped. io_uring makes no `fdget_pos`
+        // calls.
+        Some(Ok(unsafe { LocalFile::from_raw_file(file) }))
     }
 
     /// Installs a file in the file table of the ring.

@@ -4,7 +4,8 @@ use super::{
     Issue,
     NonBlock,
     Prep,
-    Sqe, //
+    Sqe,
+    Worker, //
 };
 use crate::{
     bindings,
@@ -21,6 +22,10 @@ pub enum Outcome<T> {
 
     /// The operation would block. io_uring issues it again, from a worker.
     Retry(T, NonBlock),
+
+    /// The operation depends on a property of the submitting task that workers do not share, such
+    /// as its namespaces. io_uring issues it again, from the submitting task or the SQPOLL thread.
+    Submitter(T, Worker),
 }
 
 /// An io_uring operation.
@@ -50,7 +55,10 @@ pub enum Outcome<T> {
 /// }
 ///
 /// impl Opcode for Echo {
-///     fn prep(_prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self> {
+///     fn prep(prep: &mut Prep<'_>, sqe: &Sqe) -> Result<Self> {
+///         if prep.has_fixed_file() {
+///             return Err(EBADF);
+///         }
 ///         // Fields that the operation does not use must be zero.
 ///         if sqe.addr != 0
 ///             || sqe.off != 0

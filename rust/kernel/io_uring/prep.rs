@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use crate::{
-    bindings,
-    prelude::*, //
-};
+use crate::bindings;
 use core::marker::PhantomData;
 
 /// The context of a [`prep`](super::Opcode::prep) call.
@@ -32,20 +29,22 @@ impl<'a> Prep<'a> {
         }
     }
 
-    /// Rejects `IOSQE_FIXED_FILE`, for operations that do not support it.
+    /// Returns `true` if the entry sets `IOSQE_FIXED_FILE`: the field `fd` is a slot.
     ///
-    /// # Errors
-    ///
-    /// - `EBADF` if `IOSQE_FIXED_FILE` is set.
+    /// An operation that does not support it must return `EBADF`.
     #[inline]
-    pub fn refuse_fixed_file(&self) -> Result {
+    pub fn has_fixed_file(&self) -> bool {
         // SAFETY: By the type invariants, the request is valid.
         let flags = unsafe { (*self.req).flags };
 
-        if flags & bindings::REQ_F_FIXED_FILE as bindings::io_req_flags_t != 0 {
-            return Err(EBADF);
-        }
-        Ok(())
+        flags & bindings::REQ_F_FIXED_FILE as bindings::io_req_flags_t != 0
+    }
+
+    /// Returns `true` if a 32-bit program created the ring on a 64-bit kernel.
+    #[inline]
+    pub fn is_compat(&self) -> bool {
+        // SAFETY: By the type invariants, the request is valid, and so is its ring.
+        unsafe { bindings::io_req_is_compat(self.req) }
     }
 
     /// Forces a worker to issue the request, without an inline attempt (`REQ_F_FORCE_ASYNC`).

@@ -19,8 +19,8 @@ use core::num::NonZeroU32;
 pub enum Target {
     /// The descriptor table of the issuing task.
     Task {
-        /// The `RLIMIT_NOFILE` of the submitting task.
-        nofile: usize,
+        /// The `RLIMIT_NOFILE` of the submitting task, which is at most `u32::MAX` here.
+        nofile: u32,
     },
 
     /// A slot in the file table of the ring plus one, or `IORING_FILE_INDEX_ALLOC`.
@@ -38,10 +38,14 @@ impl Target {
         match NonZeroU32::new(sqe.file_index) {
             Some(_) if oflags & bindings::O_CLOEXEC != 0 => Err(EINVAL),
             Some(slot) => Ok(Self::Ring(slot)),
-            None => Ok(Self::Task {
+            None => {
                 // SAFETY: `rlimit()` reads a limit of the current task.
-                nofile: unsafe { bindings::rlimit(bindings::RLIMIT_NOFILE) },
-            }),
+                let nofile = unsafe { bindings::rlimit(bindings::RLIMIT_NOFILE) };
+
+                Ok(Self::Task {
+                    nofile: u32::try_from(nofile).unwrap_or(u32::MAX),
+                })
+            }
         }
     }
 
@@ -62,7 +66,8 @@ impl Target {
     ) -> Result<c_int> {
         match self {
             Self::Task { nofile } => {
-                let fd = FileDescriptorReservation::with_limit(oflags, nofile)?;
+                // CAST: `usize` has at least 32 bits on all supported architectures.
+                let fd = FileDescriptorReservation::with_limit(oflags, nofile as usize)?;
                 let file = open()?;
                 // CAST: A file descriptor is a non-negative `int`.
                 let number = fd.reserved_fd() as c_int;

@@ -19,8 +19,8 @@ use core::{
 /// The buffer that a file handle is encoded into: the arguments `fh` and `max_len` of
 /// `->encode_fh()`.
 ///
-/// An operation calls [`store`](Self::store), [`store_bytes`](Self::store_bytes) or
-/// [`refuse`](Self::refuse), each of which consumes the encoder. The first two set `*max_len` to
+/// An operation calls [`store`](Self::store), [`store_bytes`](Self::store_bytes),
+/// [`refuse`](Self::refuse) or [`fail`](Self::fail), each of which consumes the encoder. The first two set `*max_len` to
 /// the length of the handle even if the buffer is too small, so that the caller can retry with a
 /// larger buffer.
 pub struct Encoder<'a> {
@@ -36,7 +36,8 @@ pub struct Encoder<'a> {
 ///
 /// # Invariants
 ///
-/// `fileid_type` is the type of the handle that was stored, or `FILEID_INVALID` if none was.
+/// `fileid_type` is the type of the handle that was stored. If none was, it is `FILEID_INVALID` or a
+/// negative errno.
 #[must_use = "this is the return value of `encode_fh`"]
 pub struct Encoded<'a> {
     fileid_type: c_int,
@@ -90,12 +91,20 @@ impl<'a> Encoder<'a> {
 
     /// Stores no handle (`FILEID_INVALID`) and leaves `*max_len` unchanged.
     ///
-    /// name_to_handle_at(2) then fails with `EOVERFLOW`. `->encode_fh()` cannot report another
-    /// error.
+    /// name_to_handle_at(2) then fails with `EOVERFLOW`.
     #[inline]
     pub fn refuse(self) -> Encoded<'a> {
         // INVARIANT: Nothing was stored.
         Encoded::new(FileidType::INVALID)
+    }
+
+    /// Stores no handle, leaves `*max_len` unchanged, and returns `error`.
+    ///
+    /// name_to_handle_at(2) then fails with `error`. `ENOSPC` becomes `EOVERFLOW`.
+    #[inline]
+    pub fn fail(self, error: Error) -> Encoded<'a> {
+        // INVARIANT: Nothing was stored. An error is a negative errno.
+        Encoded::new(error.to_errno())
     }
 
     /// Stores the handle that `handle` returns.

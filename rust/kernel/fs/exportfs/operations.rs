@@ -3,8 +3,7 @@
 use super::{
     Encoded,
     Encoder,
-    Fid,
-    OpFlags, //
+    Fid, //
 };
 use crate::{
     error::VTABLE_DEFAULT_ERROR,
@@ -22,7 +21,7 @@ use crate::{
 /// The export operations of a filesystem (`struct export_operations`).
 ///
 /// Each operation has the name and the purpose of the C operation. [`Table`](super::Table) creates
-/// the C table. `get_name`, `commit_metadata` and `block_ops` are not supported.
+/// the C table. `commit_metadata` and `block_ops` are not supported.
 ///
 /// All operations run in task context. All except `encode_fh` may sleep. `encode_fh` must not wait
 /// for other tasks, because fanotify and overlayfs also call it.
@@ -101,9 +100,6 @@ pub trait Operations: Sized {
     /// The type that `i_private` of the inodes points to, or `()`.
     type Private: Sync;
 
-    /// The properties of the filesystem.
-    const FLAGS: OpFlags = OpFlags::empty();
-
     /// Encodes a file handle for `inode`.
     ///
     /// If `parent` is [`Some`], the handle must also identify that directory, for
@@ -120,11 +116,36 @@ pub trait Operations: Sized {
     /// Looks up the file that a handle identifies.
     ///
     /// Returns [`None`] if the file does not exist or is not visible to the caller.
-    /// open_by_handle_at(2) reports [`None`] and every error except `ENOMEM` as `ESTALE`.
+    /// open_by_handle_at(2) reports [`None`] and every error except `ENOMEM`, `EINTR` and the codes
+    /// that restart a system call as `ESTALE`.
     ///
     /// The dentry must be on `sb`. [`Table`](super::Table) drops a dentry on another superblock and
     /// returns `ESTALE`.
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        let _ = (sb, fid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Looks up the file that a handle identifies, without waiting.
+    ///
+    /// The operation must not sleep: it does no I/O, sends no request to a server, waits for no
+    /// inode that is new or being freed, and takes no sleeping lock. exportfs checks this with
+    /// `non_block_start()`, from which functions of the VFS that allocate memory are exempt.
+    /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst) defines the contract.
+    ///
+    /// A caller that must not block, such as io_uring during submission, calls this operation. If
+    /// the filesystem does not implement it, or if it returns `EAGAIN`, the caller calls
+    /// [`fh_to_dentry`](Self::fh_to_dentry) in a context in which it may block.
+    ///
+    /// # Errors
+    ///
+    /// - `EAGAIN` if the operation cannot determine without waiting whether the file exists.
+    /// - `ESTALE`, or [`None`], if it proves without waiting that the file does not exist.
+    /// - The errors of [`fh_to_dentry`](Self::fh_to_dentry).
+    fn fh_to_dentry_nowait<'sb>(
+        sb: &'sb SuperBlock,
+        fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
         let _ = (sb, fid);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -143,6 +164,18 @@ pub trait Operations: Sized {
     /// [`Table`](super::Table) drops a dentry on another superblock and returns `ESTALE`.
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
         let _ = child;
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Finds the name of `child` in the directory `parent`.
+    ///
+    /// Stores the name in `name`, which has room for `NAME_MAX` bytes, and returns its length. The
+    /// caller holds no lock, and looks the name up afterwards. The directory can change in between.
+    ///
+    /// If the filesystem does not implement this operation, the VFS reads the directory, and
+    /// compares inode numbers.
+    fn get_name(parent: &Dentry, child: &Dentry, name: &mut [u8]) -> Result<usize> {
+        let _ = (parent, child, name);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

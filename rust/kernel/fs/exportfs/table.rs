@@ -19,7 +19,8 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ptr, //
+    ptr,
+    slice, //
 };
 
 /// The C table (`struct export_operations`) of an implementation of [`Operations`].
@@ -75,6 +76,11 @@ impl<T: Operations> Table<T> {
         } else {
             None
         },
+        fh_to_dentry_nowait: if T::HAS_FH_TO_DENTRY_NOWAIT {
+            Some(Self::fh_to_dentry_nowait)
+        } else {
+            None
+        },
         fh_to_parent: if T::HAS_FH_TO_PARENT {
             Some(Self::fh_to_parent)
         } else {
@@ -85,13 +91,17 @@ impl<T: Operations> Table<T> {
         } else {
             None
         },
+        get_name: if T::HAS_GET_NAME {
+            Some(Self::get_name)
+        } else {
+            None
+        },
         permission: if T::HAS_PERMISSION {
             Some(Self::permission)
         } else {
             None
         },
         open: if T::HAS_OPEN { Some(Self::open) } else { None },
-        flags: T::FLAGS.as_raw(),
         ..pin_init::zeroed()
     };
 
@@ -146,6 +156,23 @@ impl<T: Operations> Table<T> {
     /// # Safety
     ///
     /// The caller must ensure the requirements of [`Self::fh_to_dentry`].
+    unsafe extern "C" fn fh_to_dentry_nowait(
+        sb: *mut bindings::super_block,
+        fid: *mut bindings::fid,
+        len: c_int,
+        fileid_type: c_int,
+    ) -> *mut bindings::dentry {
+        // SAFETY: The caller passes an active superblock.
+        let sb = unsafe { SuperBlock::from_raw(sb) };
+        // SAFETY: The caller ensures the requirements of `Fid::from_raw()`.
+        let fid = unsafe { Fid::from_raw(fid, len, fileid_type) };
+
+        into_raw(sb, T::fh_to_dentry_nowait(sb, &fid))
+    }
+
+    /// # Safety
+    ///
+    /// The caller must ensure the requirements of [`Self::fh_to_dentry`].
     unsafe extern "C" fn fh_to_parent(
         sb: *mut bindings::super_block,
         fid: *mut bindings::fid,
@@ -169,6 +196,44 @@ impl<T: Operations> Table<T> {
         let child = unsafe { Dentry::from_raw(child) };
 
         into_raw(child.super_block(), T::get_parent(child).map(Some))
+    }
+
+    /// # Safety
+    ///
+    /// The caller must ensure that
+    ///
+    /// - `parent` and `child` are positive, referenced dentries of an active superblock, and
+    /// - `name` is valid for writes of `NAME_MAX + 1` bytes.
+    unsafe extern "C" fn get_name(
+        parent: *mut bindings::dentry,
+        name: *mut c_char,
+        child: *mut bindings::dentry,
+    ) -> c_int {
+        const NAME_MAX: usize = bindings::NAME_MAX as usize;
+
+        // SAFETY: The caller passes a positive, referenced dentry of an active superblock.
+        let parent = unsafe { Dentry::from_raw(parent) };
+        // SAFETY: The caller passes a positive, referenced dentry of an active superblock.
+        let child = unsafe { Dentry::from_raw(child) };
+        let name = name.cast::<u8>();
+        // SAFETY: The caller ensures that `name` is valid for writes of `NAME_MAX + 1` bytes.
+        unsafe { name.write_bytes(0, NAME_MAX + 1) };
+        // SAFETY: The call above has initialised these bytes.
+        let name = unsafe { slice::from_raw_parts_mut(name, NAME_MAX + 1) };
+        let Some((end, name)) = name.split_last_mut() else {
+            return EINVAL.to_errno();
+        };
+
+        from_result(|| {
+            let len = T::get_name(parent, child, name)?;
+
+            // The name must be terminated.
+            *name.get_mut(len).unwrap_or(end) = 0;
+            if len > NAME_MAX {
+                return Err(ENAMETOOLONG);
+            }
+            Ok(0)
+        })
     }
 
     extern "C" fn permission(_ctx: *mut bindings::handle_to_path_ctx, oflags: c_uint) -> c_int {

@@ -71,23 +71,13 @@ impl FileHandle {
     /// - `EFAULT` if the memory is not accessible.
     #[inline]
     pub fn read(&mut self, from: UserFileHandle) -> Result {
-        // CAST: The size is at most `MAX_HANDLE_SZ`.
-        let len = from.handle_bytes as usize;
-        let bytes = self.f_handle.get_mut(..len).ok_or(EINVAL)?;
-
         // INVARIANT: An empty handle needs no initialised bytes.
         self.len = 0;
-        UserSlice::new(
-            from.ptr
-                .wrapping_byte_add(offset_of!(bindings::file_handle, f_handle)),
-            len,
-        )
-        .reader()
-        .read_raw(bytes)?;
+        from.read_bytes(&mut self.f_handle)?;
 
         self.handle_bytes = from.handle_bytes;
         self.handle_type = from.handle_type;
-        // INVARIANT: `read_raw()` succeeded, so it initialised `handle_bytes` bytes.
+        // INVARIANT: `read_bytes()` succeeded, so it initialised `handle_bytes` bytes.
         self.len = u64::from(from.handle_bytes);
         Ok(())
     }
@@ -166,25 +156,10 @@ impl FileHandle {
         unsafe { core::slice::from_raw_parts(bytes, len) }
     }
 
-    /// Returns `true` if the handle was encoded with `AT_HANDLE_CONNECTABLE`.
+    /// Returns the type that the filesystem defines, and the flags of user space.
     #[inline]
-    pub(super) fn is_connectable(&self) -> bool {
-        self.handle_type & bindings::FILEID_IS_CONNECTABLE != 0
-    }
-
-    /// Returns `true` if the handle is connectable and identifies a directory.
-    #[inline]
-    pub(super) fn is_dir(&self) -> bool {
-        self.handle_type & bindings::FILEID_IS_DIR != 0
-    }
-
-    /// Returns the type that the filesystem defines.
-    ///
-    /// Filesystems use the lower 8 bits. User space may pass 16 bits.
-    #[inline]
-    pub(super) fn fileid_type(&self) -> c_int {
-        // CAST: The value has 16 bits.
-        (self.handle_type & !bindings::FILEID_USER_FLAGS_MASK) as c_int
+    pub(super) fn handle_type(&self) -> u32 {
+        self.handle_type
     }
 
     /// Returns a pointer to `f_handle` and its length in whole dwords.
@@ -243,6 +218,129 @@ impl UserFileHandle {
             handle_bytes,
             handle_type,
         })
+    }
+
+    /// Copies the `handle_bytes` bytes of `f_handle` to the start of `to`.
+    #[inline]
+    fn read_bytes(&self, to: &mut [MaybeUninit<u8>]) -> Result {
+        // CAST: The size is at most `MAX_HANDLE_SZ`.
+        let len = self.handle_bytes as usize;
+        let from = self
+            .ptr
+            .wrapping_byte_add(offset_of!(bindings::file_handle, f_handle));
+
+        UserSlice::new(from, len)
+            .reader()
+            .read_raw(to.get_mut(..len).ok_or(EINVAL)?)
+    }
+}
+
+/// The size in bytes of the handles that a [`StoredFileHandle`] contains without an allocation.
+const SMALL_HANDLE_SZ: usize = 32;
+
+/// A handle to decode that a request keeps.
+///
+/// The handles of most filesystems are small, so that they need no allocation.
+pub struct StoredFileHandle(Stored);
+
+/// # Invariants
+///
+/// In `Small`, the first `len` bytes of `f_handle` are initialised, and `len` is at most
+/// `SMALL_HANDLE_SZ`.
+enum Stored {
+    Small {
+        f_handle: Small,
+        handle_type: u32,
+        len: u8,
+    },
+    Large(KBox<FileHandle>),
+    Unreadable(Error),
+}
+
+#[repr(C, align(8))]
+struct Small([MaybeUninit<u8>; SMALL_HANDLE_SZ]);
+
+/// A handle as the arguments of `exportfs_decode_fh_raw()`.
+///
+/// `fid` points to `dwords` dwords of the handle, which are aligned to eight bytes, initialised and
+/// mutably borrowed.
+pub(super) struct RawHandle {
+    pub(super) handle_type: u32,
+    pub(super) fid: *mut bindings::fid,
+    pub(super) dwords: c_int,
+}
+
+impl StoredFileHandle {
+    /// Reads the bytes of a handle from user space.
+    ///
+    /// If the memory is not accessible, the value contains `EFAULT`, because the permission check
+    /// precedes that error.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM` if memory allocation fails.
+    #[inline]
+    pub fn read(from: UserFileHandle) -> Result<Self> {
+        // CAST: The size is at most `MAX_HANDLE_SZ`.
+        let len = from.handle_bytes as usize;
+
+        if len > SMALL_HANDLE_SZ {
+            return Self::read_large(from);
+        }
+        let mut f_handle = Small([MaybeUninit::uninit(); SMALL_HANDLE_SZ]);
+
+        match from.read_bytes(&mut f_handle.0) {
+            // INVARIANT: `read_bytes()` initialised `handle_bytes` bytes, which are at most
+            // `SMALL_HANDLE_SZ`.
+            Ok(()) => Ok(Self(Stored::Small {
+                f_handle,
+                handle_type: from.handle_type,
+                // CAST: The size is at most `SMALL_HANDLE_SZ`.
+                len: len as u8,
+            })),
+            Err(err) => Ok(Self(Stored::Unreadable(err))),
+        }
+    }
+
+    #[cold]
+    fn read_large(from: UserFileHandle) -> Result<Self> {
+        let mut handle = KBox::new(FileHandle::empty(), GFP_KERNEL_ACCOUNT)?;
+
+        Ok(Self(match handle.read(from) {
+            Ok(()) => Stored::Large(handle),
+            Err(err) => Stored::Unreadable(err),
+        }))
+    }
+
+    /// Returns the handle as the arguments of `exportfs_decode_fh_raw()`.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT` if the memory of user space was not accessible.
+    #[inline]
+    pub(super) fn as_raw(&mut self) -> Result<RawHandle> {
+        match &mut self.0 {
+            Stored::Small {
+                f_handle,
+                handle_type,
+                len,
+            } => Ok(RawHandle {
+                handle_type: *handle_type,
+                fid: f_handle.0.as_mut_ptr().cast(),
+                // CAST: The number is at most `SMALL_HANDLE_SZ / DWORD`.
+                dwords: (u32::from(*len) / DWORD) as c_int,
+            }),
+            Stored::Large(handle) => {
+                let (fid, dwords) = handle.as_fid();
+
+                Ok(RawHandle {
+                    handle_type: handle.handle_type(),
+                    fid,
+                    dwords,
+                })
+            }
+            Stored::Unreadable(err) => Err(*err),
+        }
     }
 }
 

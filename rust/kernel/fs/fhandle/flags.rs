@@ -23,8 +23,8 @@ impl_flags!(
         /// Fail to decode if the file is not a directory.
         DirOnly = bindings::EXPORT_FH_DIR_ONLY,
 
-        /// Fail with `EAGAIN` instead of blocking.
-        Nonblock = bindings::EXPORT_FH_NONBLOCK,
+        /// Fail with `EAGAIN` instead of waiting.
+        Nowait = bindings::EXPORT_FH_NOWAIT,
     }
 );
 

@@ -135,58 +135,116 @@ impl NameToHandle {
         Ok(handle_bytes)
     }
 
-    /// Encodes the file of a descriptor without a path lookup.
+    /// Returns `true` if the request names the file of a descriptor: `AT_EMPTY_PATH` is set and
+    /// `name` is empty.
     ///
-    /// Returns `false` if the dentry has a `->d_weak_revalidate()`, which a path lookup calls and
-    /// which may fail. The caller must then look up the path.
+    /// # Errors
+    ///
+    /// - `EFAULT` if `AT_EMPTY_PATH` is set and `name` is not accessible.
+    #[inline]
+    pub fn is_empty(&self, name: UserPtr) -> Result<bool> {
+        Ok(self.flags & bindings::AT_EMPTY_PATH != 0
+            && UserSlice::new(name, 1).reader().read::<u8>()? == 0)
+    }
+
+    /// Encodes the file of a descriptor without a path lookup.
     ///
     /// # Errors
     ///
     /// - `EBADF` if the descriptor is not open.
     /// - `ESRCH` if the current task is exiting.
-    /// - The errors of [`Self::encode`].
+    /// - The errors of [`Self::encode_file`].
     #[inline]
-    pub fn encode_fd(&self, fd: u32, room: impl FnOnce() -> Result<u32>) -> Result<bool> {
-        const REVALIDATE: u32 = bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE;
+    pub fn encode_fd(&self, fd: u32, flags: FhFlags, room: impl FnOnce() -> Result<u32>) -> Result {
+        // SAFETY: `encode_file()` does not close file descriptors.
+        unsafe { LocalFile::with_fd_raw(fd, |file| self.encode_file(file, flags, room)) }
+    }
 
-        let encode = |file: &LocalFile| {
-            let path = file.path();
-            // SAFETY: The dentry is valid by its type invariants. The read is volatile because the
-            // flags can change concurrently; `DCACHE_OP_WEAK_REVALIDATE` does not.
-            let flags = unsafe { (&raw const (*path.dentry().as_raw()).d_flags).read_volatile() };
-
-            if flags & REVALIDATE != 0 {
-                return Ok(false);
-            }
-            // SAFETY: `file` is a reference to a valid file.
-            unsafe { bindings::audit_file(file.as_ptr()) };
-            self.encode(path, room)?;
-            Ok(true)
+    /// Encodes the file of a descriptor without blocking.
+    ///
+    /// Returns the path of the file if encoding may block.
+    ///
+    /// # Errors
+    ///
+    /// - The errors of [`Self::encode_fd`].
+    #[cfg(CONFIG_IO_URING_HANDLE)]
+    #[inline]
+    pub fn try_encode_fd(
+        &self,
+        fd: u32,
+        room: impl FnOnce() -> Result<u32>,
+    ) -> Result<Option<Path>> {
+        let encode = |file: &LocalFile| match self.encode_file(file, FhFlag::Nowait.into(), room) {
+            Ok(()) => Ok(None),
+            Err(EAGAIN) => Ok(Some(file.path().clone())),
+            Err(err) => Err(err),
         };
 
         // SAFETY: `encode` does not close file descriptors.
         unsafe { LocalFile::with_fd_raw(fd, encode) }
     }
 
+    /// Encodes an open file, which may have been opened with `O_PATH`.
+    ///
+    /// # Errors
+    ///
+    /// - The errors of [`Self::encode_path`].
+    #[inline]
+    pub fn encode_file(
+        &self,
+        file: &LocalFile,
+        flags: FhFlags,
+        room: impl FnOnce() -> Result<u32>,
+    ) -> Result {
+        // SAFETY: `file` is a reference to a valid file.
+        unsafe { bindings::audit_file(file.as_ptr()) };
+        self.encode_path(file.path(), flags, room)
+    }
+
+    /// Encodes the file at the path of an open file.
+    ///
+    /// # Errors
+    ///
+    /// - The errors of `->d_weak_revalidate()`, which a path lookup calls as well.
+    /// - The errors of [`Self::encode`].
+    #[inline]
+    pub fn encode_path(
+        &self,
+        path: &Path,
+        flags: FhFlags,
+        room: impl FnOnce() -> Result<u32>,
+    ) -> Result {
+        path.weak_revalidate(flags.contains(FhFlag::Nowait))?;
+        self.encode(path, flags, room)
+    }
+
     /// Encodes the file at `path`, and writes the mount id and the handle to user space.
     ///
     /// `room` returns the result of [`Self::room`]. It is called after the checks of `EOPNOTSUPP`
-    /// and `EINVAL`.
+    /// and `EINVAL`. `flags` is empty or [`FhFlag::Nowait`].
     ///
     /// # Errors
     ///
     /// - `EOPNOTSUPP` if the filesystem does not support the requested type of handle.
     /// - `EINVAL` if a connectable handle is requested and the dentry is disconnected.
     /// - The error of `room`.
+    /// - `EAGAIN` if `flags` contains [`FhFlag::Nowait`] and encoding may wait. Nothing is
+    ///   written.
     /// - `EFAULT` if the memory for the mount id or the handle is not accessible.
     /// - `EOVERFLOW` if `room` is too small, or if the filesystem has no handle for the file. The
     ///   mount id and the header are written. In the first case, the header contains the required
     ///   size.
     /// - Any other error that the filesystem returns. The mount id and the header are written.
     #[inline]
-    pub fn encode(&self, path: &Path, room: impl FnOnce() -> Result<u32>) -> Result {
+    pub fn encode(
+        &self,
+        path: &Path,
+        flags: FhFlags,
+        room: impl FnOnce() -> Result<u32>,
+    ) -> Result {
         let dentry = path.dentry();
-        let flags = self.fh_flags();
+        let nonblock = flags.contains(FhFlag::Nowait);
+        let flags = flags | self.fh_flags();
 
         // SAFETY: The superblock is active while the path is borrowed.
         let ops = unsafe { (*dentry.super_block().as_raw()).s_export_op };
@@ -205,6 +263,10 @@ impl NameToHandle {
         let room = room()?;
         let mut handle = FileHandle::empty();
         let result = handle.encode(dentry, room, flags);
+
+        if nonblock && result == Err(EAGAIN) {
+            return result;
+        }
         let bytes = handle.as_bytes();
 
         self.put_mount_id(path)?;

@@ -32,21 +32,19 @@ fn name_to_handle_at(
     let request = NameToHandle::new(built_in!(), handle, mount_id, flags)?;
 
     if let Some(fd) = request.fd(dfd, name) {
-        if request.encode_fd(fd, || request.room())? {
-            return Ok(());
-        }
+        return request.encode_fd(fd, FhFlags::empty(), || request.room());
     }
     let name = Filename::from_user(built_in!(), name, flags)?;
     let path = Path::lookup(dfd, &name, request.lookup_flags())?;
 
-    request.encode(&path, || request.room())
+    request.encode(&path, FhFlags::empty(), || request.room())
 }
 
 #[inline]
 fn open_by_handle_at(mount_fd: c_int, handle: UserPtr, oflags: u32) -> Result<u32> {
     let user_handle = UserFileHandle::new(built_in!(), handle)?;
     let mut handle = FileHandle::empty();
-    let path = decode(built_in!(), mount_fd, oflags, FhFlags::empty(), || {
+    let path = decode(built_in!(), mount_fd, oflags, || {
         handle.read(user_handle)?;
         Ok(&mut handle)
     })?;

@@ -3,7 +3,8 @@
 use super::{
     inode,
     FileSystem,
-    Mount, //
+    Mount,
+    Object, //
 };
 use crate::{
     bindings,
@@ -154,8 +155,7 @@ impl<T: FileSystem> FileSystemType<T> {
     /// Creates the inode and the dentry if they do not exist. If an inode with the number of
     /// `object` exists, returns the dentry of that inode and drops `object`.
     ///
-    /// May sleep. If the inode is being freed, the function waits for that, so a filesystem that
-    /// sets `EXPORT_OP_NONBLOCK` must not call it.
+    /// May sleep. If the inode is being freed, the function waits for that.
     ///
     /// C: `iget_locked()`, `d_obtain_alias()`.
     ///
@@ -175,6 +175,31 @@ impl<T: FileSystem> FileSystemType<T> {
 
         // SAFETY: `s_type` was checked above, so `sb` is a superblock of a `FileSystemType<T>`.
         unsafe { inode::dentry::<T>(sb, object) }
+    }
+
+    /// Returns the dentry of an object on `sb` without waiting, for
+    /// [`fh_to_dentry_nowait`](crate::fs::exportfs::Operations::fh_to_dentry_nowait).
+    ///
+    /// The inode must be cached, which it is as long as a file of the object is open. The function
+    /// does not create it, because [`Object::size`](super::Object::size) may sleep.
+    ///
+    /// C: `ilookup_nowait()`, `d_obtain_alias_nowait()`.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL` if `sb` is not a superblock of this type.
+    /// - `EAGAIN` if the inode of the object is not cached, new or being freed.
+    /// - `ENOMEM` if memory allocation fails.
+    pub fn dentry_nowait<'sb>(
+        &self,
+        sb: &'sb SuperBlock,
+        object: &T::Private,
+    ) -> Result<OwnedDentry<'sb>> {
+        // SAFETY: The superblock is active by its type invariants; `s_type` does not change.
+        if unsafe { (*sb.as_raw()).s_type } != self.inner.get() {
+            return Err(EINVAL);
+        }
+        inode::dentry_nowait(sb, object.ino())
     }
 
     const SUPER_OPERATIONS: bindings::super_operations = bindings::super_operations {

@@ -86,6 +86,43 @@ pub(super) unsafe fn dentry<T: FileSystem>(
     Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
 }
 
+/// Returns the dentry of the inode with the number `ino`. Creates the dentry if it does not exist.
+///
+/// # Errors
+///
+/// - `EAGAIN` if the inode is not cached, new or being freed.
+/// - `ENOMEM` if memory allocation fails.
+pub(super) fn dentry_nowait(sb: &SuperBlock, mut ino: u64) -> Result<OwnedDentry<'_>> {
+    // SAFETY: The superblock is active by its type invariants. `has_number()` expects a pointer to
+    // a `u64`, and `ino` is valid during the call.
+    let inode = unsafe {
+        bindings::ilookup_nowait(sb.as_raw(), ino, Some(has_number), (&raw mut ino).cast())
+    };
+
+    // SAFETY: `inode` is NULL, an error pointer, or an owned reference. `d_obtain_alias_nowait()`
+    // accepts all three, and consumes the reference, also on failure.
+    let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias_nowait(inode) })?;
+
+    // SAFETY: `d_obtain_alias_nowait()` returns a valid pointer or an error pointer, and `dentry`
+    // is not an error pointer.
+    let dentry = unsafe { NonNull::new_unchecked(dentry) };
+
+    // SAFETY: `d_obtain_alias_nowait()` returned an owned reference to a positive dentry of the
+    // inode, which is on `sb`.
+    Ok(unsafe { OwnedDentry::from_raw(dentry, sb) })
+}
+
+/// Compares the number of an inode, for `ilookup_nowait()`.
+///
+/// # Safety
+///
+/// The caller must ensure that `inode` is valid, and that `ino` points to a valid `u64`.
+unsafe extern "C" fn has_number(inode: *mut bindings::inode, ino: *mut c_void) -> c_int {
+    // SAFETY: The caller ensures that both pointers are valid. The number of an inode in the hash
+    // does not change.
+    c_int::from(unsafe { (*inode).i_ino == *ino.cast::<u64>() })
+}
+
 /// Initialises a new inode for `object` and clears `I_NEW`.
 ///
 /// # Safety

@@ -95,9 +95,33 @@ mod suite {
     fn dentry_on_another_filesystem() -> Result {
         let mount = OTHER_FS.mount()?;
         let object = Arc::new(TestObject { ino: 2 }, GFP_KERNEL)?;
+        let dentry = TEST_FS.dentry_nowait(mount.super_block(), &object);
+
+        assert!(matches!(dentry, Err(err) if err == EINVAL));
         let dentry = TEST_FS.dentry(mount.super_block(), object);
 
         assert!(matches!(dentry, Err(err) if err == EINVAL));
+        Ok(())
+    }
+
+    /// `dentry_nowait()` does not create an inode.
+    #[test]
+    fn dentry_nowait_while_inode_is_cached() -> Result {
+        let mount = TEST_FS.mount()?;
+        let sb = mount.super_block();
+        let object = Arc::new(TestObject { ino: 2 }, GFP_KERNEL)?;
+        let other = Arc::new(TestObject { ino: 3 }, GFP_KERNEL)?;
+
+        assert!(matches!(TEST_FS.dentry_nowait(sb, &object), Err(err) if err == EAGAIN));
+        let dentry = TEST_FS.dentry(sb, object.clone())?;
+        let again = TEST_FS.dentry_nowait(sb, &object)?;
+        assert!(ptr::eq(&*dentry, &*again));
+        assert!(matches!(TEST_FS.dentry_nowait(sb, &other), Err(err) if err == EAGAIN));
+
+        drop(dentry);
+        assert!(TEST_FS.dentry_nowait(sb, &object).is_ok());
+        drop(again);
+        assert!(matches!(TEST_FS.dentry_nowait(sb, &object), Err(err) if err == EAGAIN));
         Ok(())
     }
 

@@ -126,8 +126,25 @@ impl<'a, P> Fake<'a, P> {
             .decode_parent(self.super_block(), fid, len, fileid_type)
     }
 
+    /// Calls `fh_to_dentry_nowait`. See [`decode`](Self::decode).
+    pub(super) fn decode_nowait(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
+        self.ops
+            .decode_nowait(self.super_block(), fid, len, fileid_type)
+    }
+
     /// Calls `exportfs_decode_fh_raw()`. See [`decode`](Self::decode).
     pub(super) fn vfs_decode(&self, fid: &[u8], len: c_int, fileid_type: c_int) -> Decoded {
+        self.vfs_decode_with(fid, len, fileid_type, 0)
+    }
+
+    /// Calls `exportfs_decode_fh_raw()` with `EXPORT_FH_*` flags. See [`decode`](Self::decode).
+    pub(super) fn vfs_decode_with(
+        &self,
+        fid: &[u8],
+        len: c_int,
+        fileid_type: c_int,
+        flags: u32,
+    ) -> Decoded {
         let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
         let mut mnt = bindings::vfsmount {
             mnt_sb: self.sb(),
@@ -137,7 +154,15 @@ impl<'a, P> Fake<'a, P> {
         // SAFETY: Without an `acceptable` function, only the table of the superblock is used. `fid`
         // has `len` units, which no operation of these tests writes.
         Decoded::from_raw(unsafe {
-            bindings::exportfs_decode_fh_raw(&mut mnt, fid, len, fileid_type, 0, None, null_mut())
+            bindings::exportfs_decode_fh_raw(
+                &mut mnt,
+                fid,
+                len,
+                fileid_type,
+                flags,
+                None,
+                null_mut(),
+            )
         })
     }
 }

@@ -63,6 +63,24 @@ impl<P> Ops<P> {
         Decoded::from_raw(unsafe { fh_to_dentry(sb.as_raw(), fid, len, fileid_type) })
     }
 
+    /// Calls `fh_to_dentry_nowait`. See [`decode`](Self::decode).
+    pub(super) fn decode_nowait(
+        self,
+        sb: &SuperBlock,
+        fid: &[u8],
+        len: c_int,
+        fileid_type: c_int,
+    ) -> Decoded {
+        let Some(fh_to_dentry_nowait) = self.raw.fh_to_dentry_nowait else {
+            return Decoded::Failed(EOPNOTSUPP);
+        };
+        let (fid, len) = (fid.as_ptr().cast_mut().cast(), len.min(units(fid)));
+
+        // SAFETY: The superblock is active during the call. `fid` has `len` units, which the table
+        // only reads.
+        Decoded::from_raw(unsafe { fh_to_dentry_nowait(sb.as_raw(), fid, len, fileid_type) })
+    }
+
     /// Calls `fh_to_parent`. See [`decode`](Self::decode).
     pub(super) fn decode_parent(
         self,

@@ -11,7 +11,6 @@ use crate::{
             Fid,
             FileidType,
             Handle,
-            OpFlags,
             Operations, //
         },
         pidfs,
@@ -115,8 +114,6 @@ impl<const OUTCOME: u8> Outcomes<OUTCOME> {
 impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
     type Private = u64;
 
-    const FLAGS: OpFlags = OpFlags::NONBLOCK;
-
     /// Encodes the private data of both inodes.
     fn encode_fh<'a>(
         inode: &Inode<u64>,
@@ -128,6 +125,13 @@ impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
     }
 
     fn fh_to_dentry<'sb>(_sb: &'sb SuperBlock, _fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        Self::lookup()
+    }
+
+    fn fh_to_dentry_nowait<'sb>(
+        _sb: &'sb SuperBlock,
+        _fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
         Self::lookup()
     }
 

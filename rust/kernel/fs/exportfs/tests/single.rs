@@ -44,6 +44,9 @@ macro_rules! single {
 }
 
 single!(FhToDentry: fh_to_dentry<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
+single!(
+    FhToDentryNowait: fh_to_dentry_nowait<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>
+);
 single!(FhToParent: fh_to_parent<'a>(&'a SuperBlock, &Fid<'_>) -> Option<OwnedDentry<'a>>);
 single!(GetParent: get_parent<'a>(&'a Dentry) -> OwnedDentry<'a>);
 single!(Permission: permission(u32) -> ());
@@ -74,5 +77,24 @@ impl Operations for EncodeAndDecode {
 
     fn fh_to_dentry<'sb>(_: &'sb SuperBlock, _: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         Ok(None)
+    }
+}
+
+/// A filesystem whose two operations for decoding return different errors.
+pub(super) struct DecodeWithAndWithoutWaiting;
+
+#[vtable]
+impl Operations for DecodeWithAndWithoutWaiting {
+    type Private = ();
+
+    fn fh_to_dentry<'sb>(_: &'sb SuperBlock, _: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
+        Err(ENOSYS)
+    }
+
+    fn fh_to_dentry_nowait<'sb>(
+        _: &'sb SuperBlock,
+        _: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
+        Err(ENXIO)
     }
 }

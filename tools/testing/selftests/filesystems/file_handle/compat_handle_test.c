@@ -5,56 +5,9 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include "call32.h"
 #include "nsfs.h"
 #include "kselftest_harness.h"
-
-/* The system call numbers of 32-bit x86 programs. */
-#define NR32_GETPID			20
-#define NR32_NAME_TO_HANDLE_AT		341
-#define NR32_OPEN_BY_HANDLE_AT		342
-
-#ifdef __x86_64__
-
-static int call32(int nr, long arg1, const void *arg2, const void *arg3,
-		  const void *arg4, long arg5)
-{
-	int ret;
-
-	asm volatile("int $0x80"
-		     : "=a" (ret)
-		     : "a" (nr), "b" (arg1), "c" (arg2), "d" (arg3),
-		       "S" (arg4), "D" (arg5)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-
-/* Without support, the instruction kills the process. */
-static bool have_call32(void)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid)
-		_exit(call32(NR32_GETPID, 0, NULL, NULL, NULL, 0) != getpid());
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
-#else
-
-static int call32(int nr __maybe_unused, long arg1 __maybe_unused,
-		  const void *arg2 __maybe_unused,
-		  const void *arg3 __maybe_unused,
-		  const void *arg4 __maybe_unused, long arg5 __maybe_unused)
-{
-	return -EOPNOTSUPP;
-}
-
-static bool have_call32(void)
-{
-	return false;
-}
-
-#endif
 
 static int encode32(int dfd, const char *name, void *fh, void *mnt_id,
 		    unsigned int flags)
@@ -101,15 +54,11 @@ FIXTURE_SETUP(compat)
 
 	self->mem = NULL;
 	if (!have_call32())
-		reason = "needs 32-bit system calls of x86 (CONFIG_IA32_EMULATION)";
+		reason = NEEDS_CALL32;
 	if (reason)
 		SKIP(return, "%s", reason);
-#ifdef MAP_32BIT
-	self->mem = mmap(NULL, sizeof(*self->mem), PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-#endif
+	self->mem = memory32(sizeof(*self->mem));
 	ASSERT_NE(self->mem, NULL);
-	ASSERT_NE(self->mem, MAP_FAILED);
 	self->pidfd = sys_pidfd_open(getpid(), 0);
 	ASSERT_GE(self->pidfd, 0);
 	self->ns = ns_own(&ns_kinds[NS_UTS]);

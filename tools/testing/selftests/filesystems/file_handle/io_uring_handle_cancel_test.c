@@ -131,7 +131,7 @@ TEST_F(requests, cancelled_open_leaves_its_slot_empty)
 	sqe_open(sqe, self->t.root, &self->t.fh, O_RDWR);
 	sqe->file_index = 1;
 	sqe->user_data = 1;
-	sqe->flags = IOSQE_IO_LINK;
+	sqe->flags = IOSQE_IO_LINK | IOSQE_ASYNC;
 	sqe = ring_sqe(ring);
 	sqe_of_kind(sqe, &requests[0], &self->t, KIND_TMPFS);
 	sqe->user_data = 2;

@@ -83,20 +83,6 @@ TEST_F(request, unused_fields_of_open_are_zero)
 		     self->pidfd, &self->fh, fields, ARRAY_SIZE(fields));
 }
 
-TEST_F(request, fixed_file_flag_is_refused)
-{
-	unsigned int i;
-
-	ASSERT_EQ(ring_register(&self->ring, IORING_REGISTER_FILES,
-				&self->pidfd, 1), 0);
-	for (i = 0; i < ARRAY_SIZE(handle_opcodes); i++) {
-		EXPECT_EQ(run_good(&self->ring, handle_opcodes[i], self->pidfd,
-				   &self->fh, IOSQE_FIXED_FILE), -EBADF);
-		EXPECT_EQ(run_good(&self->ring, handle_opcodes[i], 0, &self->fh,
-				   IOSQE_FIXED_FILE | IOSQE_ASYNC), -EBADF);
-	}
-}
-
 TEST_F(request, buffer_selection_is_refused)
 {
 	unsigned int i;

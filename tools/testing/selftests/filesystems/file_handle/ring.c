@@ -55,8 +55,9 @@ static int ring_map_all(struct ring *ring, const struct io_uring_params *p)
 	return 0;
 }
 
-int ring_init_sized(struct ring *ring, unsigned int entries,
-		    unsigned int cq_entries, unsigned int flags)
+int ring_init_with(struct ring *ring, unsigned int entries,
+		   unsigned int cq_entries, unsigned int flags,
+		   int (*setup)(unsigned int entries, struct io_uring_params *p))
 {
 	struct io_uring_params p = {
 		.flags		= flags | IORING_SETUP_NO_SQARRAY,
@@ -67,9 +68,9 @@ int ring_init_sized(struct ring *ring, unsigned int entries,
 	if (cq_entries)
 		p.flags |= IORING_SETUP_CQSIZE;
 	memset(ring, 0, sizeof(*ring));
-	ring->fd = syscall(__NR_io_uring_setup, entries, &p);
+	ring->fd = setup(entries, &p);
 	if (ring->fd < 0)
-		return -errno;
+		return ring->fd;
 	ring->flags = p.flags;
 	ring->sq_entries = p.sq_entries;
 	ring->cq_entries = p.cq_entries;
@@ -77,6 +78,20 @@ int ring_init_sized(struct ring *ring, unsigned int entries,
 	if (ret)
 		ring_exit(ring);
 	return ret;
+}
+
+static int io_uring_setup_call(unsigned int entries, struct io_uring_params *p)
+{
+	int ret = syscall(__NR_io_uring_setup, entries, p);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int ring_init_sized(struct ring *ring, unsigned int entries,
+		    unsigned int cq_entries, unsigned int flags)
+{
+	return ring_init_with(ring, entries, cq_entries, flags,
+			      io_uring_setup_call);
 }
 
 int ring_init(struct ring *ring, unsigned int flags)

@@ -37,6 +37,11 @@ int ring_init(struct ring *ring, unsigned int flags);
 int ring_init_sized(struct ring *ring, unsigned int entries,
 		    unsigned int cq_entries, unsigned int flags);
 
+/* The same, with another function instead of io_uring_setup(2). */
+int ring_init_with(struct ring *ring, unsigned int entries,
+		   unsigned int cq_entries, unsigned int flags,
+		   int (*setup)(unsigned int entries, struct io_uring_params *p));
+
 void ring_exit(struct ring *ring);
 int ring_register(const struct ring *ring, unsigned int opcode, const void *arg,
 		  unsigned int nr);

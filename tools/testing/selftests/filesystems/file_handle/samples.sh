@@ -28,10 +28,11 @@ clean()
 }
 trap clean EXIT
 
-# Run a command that must not block. Sets out, err and status.
+# Run a command that must not block for longer than $limit seconds. Sets out, err and
+# status.
 run()
 {
-	out=$(timeout 20 "$@" 2> "$dir/err")
+	out=$(timeout "${limit:-20}" "$@" 2> "$dir/err")
 	status=$?
 	err=$(cat "$dir/err")
 }

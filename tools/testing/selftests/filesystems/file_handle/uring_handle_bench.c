@@ -46,7 +46,9 @@ static struct handle pidfs_handle, encoded[FILES], handles[FILES];
 static int mnt_ids[FILES], fds[FILES], directory;
 static char names[FILES][8], buffers[FILES][64];
 static const char *path = "/tmp", *disk;
-static struct io_uring ring;
+
+/* Task work of the second ring runs while it waits for completions. */
+static struct io_uring plain_ring, deferred_ring, *ring = &deferred_ring;
 
 /* One way to do something with the first N files. */
 struct way {
@@ -54,6 +56,7 @@ struct way {
 	const char *how;
 	void (*run)(unsigned int nr);
 	void (*undo)(unsigned int nr);
+	struct io_uring *ring;
 };
 
 static void must(const char *what, int ret)
@@ -116,13 +119,13 @@ static void file_calls(unsigned int nr)
 	}
 }
 
-static void chain_calls(unsigned int nr)
+static void read_calls(unsigned int nr, unsigned int flags)
 {
 	unsigned int i;
 	int fd;
 
 	for (i = 0; i < nr; i++) {
-		fd = decode(directory, &handles[i], O_RDONLY);
+		fd = decode(directory, &handles[i], flags);
 		must("open_by_handle_at", fd);
 		if (read(fd, buffers[i], sizeof(buffers[i])) < 0)
 			err(1, "read");
@@ -130,12 +133,22 @@ static void chain_calls(unsigned int nr)
 	}
 }
 
+static void chain_calls(unsigned int nr)
+{
+	read_calls(nr, O_RDONLY);
+}
+
+static void nonblock_calls(unsigned int nr)
+{
+	read_calls(nr, O_RDONLY | O_NONBLOCK);
+}
+
 /* The same as requests. */
 
 static struct io_uring_sqe *new_request(int opcode, unsigned int flags,
 					unsigned int nr)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
 	if (!sqe)
 		errx(1, "the submission queue is too short");
@@ -171,14 +184,15 @@ static struct io_uring_sqe *request_open(unsigned int nr, unsigned int flags,
 }
 
 /* Open into a slot, read from there, and close the slot. */
-static void request_chain(unsigned int nr)
+static void request_chain(unsigned int nr, unsigned int open_flags,
+			  unsigned int link)
 {
 	struct io_uring_sqe *sqe;
 
-	sqe = request_open(nr, IOSQE_IO_LINK, directory, &handles[nr]);
-	sqe->open_flags = O_RDONLY;
+	sqe = request_open(nr, link, directory, &handles[nr]);
+	sqe->open_flags = open_flags;
 	sqe->file_index = nr + 1;
-	sqe = new_request(IORING_OP_READ, IOSQE_IO_LINK | IOSQE_FIXED_FILE, nr);
+	sqe = new_request(IORING_OP_READ, link | IOSQE_FIXED_FILE, nr);
 	sqe->fd = nr;
 	sqe->addr = ptr_to_u64(buffers[nr]);
 	sqe->len = sizeof(buffers[nr]);
@@ -186,23 +200,29 @@ static void request_chain(unsigned int nr)
 	sqe->file_index = nr + 1;
 }
 
+static void submit(unsigned int nr, unsigned int wait, unsigned int flags)
+{
+	unsigned int tail = *ring->sq.ktail;
+	int ret;
+
+	__atomic_store_n(ring->sq.ktail, tail + nr, __ATOMIC_RELEASE);
+	ring->sq.sqe_head += nr;
+	ret = io_uring_enter(ring->ring_fd, nr, wait, flags, NULL);
+	if (ret != (int)nr)
+		err(1, "io_uring_enter: %d of %u", ret, nr);
+}
+
 /* Submits the prepared requests, waits for all, and stores the results. */
 static void enter(unsigned int nr)
 {
 	struct io_uring_cqe *cqe;
-	unsigned int tail = *ring.sq.ktail;
-	int ret;
 
-	__atomic_store_n(ring.sq.ktail, tail + nr, __ATOMIC_RELEASE);
-	ring.sq.sqe_head += nr;
-	ret = io_uring_enter(ring.ring_fd, nr, nr, IORING_ENTER_GETEVENTS, NULL);
-	if (ret != (int)nr)
-		err(1, "io_uring_enter: %d of %u", ret, nr);
+	submit(nr, nr, IORING_ENTER_GETEVENTS);
 	while (nr--) {
-		must("completions", io_uring_wait_cqe(&ring, &cqe));
+		must("completions", io_uring_wait_cqe(ring, &cqe));
 		must("request", cqe->res);
 		fds[cqe->user_data] = cqe->res;
-		io_uring_cqe_seen(&ring);
+		io_uring_cqe_seen(ring);
 	}
 }
 
@@ -263,17 +283,39 @@ static void file_async(unsigned int nr)
 	file_requests(nr, IOSQE_ASYNC);
 }
 
-static void chain_ring(unsigned int nr)
+static void chain_requests(unsigned int nr, unsigned int open_flags,
+			   unsigned int link)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		request_chain(i);
+		request_chain(i, open_flags, link);
 	enter(CHAIN * nr);
+}
+
+static void chain_ring(unsigned int nr)
+{
+	chain_requests(nr, O_RDONLY, IOSQE_IO_LINK);
+}
+
+static void nonblock_ring(unsigned int nr)
+{
+	chain_requests(nr, O_RDONLY | O_NONBLOCK, IOSQE_IO_LINK);
+}
+
+/*
+ * The requests of a submission are issued in order. A request does not need a
+ * link if all those before it complete inline.
+ */
+static void unlinked_ring(unsigned int nr)
+{
+	chain_requests(nr, O_RDONLY | O_NONBLOCK, 0);
 }
 
 #define CALLS	"system calls"
 #define RING	"one enter"
+#define PLAIN	"without DEFER_TASKRUN"
+#define NO_LINKS "without links"
 #define ASYNC	"one enter, IOSQE_ASYNC"
 #define WORKERS	"one enter, a worker each"
 
@@ -281,6 +323,7 @@ static void chain_ring(unsigned int nr)
 #define PIDFS	"open_by_handle_at, pidfs"
 #define TMPFS	"open_by_handle_at, tmpfs"
 #define CHAINED	"open, read, close, tmpfs"
+#define NONBLOCK "the same with O_NONBLOCK"
 #define COLD	"open_by_handle_at, cold disk"
 
 static const struct way calls[] = {
@@ -288,6 +331,7 @@ static const struct way calls[] = {
 	{ PIDFS, CALLS, pidfs_calls, close_all },
 	{ TMPFS, CALLS, file_calls, close_all },
 	{ CHAINED, CALLS, chain_calls, nothing },
+	{ NONBLOCK, CALLS, nonblock_calls, nothing },
 };
 
 static const struct way requests[] = {
@@ -298,7 +342,13 @@ static const struct way requests[] = {
 	{ TMPFS, RING, file_ring, close_all },
 	{ TMPFS, ASYNC, file_async, close_all },
 	{ CHAINED, RING, chain_ring, nothing },
+	{ CHAINED, PLAIN, chain_ring, nothing, &plain_ring },
+	/* tmpfs does not set FMODE_NOWAIT: io_uring needs O_NONBLOCK to read inline. */
+	{ NONBLOCK, RING, nonblock_ring, nothing },
+	{ NONBLOCK, PLAIN, nonblock_ring, nothing, &plain_ring },
 };
+
+static const struct way unlinked = { NONBLOCK, NO_LINKS, unlinked_ring, nothing };
 
 static const struct way cold_calls = { COLD, CALLS, file_calls, close_all };
 static const struct way cold_ring = { COLD, RING, file_ring, close_all };
@@ -353,6 +403,7 @@ static void measure(const struct way *way, unsigned int nr)
 	unsigned int rounds = disk ? COLD_ROUNDS : ROUNDS, i;
 	__u64 samples[ROUNDS], start;
 
+	ring = way->ring ?: &deferred_ring;
 	/* Once more, because the first use allocates memory. */
 	if (!disk) {
 		way->run(nr);
@@ -385,7 +436,7 @@ static bool supported(const struct io_uring_probe *probe, unsigned int opcode)
 
 static int ring_register(unsigned int opcode, void *arg, unsigned int nr)
 {
-	if (syscall(__NR_io_uring_register, ring.ring_fd, opcode, arg, nr) < 0)
+	if (syscall(__NR_io_uring_register, ring->ring_fd, opcode, arg, nr) < 0)
 		return -errno;
 	return 0;
 }
@@ -423,13 +474,32 @@ static void allow_workers(unsigned int nr)
 	     ring_register(IORING_REGISTER_IOWQ_MAX_WORKERS, limits, 2));
 }
 
-static void make_ring(void)
+static void make_ring(struct io_uring *new, unsigned int flags)
 {
 	must("io_uring_setup",
-	     io_uring_queue_init(ENTRIES, &ring,
-				 IORING_SETUP_NO_SQARRAY |
-				 IORING_SETUP_SINGLE_ISSUER |
-				 IORING_SETUP_DEFER_TASKRUN));
+	     io_uring_queue_init(ENTRIES, new, IORING_SETUP_NO_SQARRAY | flags));
+	ring = new;
+	make_slots();
+}
+
+/*
+ * Returns true if a file is opened inline. Completions of workers are not posted
+ * during the submission, because the ring has IORING_SETUP_DEFER_TASKRUN.
+ */
+static bool opens_inline(void)
+{
+	struct io_uring_cqe *cqe;
+	bool ret;
+
+	ring = &deferred_ring;
+	request_open(0, 0, directory, &handles[0]);
+	submit(1, 0, 0);
+	ret = *ring->cq.khead != *ring->cq.ktail;
+	must("completions", io_uring_wait_cqe(ring, &cqe));
+	must("request", cqe->res);
+	close(cqe->res);
+	io_uring_cqe_seen(ring);
+	return ret;
 }
 
 static void create_file(const char *name)
@@ -555,9 +625,14 @@ static void bench_warm(void)
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++)
 		measure_curve(&calls[i]);
-	make_slots();
-	for (i = 0; have_requests() && i < ARRAY_SIZE(requests); i++)
+	if (!have_requests())
+		return;
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
 		measure_curve(&requests[i]);
+	if (opens_inline())
+		measure_curve(&unlinked);
+	else
+		warnx("files on tmpfs are opened in workers: links are needed");
 }
 
 static void bench_cold(void)
@@ -595,7 +670,9 @@ static void start(void)
 {
 	raise_file_limit();
 	calibrate();
-	make_ring();
+	make_ring(&plain_ring, 0);
+	make_ring(&deferred_ring,
+		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
 	if (!have_requests())
 		warnx("io_uring has no requests for file handles: system calls alone");
 	if (disk) {

@@ -14,7 +14,7 @@
 #include "kselftest_harness.h"
 
 #define HANDLE_SIZE	16
-#define SECOND_AT	(HANDLE_AT + sizeof(__u16) + HANDLE_SIZE)
+#define SECOND_AT	(BYTES_AT + FUSE_REC_ALIGN(HANDLE_SIZE))
 #define REPLIES_LEN	(SECOND_AT + SUB_HEADER + sizeof(struct fuse_statx_out))
 
 static __u64 seed;
@@ -52,11 +52,9 @@ static void set_u32(struct server *s, struct message *m)
 	memcpy(m->data + s->spoil_at, &value, sizeof(value));
 }
 
-static void set_u16(struct server *s, struct message *m)
+static void set_byte(struct server *s, struct message *m)
 {
-	__u16 value = s->spoil_value;
-
-	memcpy(m->data + s->spoil_at, &value, sizeof(value));
+	m->data[s->spoil_at] = s->spoil_value;
 }
 
 static void set_u64(struct server *s, struct message *m)
@@ -98,7 +96,7 @@ static void scramble(struct server *s, struct message *m)
 		return flip(s, m);
 	for (i = SUB_HEADER + sizeof(__u64); i < HANDLE_AT; i++)
 		m->data[i] = next_random();
-	for (i = HANDLE_AT + sizeof(__u16); i < SECOND_AT; i++)
+	for (i = BYTES_AT; i < SECOND_AT; i++)
 		m->data[i] = next_random();
 	for (i = SECOND_AT + SUB_HEADER; i < m->len; i++) {
 		if (next_random() % 16 == 0)
@@ -168,23 +166,26 @@ FIXTURE_TEARDOWN(hostile)
 	 * A reply can have set another type with a timeout of many years, which
 	 * is an I/O error until the inode is evicted.
 	 */
-	EXPECT_EQ(0, settle(self->s));
+	EXPECT_EQ(0, settle_server(self->s));
 	if (self->mount_fd >= 0) {
 		EXPECT_EQ(0, stat(self->file, &st));
 		close(self->mount_fd);
 	}
-	EXPECT_EQ(0, settle(self->s));
+	EXPECT_EQ(0, settle_server(self->s));
 	EXPECT_EQ(0, self->s->violations);
 	free_server(self->s);
 }
 
 /* Looks up and decodes. Returns 0 if either succeeds. */
-static int try_all(const char *file, int mount_fd, const struct handle *fh)
+static int try_all(struct server *s, const char *file, int mount_fd,
+		   const struct handle *fh)
 {
 	struct stat st;
 	int fd, err;
 
 	err = stat(file, &st) ? -errno : 0;
+	/* A cached inode is decoded without a request. */
+	evict(s);
 	fd = decode(mount_fd, fh, O_PATH);
 	if (fd < 0)
 		return err;
@@ -192,7 +193,7 @@ static int try_all(const char *file, int mount_fd, const struct handle *fh)
 	return 0;
 }
 
-#define ALL()	try_all(self->file, self->mount_fd, &self->fh)
+#define ALL()	try_all(self->s, self->file, self->mount_fd, &self->fh)
 
 TEST_F_TIMEOUT(hostile, cut_at_every_byte, 240)
 {
@@ -249,7 +250,7 @@ TEST_F_TIMEOUT(hostile, handle_lengths, 240)
 {
 	struct server *s = self->s;
 
-	s->spoil = set_u16;
+	s->spoil = set_u32;
 	s->spoil_at = HANDLE_AT;
 	for (s->spoil_value = 0; s->spoil_value < 300; s->spoil_value++)
 		ASSERT_EQ(s->spoil_value == HANDLE_SIZE ? 0 : -EIO, ALL());
@@ -311,6 +312,149 @@ TEST_F(hostile, file_sizes)
 	ASSERT_EQ(0, ALL());
 }
 
+/*
+ * Replies to operations that create an inode
+ */
+
+/* The replies to FUSE_MKDIR, FUSE_LOOKUP_HANDLE and FUSE_STATX */
+#define NEW_SECOND_AT	(SUB_HEADER + sizeof(struct fuse_entry_out))
+#define NEW_THIRD_AT	(NEW_SECOND_AT + SECOND_AT)
+#define NEW_LEN		(NEW_THIRD_AT + SUB_HEADER + sizeof(struct fuse_statx_out))
+
+/*
+ * Creates a directory, and renames its object, so that the next call creates one.
+ * The server does not find the names of objects of the bulk.
+ */
+static int try_mkdir(struct server *s)
+{
+	char path[256];
+	int ret, id;
+
+	snprintf(path, sizeof(path), "%s/made", s->dir);
+	ret = mkdir(path, 0755) ? -errno : 0;
+	id = child(s, ROOT, "made");
+	if (id)
+		s->objects[id].name[0] = 'x';
+	return ret;
+}
+
+TEST_F_TIMEOUT(hostile, creation_cut_at_every_byte, 240)
+{
+	struct server *s = self->s;
+
+	s->spoil_opcode = FUSE_MKDIR;
+	s->spoil = cut;
+	for (s->spoil_at = 0; s->spoil_at < NEW_LEN; s->spoil_at++) {
+		ASSERT_EQ(-EIO, try_mkdir(s)) {
+			TH_LOG("cut at %zu", s->spoil_at);
+		}
+		ASSERT_EQ(0, settle_server(s)) {
+			TH_LOG("cut at %zu", s->spoil_at);
+		}
+	}
+	ASSERT_EQ(0, try_mkdir(s));
+}
+
+TEST_F(hostile, creation_with_trailing_bytes)
+{
+	struct server *s = self->s;
+
+	s->spoil_opcode = FUSE_MKDIR;
+	s->spoil = extend;
+	for (s->spoil_at = 1; s->spoil_at <= 200; s->spoil_at++)
+		ASSERT_EQ(-EIO, try_mkdir(s));
+	ASSERT_EQ(0, settle_server(s));
+}
+
+TEST_F_TIMEOUT(hostile, creation_lengths, 240)
+{
+	static const size_t at[] = { 0, NEW_SECOND_AT, NEW_THIRD_AT };
+	static const size_t right[] = {
+		NEW_SECOND_AT, SECOND_AT, NEW_LEN - NEW_THIRD_AT,
+	};
+	struct server *s = self->s;
+	unsigned int i, bit;
+	int delta;
+
+	s->spoil_opcode = FUSE_MKDIR;
+	s->spoil = set_u32;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		s->spoil_at = at[i];
+		for (s->spoil_value = 0; s->spoil_value < 700; s->spoil_value++)
+			ASSERT_EQ(s->spoil_value == right[i] ? 0 : -EIO,
+				  try_mkdir(s));
+		for (bit = 10; bit < 32; bit++) {
+			for (delta = -1; delta <= 1; delta++) {
+				s->spoil_value = (1ULL << bit) + delta;
+				ASSERT_EQ(-EIO, try_mkdir(s));
+			}
+		}
+	}
+	ASSERT_EQ(0, settle_server(s));
+}
+
+TEST_F(hostile, creation_with_wrong_indices_and_errors)
+{
+	static const size_t at[] = { 0, NEW_SECOND_AT, NEW_THIRD_AT };
+	struct server *s = self->s;
+	unsigned int i, bit;
+	int error;
+
+	s->spoil_opcode = FUSE_MKDIR;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		s->spoil = set_u64;
+		s->spoil_at = at[i] + 8;
+		for (bit = 2; bit < 64; bit++) {
+			s->spoil_value = 1ULL << bit;
+			ASSERT_EQ(-EIO, try_mkdir(s));
+		}
+		/* An error with arguments */
+		s->spoil = set_u32;
+		s->spoil_at = at[i] + 4;
+		for (error = -600; error <= 600; error += 7) {
+			s->spoil_value = (__u32)error;
+			if (error)
+				ASSERT_EQ(-EIO, try_mkdir(s));
+		}
+	}
+	ASSERT_EQ(0, settle_server(s));
+}
+
+/* Only the padding and the spare fields are not zero. */
+TEST_F(hostile, spare_fields)
+{
+	static const size_t lookup_at[] = {
+		SUB_HEADER + offsetof(struct fuse_entry2_out, spare),
+		SUB_HEADER + offsetof(struct fuse_entry2_out, spare) + 7,
+		HANDLE_AT + offsetof(struct fuse_file_handle, spare),
+		HANDLE_AT + offsetof(struct fuse_file_handle, spare) + 3,
+	};
+	struct server *s = self->s;
+	unsigned int i;
+
+	s->spoil = set_byte;
+	s->spoil_value = 1;
+	for (i = 0; i < ARRAY_SIZE(lookup_at); i++) {
+		s->spoil_at = lookup_at[i];
+		ASSERT_EQ(-EIO, ALL());
+	}
+	s->spoil_opcode = FUSE_MKDIR;
+	for (i = 0; i < ARRAY_SIZE(lookup_at); i++) {
+		s->spoil_at = NEW_SECOND_AT + lookup_at[i];
+		ASSERT_EQ(-EIO, try_mkdir(s));
+	}
+	s->spoil = NULL;
+	ASSERT_EQ(0, settle_server(s));
+
+	/* A handle of 13 bytes is padded. */
+	s->handle_size = 13;
+	s->spoil_opcode = FUSE_LOOKUP_HANDLE;
+	s->spoil = set_byte;
+	for (s->spoil_at = BYTES_AT + 13; s->spoil_at < BYTES_AT + 16; s->spoil_at++)
+		ASSERT_EQ(-EIO, ALL());
+	s->handle_size = HANDLE_SIZE;
+}
+
 static unsigned int stress_seconds(void)
 {
 	const char *seconds = getenv("FUSE_STRESS_SECONDS");
@@ -319,6 +463,7 @@ static unsigned int stress_seconds(void)
 }
 
 #define WALKERS		4
+#define CREATED_MAX	5000
 
 struct walker {
 	struct server *s;
@@ -331,7 +476,7 @@ struct walker {
 };
 
 /*
- * Looks up, opens and decodes random files. O_NONBLOCK is needed because the
+ * Looks up, opens, decodes and creates random files. O_NONBLOCK is needed because the
  * server can turn a file into a FIFO between stat(2) and open(2).
  */
 static void *walk(void *arg)
@@ -358,6 +503,12 @@ static void *walk(void *arg)
 			close(fd);
 		if (xorshift(&w->seed) % 64 == 0)
 			evict(w->s);
+		if (xorshift(&w->seed) % 16 == 0 &&
+		    w->s->nr_objects < CREATED_MAX) {
+			snprintf(path, sizeof(path), "%s/n%u", w->s->dir,
+				 (unsigned int)xorshift(&w->seed));
+			mkfifo(path, 0644);
+		}
 	}
 	return NULL;
 }
@@ -409,6 +560,7 @@ TEST_F_TIMEOUT(hostile, random_replies, 3600)
 	TH_LOG("seed %llu", (unsigned long long)seed);
 	ASSERT_EQ(0, use_all_processors(self->s));
 	self->s->spoil = any_of_these;
+	self->s->spoil_opcode = 0;
 	rounds = walk_for(self->s, self->mount_fd, &self->fh, stress_seconds());
 	TH_LOG("%lu rounds, %lu lookups counted", rounds, self->s->granted);
 	ASSERT_NE(0, rounds);
@@ -503,7 +655,7 @@ TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 		failures = 0;
 		for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
 			/* Nothing is cached, so each object is allocated. */
-			settle(self->s);
+			settle_server(self->s);
 			ASSERT_EQ(0, failslab_arm(&fail, nth));
 			ret = run[i](self);
 			failed = failslab_has_failed(&fail);

@@ -72,7 +72,7 @@ TEST_F_TIMEOUT(fuse_ring, name_equals_system_call, 120)
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		ASSERT_EQ(0, settle(s));
+		ASSERT_EQ(0, settle_server(s));
 		nr = count(s, FUSE_COMPOUND);
 		ASSERT_EQ(0, name_handle(s, names[i], &by_syscall, 0));
 		sent = count(s, FUSE_COMPOUND) - nr;
@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(fuse_ring, name_equals_system_call, 120)
 
 		for (j = 0; j < ARRAY_SIZE(request_flags); j++) {
 			/* A request that does not find the name cached is sent once. */
-			ASSERT_EQ(0, settle(s));
+			ASSERT_EQ(0, settle_server(s));
 			nr = count(s, FUSE_COMPOUND);
 			ASSERT_EQ(0, ring_name_handle(&self->ring, s, names[i],
 						      &cold, request_flags[j]));
@@ -106,7 +106,7 @@ TEST_F(fuse_ring, open_after_eviction)
 
 	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
 	for (i = 0; i < ARRAY_SIZE(request_flags); i++) {
-		ASSERT_EQ(0, settle(s));
+		ASSERT_EQ(0, settle_server(s));
 		ASSERT_NE(0, s->forgets);
 		nr = count(s, FUSE_COMPOUND);
 		EXPECT_EQ(2, ring_decode_object(&self->ring, self->mount_fd,
@@ -157,6 +157,7 @@ TEST_F(fuse_ring, stale)
 		EXPECT_EQ(-ESTALE, ring_decode_object(&self->ring,
 						      self->mount_fd, &forged,
 						      request_flags[i]));
+		ASSERT_EQ(0, settle_server(s));
 		s->objects[3].exists = false;
 		EXPECT_EQ(-ESTALE, ring_decode_object(&self->ring,
 						      self->mount_fd, &fh,

@@ -5,9 +5,9 @@
 #include <sys/mount.h>
 #include <sys/uio.h>
 
-#include "fuse_server.h"
+#include "fuse_requests.h"
 
-static void put_bytes(struct message *m, const void *data, size_t len)
+void put_bytes(struct message *m, const void *data, size_t len)
 {
 	if (m->len + len > sizeof(m->data))
 		abort();
@@ -29,10 +29,13 @@ bool fuse_reply(int fd, __u64 unique, int error, const void *data, size_t len)
 	return writev(fd, iov, 2) == (ssize_t)header.len;
 }
 
-static bool reply(struct server *s, __u64 unique, int error, const void *data,
-		  size_t len)
+bool is_zero(const unsigned char *p, size_t len)
 {
-	return fuse_reply(s->fd, unique, error, data, len);
+	while (len--) {
+		if (*p++)
+			return false;
+	}
+	return true;
 }
 
 static void grant(struct server *s, __u64 nodeid, int nr)
@@ -45,16 +48,45 @@ static void grant(struct server *s, __u64 nodeid, int nr)
 	__atomic_add_fetch(&s->granted, nr, __ATOMIC_SEQ_CST);
 }
 
-/*
- * Replies with a lookup of @nodeid, if it counts as one. It is counted first,
- * because the kernel can forget it as soon as the reply is written.
- */
-static void reply_lookup(struct server *s, __u64 unique,
-			 const void *data, size_t len, __u64 nodeid)
+/* Returns the size of the entry with which the reply starts, or 0. */
+static size_t entry_size(__u32 opcode)
 {
-	grant(s, nodeid, 1);
-	if (!reply(s, unique, 0, data, len))
-		grant(s, nodeid, -1);
+	switch (opcode) {
+	case FUSE_LOOKUP_HANDLE:
+		return sizeof(struct fuse_entry2_out);
+	case FUSE_LOOKUP:
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+		return sizeof(struct fuse_entry_out);
+	default:
+		return 0;
+	}
+}
+
+__u64 count_entry(struct counted *c, __u32 opcode, const unsigned char *data,
+		  size_t len)
+{
+	size_t size = entry_size(opcode);
+	__u64 nodeid;
+
+	if (!size || len < size)
+		return 0;
+	memcpy(&nodeid, data, sizeof(nodeid));
+	if (c)
+		c->nodeids[c->nr++] = nodeid;
+	return nodeid;
+}
+
+static void grant_counted(struct server *s, const struct counted *c, int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr; i++)
+		grant(s, c->nodeids[i], nr);
 }
 
 static void forget(struct server *s, __u64 nodeid, __u64 nlookup)
@@ -96,14 +128,20 @@ static void fill_statx(struct server *s, unsigned int id,
 	out->stat.blksize = 4096;
 }
 
-static void fill_entry(struct server *s, unsigned int id,
-		       struct fuse_entry_out *out)
+/* Appends a reply with an object, which the kernel has to forget. */
+static int put_entry(struct server *s, unsigned int id, struct message *m)
 {
-	memset(out, 0, sizeof(*out));
-	out->nodeid = object_nodeid(s, id);
-	out->entry_valid = s->entry_valid;
-	out->attr_valid = s->attr_valid;
-	fill_attr(s, id, &out->attr);
+	struct fuse_entry_out out = {};
+
+	if (!id)
+		return -ENOENT;
+	out.nodeid = object_nodeid(s, id);
+	out.generation = s->entry_generation;
+	out.entry_valid = s->entry_valid;
+	out.attr_valid = s->attr_valid;
+	fill_attr(s, id, &out.attr);
+	put_bytes(m, &out, sizeof(out));
+	return 0;
 }
 
 /* Appends the reply to FUSE_LOOKUP_HANDLE. Object 0 is a negative entry. */
@@ -111,53 +149,64 @@ static void put_entry2(struct server *s, struct message *m,
 		       unsigned int id)
 {
 	struct fuse_entry2_out entry = { .entry_valid = s->entry_valid };
-	unsigned char handle[70000];
-	__u16 size = id ? s->handle_size : 0;
+	struct fuse_file_handle fh = { .size = id ? s->handle_size : 0 };
+	unsigned char handle[70000] = {};
 
 	if (id) {
 		entry.nodeid = object_nodeid(s, id);
-		object_handle(s, id, handle, size);
+		object_handle(s, id, handle, fh.size);
 	}
 	put_bytes(m, &entry, sizeof(entry));
-	put_bytes(m, &size, sizeof(size));
+	put_bytes(m, &fh, sizeof(fh));
 	/* Larger handles have only their size. */
-	if (size < 1024)
-		put_bytes(m, handle, size);
+	if (fh.size < 1024)
+		put_bytes(m, handle, FUSE_REC_ALIGN(fh.size));
 }
-
-/* A request, alone or in a compound */
-struct request {
-	struct fuse_in_header in;
-	const unsigned char *args;
-	size_t args_len;		/* without the extension */
-};
 
 static void save_ext(struct server *s, const struct request *r)
 {
 	size_t len = r->in.total_extlen * 8;
 	struct fuse_ext_header header;
+	struct fuse_file_handle fh;
 
 	s->ext.len = 0;
 	if (!len)
 		return;
 	memcpy(&header, r->args + r->args_len, sizeof(header));
-	if (header.size != len || header.type != FUSE_EXT_HANDLE)
+	memcpy(&fh, r->args + r->args_len + sizeof(header), sizeof(fh));
+	if (header.size != len || header.type != FUSE_EXT_HANDLE || fh.spare ||
+	    len != sizeof(header) + sizeof(fh) + FUSE_REC_ALIGN(fh.size) ||
+	    r->args_len % 8 ||
+	    !is_zero(r->args + r->args_len + sizeof(header) + sizeof(fh) + fh.size,
+		     FUSE_REC_ALIGN(fh.size) - fh.size))
 		s->violations++;
 	put_bytes(&s->ext, r->args + r->args_len, len);
 }
 
 const unsigned char *ext_handle(struct server *s, size_t *size)
 {
-	__u16 len;
+	const size_t at = sizeof(struct fuse_ext_header) +
+			  sizeof(struct fuse_file_handle);
+	struct fuse_file_handle fh;
 
 	*size = 0;
-	if (!s->ext.len)
+	if (s->ext.len < at)
 		return NULL;
-	memcpy(&len, s->ext.data + sizeof(struct fuse_ext_header), sizeof(len));
-	if (sizeof(struct fuse_ext_header) + sizeof(len) + len > s->ext.len)
+	memcpy(&fh, s->ext.data + sizeof(struct fuse_ext_header), sizeof(fh));
+	if (at + fh.size > s->ext.len)
 		return NULL;
-	*size = len;
-	return s->ext.data + sizeof(struct fuse_ext_header) + sizeof(len);
+	*size = fh.size;
+	return s->ext.data + at;
+}
+
+/* Checks that zeros pad the name to the extension. */
+static void check_name(struct server *s, const struct request *r)
+{
+	size_t len = strnlen((const char *)r->args, r->args_len) + 1;
+	size_t padded = r->in.total_extlen ? FUSE_REC_ALIGN(len) : len;
+
+	if (r->args_len != padded || !is_zero(r->args + len - 1, padded - len + 1))
+		s->violations++;
 }
 
 static int find(struct server *s, const struct request *r)
@@ -166,23 +215,27 @@ static int find(struct server *s, const struct request *r)
 	const unsigned char *handle;
 	size_t size;
 
-	if (strnlen((const char *)r->args, r->args_len) + 1 != r->args_len)
-		s->violations++;
+	check_name(s, r);
 	if (r->in.nodeid)
 		return child(s, parent, (const char *)r->args);
 	handle = ext_handle(s, &size);
 	return handle ? handle_object(s, handle, size) : 0;
 }
 
-static int lookup_handle(struct server *s, const struct request *r,
-			 struct message *m, unsigned int *found)
+static int do_lookup(struct server *s, const struct request *r,
+		     struct message *m)
+{
+	return put_entry(s, find(s, r), m);
+}
+
+static int do_lookup_handle(struct server *s, const struct request *r,
+			    struct message *m)
 {
 	unsigned int id;
 
 	save_ext(s, r);
 	s->last_nodeid = r->in.nodeid;
 	id = find(s, r);
-	*found = id;
 	if (s->handle_error)
 		return s->handle_error;
 	if (s->dot_error && !strcmp((const char *)r->args, "."))
@@ -193,9 +246,10 @@ static int lookup_handle(struct server *s, const struct request *r,
 	return 0;
 }
 
-static int statx_object(struct server *s, unsigned int id,
-			struct message *m)
+static int do_statx(struct server *s, const struct request *r,
+		    struct message *m)
 {
+	unsigned int id = nodeid_object(r->in.nodeid);
 	struct fuse_statx_out out;
 
 	if (s->statx_error)
@@ -207,231 +261,80 @@ static int statx_object(struct server *s, unsigned int id,
 	return 0;
 }
 
-/* Appends one reply of a compound. */
-static void put_sub_reply(struct message *m, __u64 index, int error,
-			  const struct message *payload)
+static int create_object(struct server *s, const struct request *r,
+			 const char *name, unsigned int mode,
+			 struct message *m)
 {
-	struct fuse_out_header header = {
-		.len = sizeof(header) + (error ? 0 : payload->len),
-		.error = error,
-		.unique = index,
-	};
-
-	put_bytes(m, &header, sizeof(header));
-	if (!error)
-		put_bytes(m, payload->data, payload->len);
-}
-
-/* Parses the next request of a compound. Returns false if it is malformed. */
-static bool next_request(const unsigned char **p, size_t *left,
-			 const struct fuse_in_header *outer, __u64 index,
-			 __u32 dependency, struct request *r)
-{
-	struct fuse_compound_req_in dep;
-	size_t ext;
-
-	if (*left < sizeof(dep) + sizeof(r->in))
-		return false;
-	memcpy(&dep, *p, sizeof(dep));
-	memcpy(&r->in, *p + sizeof(dep), sizeof(r->in));
-	ext = r->in.total_extlen * 8;
-	if (r->in.len < sizeof(r->in) + ext || r->in.len > *left - sizeof(dep))
-		return false;
-	if (dep.dependency != dependency || dep.spare ||
-	    r->in.unique != index || r->in.uid != outer->uid ||
-	    r->in.gid != outer->gid || r->in.pid != outer->pid)
-		return false;
-	r->args = *p + sizeof(dep) + sizeof(r->in);
-	r->args_len = r->in.len - sizeof(r->in) - ext;
-	*p += sizeof(dep) + r->in.len;
-	*left -= sizeof(dep) + r->in.len;
-	return true;
-}
-
-/*
- * Returns the nodeid whose lookup the kernel must forget, according to the
- * bytes of the replies: that of an entry in a first reply without an error.
- */
-static __u64 counted_nodeid(const struct message *m)
-{
-	struct fuse_out_header header;
-	struct fuse_entry2_out entry;
-
-	if (m->len < sizeof(header) + sizeof(entry))
-		return 0;
-	memcpy(&header, m->data, sizeof(header));
-	memcpy(&entry, m->data + sizeof(header), sizeof(entry));
-	if (header.error || header.unique ||
-	    header.len < sizeof(header) + sizeof(entry))
-		return 0;
-	return entry.nodeid;
-}
-
-static void do_compound(struct server *s, const struct fuse_in_header *in,
-			const unsigned char *p, size_t left)
-{
-	static struct message replies, payload, whole;
-	struct fuse_statx_in statx;
-	struct request lookup, attr;
 	unsigned int id;
-	int err;
 
-	if (s->compound_error) {
-		reply(s, in->unique, s->compound_error, NULL, 0);
-		return;
-	}
-	if (left < sizeof(struct fuse_compound_in))
-		goto violation;
-	p += sizeof(struct fuse_compound_in);
-	left -= sizeof(struct fuse_compound_in);
-	if (!next_request(&p, &left, in, 0, FUSE_COMPOUND_INDEPENDENT,
-			  &lookup) ||
-	    !next_request(&p, &left, in, 1, 0, &attr) || left ||
-	    lookup.in.opcode != FUSE_LOOKUP_HANDLE ||
-	    attr.in.opcode != FUSE_STATX || attr.in.nodeid ||
-	    attr.args_len != sizeof(statx))
-		goto violation;
-	memcpy(&statx, attr.args, sizeof(statx));
-	if (statx.sx_mask != BASIC_STATS)
-		goto violation;
-
-	replies.len = 0;
-	payload.len = 0;
-	err = lookup_handle(s, &lookup, &payload, &id);
-	put_sub_reply(&replies, 0, err, &payload);
-	payload.len = 0;
-	err = err || !id ? -ECANCELED : statx_object(s, id, &payload);
-	put_sub_reply(&replies, 1, err, &payload);
-	if (s->spoil)
-		s->spoil(s, &replies);
-
-	whole.len = sizeof(struct fuse_compound_out);
-	memset(whole.data, 0, whole.len);
-	put_bytes(&whole, replies.data, replies.len);
-	reply_lookup(s, in->unique, whole.data, whole.len,
-		     counted_nodeid(&replies));
-	return;
-
-violation:
-	s->violations++;
-	reply(s, in->unique, -EIO, NULL, 0);
+	if (s->create_error)
+		return s->create_error;
+	id = add_object(s, nodeid_object(r->in.nodeid), name, mode);
+	return put_entry(s, id, m);
 }
 
-static void do_lookup_handle(struct server *s, const struct request *r)
-{
-	static struct message m;
-	__u64 nodeid = 0;
-	unsigned int id;
-	int err;
-
-	m.len = 0;
-	err = lookup_handle(s, r, &m, &id);
-	if (err) {
-		reply(s, r->in.unique, err, NULL, 0);
-		return;
-	}
-	if (s->spoil_single)
-		s->spoil_single(s, &m);
-	/* The lookup counts if the reply contains the whole entry. */
-	if (m.len >= SUB_ENTRY)
-		memcpy(&nodeid, m.data, sizeof(nodeid));
-	reply_lookup(s, r->in.unique, m.data, m.len, nodeid);
-}
-
-static void do_statx(struct server *s, const struct request *r)
-{
-	static struct message m;
-	int err;
-
-	m.len = 0;
-	err = statx_object(s, nodeid_object(r->in.nodeid), &m);
-	reply(s, r->in.unique, err, m.data, m.len);
-}
-
-static void reply_entry(struct server *s, __u64 unique,
-			unsigned int id)
-{
-	struct fuse_entry_out out;
-
-	if (!id) {
-		reply(s, unique, -ENOENT, NULL, 0);
-		return;
-	}
-	fill_entry(s, id, &out);
-	reply_lookup(s, unique, &out, sizeof(out), out.nodeid);
-}
-
-static void do_create(struct server *s, const struct request *r)
+/* A temporary file has no name. */
+static int do_create(struct server *s, const struct request *r,
+		     struct message *m)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
-	unsigned int parent = nodeid_object(r->in.nodeid);
-	struct {
-		struct fuse_entry_out entry;
-		struct fuse_open_out open;
-	} out = {};
-	unsigned int id = add_object(s, parent, name, S_IFREG | 0644);
+	struct fuse_open_out open = { .open_flags = FOPEN_DIRECT_IO };
+	int err;
 
-	fill_entry(s, id, &out.entry);
-	out.open.open_flags = FOPEN_DIRECT_IO;
-	reply_lookup(s, r->in.unique, &out, sizeof(out), out.entry.nodeid);
+	err = create_object(s, r, r->in.opcode == FUSE_TMPFILE ? "" : name,
+			    S_IFREG | 0644, m);
+	if (!err)
+		put_bytes(m, &open, sizeof(open));
+	return err;
 }
 
-static void do_tmpfile(struct server *s, const struct request *r)
-{
-	/* The file has no name. */
-	struct request nameless = *r;
-	struct fuse_create_in in = {};
-	unsigned char args[sizeof(in) + 1] = {};
-
-	nameless.args = args;
-	do_create(s, &nameless);
-}
-
-static void do_mknod(struct server *s, const struct request *r)
+static int do_mknod(struct server *s, const struct request *r,
+		    struct message *m)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_mknod_in);
-	unsigned int parent = nodeid_object(r->in.nodeid);
 	struct fuse_mknod_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	reply_entry(s, r->in.unique, add_object(s, parent, name, in.mode));
+	return create_object(s, r, name, in.mode, m);
 }
 
-static void do_symlink(struct server *s, const struct request *r)
+static int do_symlink(struct server *s, const struct request *r,
+		      struct message *m)
 {
-	unsigned int parent = nodeid_object(r->in.nodeid);
-
-	reply_entry(s, r->in.unique, add_object(s, parent,
-						(const char *)r->args,
-						S_IFLNK | 0777));
+	return create_object(s, r, (const char *)r->args, S_IFLNK | 0777, m);
 }
 
-static void do_statfs(struct server *s, const struct request *r)
-{
-	struct fuse_statfs_out out = { .st.namelen = 255 };
-
-	reply(s, r->in.unique, 0, &out, sizeof(out));
-}
-
-static void do_mkdir(struct server *s, const struct request *r)
+static int do_mkdir(struct server *s, const struct request *r,
+		    struct message *m)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_mkdir_in);
-	unsigned int parent = nodeid_object(r->in.nodeid);
 
-	reply_entry(s, r->in.unique, add_object(s, parent, name, S_IFDIR | 0755));
+	return create_object(s, r, name, S_IFDIR | 0755, m);
 }
 
 /* The object is still found only by its first name. */
-static void do_link(struct server *s, const struct request *r)
+static int do_link(struct server *s, const struct request *r,
+		   struct message *m)
 {
 	struct fuse_link_in in;
 
+	if (s->create_error)
+		return s->create_error;
 	memcpy(&in, r->args, sizeof(in));
 	s->objects[nodeid_object(in.oldnodeid)].nlink++;
-	reply_entry(s, r->in.unique, nodeid_object(in.oldnodeid));
+	return put_entry(s, nodeid_object(in.oldnodeid), m);
 }
 
-static void do_init(struct server *s, const struct request *r)
+static int do_statfs(struct message *m)
+{
+	struct fuse_statfs_out out = { .st.namelen = 255 };
+
+	put_bytes(m, &out, sizeof(out));
+	return 0;
+}
+
+static int do_init(struct server *s, const struct request *r,
+		   struct message *m)
 {
 	struct fuse_init_in in;
 	struct fuse_init_out out = {
@@ -447,27 +350,32 @@ static void do_init(struct server *s, const struct request *r)
 	out.flags2 = s->init_flags >> 32;
 	if (s->slow)
 		usleep(300000);
-	reply(s, r->in.unique, 0, &out, sizeof(out));
+	put_bytes(m, &out, sizeof(out));
+	return 0;
 }
 
-static void do_getattr(struct server *s, const struct request *r)
+static int do_getattr(struct server *s, const struct request *r,
+		      struct message *m)
 {
 	struct fuse_attr_out out = { .attr_valid = s->attr_valid };
 
 	fill_attr(s, nodeid_object(r->in.nodeid), &out.attr);
-	reply(s, r->in.unique, 0, &out, sizeof(out));
+	put_bytes(m, &out, sizeof(out));
+	return 0;
 }
 
-static void do_open(struct server *s, const struct request *r)
+static int do_open(const struct request *r, struct message *m)
 {
 	struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO };
 
 	if (r->in.opcode == FUSE_OPENDIR)
 		out.open_flags = 0;
-	reply(s, r->in.unique, 0, &out, sizeof(out));
+	put_bytes(m, &out, sizeof(out));
+	return 0;
 }
 
-static void do_read(struct server *s, const struct request *r)
+static int do_read(struct server *s, const struct request *r,
+		   struct message *m)
 {
 	struct fuse_read_in in;
 	char buf[64];
@@ -479,7 +387,8 @@ static void do_read(struct server *s, const struct request *r)
 		len = 0;
 	else
 		len -= in.offset;
-	reply(s, r->in.unique, 0, buf + in.offset, len < in.size ? len : in.size);
+	put_bytes(m, buf + in.offset, len < in.size ? len : in.size);
+	return 0;
 }
 
 static void put_dirent(struct message *m, size_t room, __u64 ino,
@@ -501,23 +410,23 @@ static void put_dirent(struct message *m, size_t room, __u64 ino,
 }
 
 /* Lists all objects but the bulk, which only lookups find. */
-static void do_readdir(struct server *s, const struct request *r)
+static int do_readdir(struct server *s, const struct request *r,
+		      struct message *m)
 {
-	static struct message m;
 	struct fuse_read_in in;
 	unsigned int id;
 
 	memcpy(&in, r->args, sizeof(in));
-	m.len = 0;
 	for (id = in.offset < ROOT ? ROOT : in.offset; id < BULK; id++) {
 		if (s->objects[id].exists && id != ROOT &&
 		    s->objects[id].parent == nodeid_object(r->in.nodeid))
-			put_dirent(&m, in.size, id, id + 1, s->objects[id].name);
+			put_dirent(m, in.size, s->unknown_ino ? UNKNOWN_INO : id,
+				   id + 1, s->objects[id].name);
 	}
-	reply(s, r->in.unique, 0, m.data, m.len);
+	return 0;
 }
 
-static void do_forgets(struct server *s, const struct request *r)
+static int do_forgets(struct server *s, const struct request *r)
 {
 	struct fuse_batch_forget_in batch;
 	struct fuse_forget_one one;
@@ -527,7 +436,7 @@ static void do_forgets(struct server *s, const struct request *r)
 	if (r->in.opcode == FUSE_FORGET) {
 		memcpy(&in, r->args, sizeof(in));
 		forget(s, r->in.nodeid, in.nlookup);
-		return;
+		return NO_REPLY;
 	}
 	memcpy(&batch, r->args, sizeof(batch));
 	for (i = 0; i < batch.count; i++) {
@@ -535,70 +444,114 @@ static void do_forgets(struct server *s, const struct request *r)
 		       sizeof(one));
 		forget(s, one.nodeid, one.nlookup);
 	}
+	return NO_REPLY;
 }
 
 /* An open file must not have been forgotten. */
-static void do_release(struct server *s, const struct request *r)
+static int do_release(struct server *s, const struct request *r)
 {
 	unsigned int id = nodeid_object(r->in.nodeid);
 
 	if (id != ROOT && s->objects[id].lookups <= 0)
 		s->violations++;
-	reply(s, r->in.unique, 0, NULL, 0);
+	return 0;
 }
 
-static void dispatch(struct server *s, const struct request *r)
+int dispatch(struct server *s, const struct request *r, struct message *m)
 {
 	switch (r->in.opcode) {
 	case FUSE_INIT:
-		return do_init(s, r);
+		return do_init(s, r, m);
 	case FUSE_LOOKUP:
-		return reply_entry(s, r->in.unique, find(s, r));
-	case FUSE_COMPOUND:
-		return do_compound(s, &r->in, r->args, r->args_len);
+		return do_lookup(s, r, m);
 	case FUSE_LOOKUP_HANDLE:
-		return do_lookup_handle(s, r);
+		return do_lookup_handle(s, r, m);
 	case FUSE_STATX:
-		return do_statx(s, r);
+		return do_statx(s, r, m);
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		return do_getattr(s, r);
+		return do_getattr(s, r, m);
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
-		return do_open(s, r);
+		return do_open(r, m);
 	case FUSE_READ:
-		return do_read(s, r);
+		return do_read(s, r, m);
 	case FUSE_READDIR:
-		return do_readdir(s, r);
+		return do_readdir(s, r, m);
 	case FUSE_CREATE:
-		return do_create(s, r);
 	case FUSE_TMPFILE:
-		return do_tmpfile(s, r);
+		return do_create(s, r, m);
 	case FUSE_MKNOD:
-		return do_mknod(s, r);
+		return do_mknod(s, r, m);
 	case FUSE_SYMLINK:
-		return do_symlink(s, r);
+		return do_symlink(s, r, m);
 	case FUSE_STATFS:
-		return do_statfs(s, r);
+		return do_statfs(m);
 	case FUSE_MKDIR:
-		return do_mkdir(s, r);
+		return do_mkdir(s, r, m);
 	case FUSE_LINK:
-		return do_link(s, r);
+		return do_link(s, r, m);
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 		return do_forgets(s, r);
 	case FUSE_INTERRUPT:
-		return;
+		return NO_REPLY;
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 		return do_release(s, r);
 	case FUSE_FLUSH:
 	case FUSE_ACCESS:
-		reply(s, r->in.unique, 0, NULL, 0);
-		return;
+		return 0;
 	default:
-		reply(s, r->in.unique, -ENOSYS, NULL, 0);
+		return -ENOSYS;
 	}
+}
+
+/*
+ * Adds a line to the log: what the request consists of, except for its number, the
+ * process, and the lock owner, which is random.
+ */
+static void log_request(struct server *s, const struct request *r)
+{
+	size_t len = r->in.len - sizeof(r->in), used = strlen(s->log), i;
+	__u32 hash = 0x811c9dc5;
+
+	if (r->in.opcode == FUSE_FLUSH || r->in.opcode == FUSE_FORGET ||
+	    r->in.opcode == FUSE_BATCH_FORGET || r->in.opcode == FUSE_INIT)
+		return;
+	for (i = 0; i < len; i++)
+		hash = (hash ^ r->args[i]) * 0x01000193;
+	snprintf(s->log + used, sizeof(s->log) - used, "%u %llx %u %u %u %u %08x\n",
+		 r->in.opcode, (unsigned long long)r->in.nodeid, r->in.len,
+		 r->in.total_extlen, r->in.uid, r->in.gid, hash);
+}
+
+/*
+ * Sends the reply to a request. A lookup is counted first, because the kernel can
+ * forget it as soon as the reply is written. If the kernel refuses the reply, the
+ * lookup does not count.
+ */
+static void answer(struct server *s, const struct request *r)
+{
+	static struct message m;
+	struct counted counted = {};
+	int err;
+
+	m.len = 0;
+	if (r->in.opcode == FUSE_COMPOUND) {
+		err = do_compound(s, r, &m, &counted);
+	} else {
+		err = dispatch(s, r, &m);
+		if (r->in.opcode == FUSE_LOOKUP_HANDLE && s->spoil_single && !err)
+			s->spoil_single(s, &m);
+		if (!err)
+			count_entry(&counted, r->in.opcode, m.data, m.len);
+	}
+	if (err == NO_REPLY)
+		return;
+	grant_counted(s, &counted, 1);
+	if (!fuse_reply(s->fd, r->in.unique, err, m.data, m.len))
+		grant_counted(s, &counted, -1);
 }
 
 static void *serve(void *arg)
@@ -630,7 +583,9 @@ static void *serve(void *arg)
 			usleep(200000);
 			break;
 		}
-		dispatch(s, &r);
+		if (s->is_logged)
+			log_request(s, &r);
+		answer(s, &r);
 	}
 	/* Aborts the connection: pending requests fail. */
 	close(s->fd);
@@ -709,6 +664,7 @@ int restart_server(struct server *s)
 	for (id = 0; id < s->nr_objects; id++)
 		s->objects[id].lookups = 0;
 	memset(s->requests, 0, sizeof(s->requests));
+	memset(s->inner, 0, sizeof(s->inner));
 	s->granted = 0;
 	s->forgotten = 0;
 	s->forgets = 0;
@@ -733,6 +689,7 @@ struct server *new_server(void)
 	s->attr_valid = 3600;
 	s->generation = 1;
 	s->statx_mask = BASIC_STATS;
+	s->spoil_opcode = FUSE_LOOKUP_HANDLE;
 	add_object(s, ROOT, "", S_IFDIR | 0755);
 	add_object(s, ROOT, "file", S_IFREG | 0644);
 	add_object(s, ROOT, "other", S_IFREG | 0644);
@@ -760,6 +717,21 @@ unsigned long count(struct server *s, unsigned int opcode)
 	return __atomic_load_n(&s->requests[opcode], __ATOMIC_SEQ_CST);
 }
 
+unsigned long count_inner(struct server *s, unsigned int opcode)
+{
+	return __atomic_load_n(&s->inner[opcode], __ATOMIC_SEQ_CST);
+}
+
+unsigned long count_all(struct server *s)
+{
+	unsigned long nr = 0;
+	unsigned int opcode;
+
+	for (opcode = 0; opcode <= FUSE_LOOKUP_HANDLE; opcode++)
+		nr += count(s, opcode);
+	return nr - count(s, FUSE_FORGET) - count(s, FUSE_BATCH_FORGET);
+}
+
 long outstanding(struct server *s)
 {
 	return __atomic_load_n(&s->granted, __ATOMIC_SEQ_CST) -
@@ -776,7 +748,7 @@ int evict(struct server *s)
 		-errno : 0;
 }
 
-long settle(struct server *s)
+long settle_server(struct server *s)
 {
 	int i;
 

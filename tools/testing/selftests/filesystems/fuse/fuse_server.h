@@ -29,8 +29,9 @@
 #define SUB_HEADER	sizeof(struct fuse_out_header)
 #define SUB_ENTRY	sizeof(struct fuse_entry2_out)
 
-/* Offset of the first handle in the replies of a compound */
+/* Offsets of the first handle, and of its bytes, in the replies of a compound */
 #define HANDLE_AT	(SUB_HEADER + SUB_ENTRY)
+#define BYTES_AT	(HANDLE_AT + sizeof(struct fuse_file_handle))
 
 struct object {
 	unsigned int parent;
@@ -55,7 +56,11 @@ struct server {
 	unsigned int entry_valid;
 	unsigned int attr_valid;
 	unsigned int generation;	/* of the server, part of the nodeids */
+	__u64 entry_generation;		/* in struct fuse_entry_out */
 	int compound_error;		/* of all FUSE_COMPOUND */
+	__u32 declined;			/* opcode; EOPNOTSUPP if it is the first */
+	int create_error;		/* of operations that create an inode */
+	bool unknown_ino;		/* of the entries of a directory */
 	int handle_error;		/* of all FUSE_LOOKUP_HANDLE */
 	int dot_error;			/* of FUSE_LOOKUP_HANDLE of "." */
 	int statx_error;
@@ -68,11 +73,13 @@ struct server {
 	void (*spoil)(struct server *s, struct message *m);
 	/* Changes the reply to a single FUSE_LOOKUP_HANDLE. */
 	void (*spoil_single)(struct server *s, struct message *m);
+	__u32 spoil_opcode;		/* of the first request, 0: any */
 	size_t spoil_at;
 	__u64 spoil_value;
 
 	/* Observations */
 	unsigned long requests[FUSE_LOOKUP_HANDLE + 1];
+	unsigned long inner[FUSE_LOOKUP_HANDLE + 1];	/* in compounds */
 	unsigned long granted;		/* lookups */
 	unsigned long forgotten;	/* lookups */
 	unsigned long forgets;		/* forgotten nodeids */
@@ -81,6 +88,8 @@ struct server {
 	unsigned int violations;	/* of the protocol, by the kernel */
 	struct message ext;		/* extension of the last lookup */
 	__u64 last_nodeid;		/* nodeid of the last lookup */
+	char log[8192];			/* of requests, if is_logged */
+	bool is_logged;
 
 	struct object objects[OBJECTS_MAX];
 	unsigned int nr_objects;
@@ -143,7 +152,12 @@ int use_all_processors(struct server *s);
  * Counters
  */
 
+/* Return the number of requests, alone or in compounds. */
 unsigned long count(struct server *s, unsigned int opcode);
+unsigned long count_inner(struct server *s, unsigned int opcode);
+
+/* Returns the number of all requests that have a reply. */
+unsigned long count_all(struct server *s);
 
 /* Returns the number of lookups that the kernel has not forgotten. */
 long outstanding(struct server *s);
@@ -152,6 +166,6 @@ long outstanding(struct server *s);
 int evict(struct server *s);
 
 /* Evicts until no lookup is outstanding. Returns how many remain. */
-long settle(struct server *s);
+long settle_server(struct server *s);
 
 #endif /* __SELFTEST_FUSE_SERVER_H */

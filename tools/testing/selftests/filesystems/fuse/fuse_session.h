@@ -41,7 +41,7 @@ static inline void end(struct __test_metadata *const _metadata,
 		close(fd);
 	EXPECT_EQ(0, s->violations);
 	if (s->running)
-		EXPECT_EQ(0, settle(s));
+		EXPECT_EQ(0, settle_server(s));
 	free_server(s);
 }
 

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FUSE: inodes by handle
+ *
+ * Inodes are hashed by nodeid, which notifications and servers without handles
+ * use. If a server has handles, an index finds inodes by handle as well: a handle
+ * identifies an inode, and its nodeid can change.
+ *
+ * The index is a cache. An inode that is not in it is found by its nodeid.
+ */
+
+#include "dev.h"
+#include "fuse_i.h"
+
+#include <linux/rhashtable.h>
+#include <linux/sched/mm.h>
+
+/*
+ * The maximum number of former nodeids of an inode. Each is kept until the inode is
+ * evicted, and a server can change nodeids as often as it likes.
+ */
+#define OLD_NODEIDS_MAX	32
+
+/* A submount has inodes of its own, with the same handles. */
+struct fhandle_key {
+	const struct super_block *sb;
+	const struct fuse_fhandle *fhandle;
+};
+
+/* A former nodeid, which open files and pending requests can still contain */
+struct fuse_old_nodeid {
+	struct fuse_old_nodeid *next;
+	struct fuse_forget_link *forget;
+	u64 nodeid;
+	u64 nlookup;
+};
+
+static u32 key_hash(const void *data, u32 len, u32 seed)
+{
+	const struct fhandle_key *key = data;
+
+	return jhash_2words(key->fhandle->hash, hash_ptr(key->sb, 32), seed);
+}
+
+static u32 inode_hash(const void *data, u32 len, u32 seed)
+{
+	const struct fuse_inode *fi = data;
+	struct fhandle_key key = {
+		.sb = fi->inode.i_sb,
+		.fhandle = &fi->fhandle,
+	};
+
+	return key_hash(&key, len, seed);
+}
+
+static int inode_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct fhandle_key *key = arg->key;
+	const struct fuse_inode *fi = obj;
+
+	return fi->inode.i_sb != key->sb ||
+	       !fuse_fhandle_same(&fi->fhandle, key->fhandle);
+}
+
+static const struct rhashtable_params index_params = {
+	.head_offset = offsetof(struct fuse_inode, fhandle_node),
+	.key_len = sizeof(struct fhandle_key),
+	.hashfn = key_hash,
+	.obj_hashfn = inode_hash,
+	.obj_cmpfn = inode_cmp,
+	.automatic_shrinking = true,
+};
+
+/**
+ * fuse_index_init - create the index of a connection
+ * @fc: the connection
+ *
+ * Called while the server writes its reply to FUSE_INIT, so memory reclaim must not
+ * wait for a server. Without an index, each inode is found by its nodeid.
+ */
+void fuse_index_init(struct fuse_conn *fc)
+{
+	unsigned int flags = memalloc_noio_save();
+
+	fc->has_index = !rhashtable_init(&fc->fhandle_index, &index_params);
+	memalloc_noio_restore(flags);
+}
+
+/**
+ * fuse_index_destroy - free the index of a connection, which has no inodes
+ * @fc: the connection
+ */
+void fuse_index_destroy(struct fuse_conn *fc)
+{
+	if (fc->has_index)
+		rhashtable_destroy(&fc->fhandle_index);
+}
+
+/**
+ * fuse_index_add - add an inode whose handle is known
+ * @inode: the inode
+ *
+ * The root is not looked up, and a mount point of a submount is not hashed: neither
+ * is added.
+ */
+void fuse_index_add(struct inode *inode)
+{
+	struct fuse_conn *fc = get_fuse_conn(inode);
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fhandle_key key = {
+		.sb = inode->i_sb,
+		.fhandle = &fi->fhandle,
+	};
+
+	if (!fc->has_index || fi->nodeid == FUSE_ROOT_ID ||
+	    IS_AUTOMOUNT(inode) || fuse_is_bad(inode) ||
+	    test_bit(FUSE_I_INDEXED, &fi->state))
+		return;
+	if (!rhashtable_lookup_insert_key(&fc->fhandle_index, &key,
+					  &fi->fhandle_node, index_params))
+		set_bit(FUSE_I_INDEXED, &fi->state);
+}
+
+/**
+ * fuse_index_remove - remove an inode that is bad or evicted
+ * @inode: the inode
+ */
+void fuse_index_remove(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (test_and_clear_bit(FUSE_I_INDEXED, &fi->state))
+		rhashtable_remove_fast(&get_fuse_conn(inode)->fhandle_index,
+				       &fi->fhandle_node, index_params);
+}
+
+/**
+ * fuse_index_find - find an inode by its handle
+ * @sb: the superblock
+ * @fh: the handle, which is known
+ *
+ * Return: the inode with a reference, or NULL if it is not in the index or bad.
+ */
+struct inode *fuse_index_find(struct super_block *sb,
+			      const struct fuse_fhandle *fh)
+{
+	struct fuse_conn *fc = get_fuse_conn_super(sb);
+	struct fhandle_key key = { .sb = sb, .fhandle = fh };
+	struct inode *inode = NULL;
+	struct fuse_inode *fi;
+
+	if (!fc->has_index)
+		return NULL;
+	/* fuse_free_inode() is called after a grace period. */
+	rcu_read_lock();
+	fi = rhashtable_lookup(&fc->fhandle_index, &key, index_params);
+	if (fi)
+		inode = igrab(&fi->inode);
+	rcu_read_unlock();
+
+	if (inode && fuse_is_bad(inode)) {
+		iput(inode);
+		return NULL;
+	}
+	return inode;
+}
+
+/* Return the record of a former nodeid, or NULL. The caller holds fi->lock. */
+static struct fuse_old_nodeid *find_old(struct fuse_inode *fi, u64 nodeid,
+					unsigned int *nr)
+{
+	struct fuse_old_nodeid *old;
+
+	*nr = 0;
+	for (old = fi->old_nodeids; old && old->nodeid != nodeid; old = old->next)
+		(*nr)++;
+	return old;
+}
+
+/**
+ * fuse_count_lookups - count lookups of an inode
+ * @inode: the inode
+ * @nodeid: a present or former nodeid of the inode
+ * @nlookup: the number of lookups
+ */
+void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fuse_old_nodeid *old = NULL;
+	unsigned int nr;
+
+	spin_lock(&fi->lock);
+	/* The nodeid can have changed after the caller compared it. */
+	if (unlikely(fi->nodeid != nodeid))
+		old = find_old(fi, nodeid, &nr);
+	if (old)
+		old->nlookup += nlookup;
+	else
+		fi->nlookup += nlookup;
+	spin_unlock(&fi->lock);
+}
+
+/* The server uses @nodeid for another inode now. Return false if it cannot. */
+static bool make_nodeid_free(struct super_block *sb, u64 nodeid)
+{
+	struct inode *other = fuse_ilookup_sb(sb, nodeid);
+
+	if (!other)
+		return true;
+	if (other == d_inode(sb->s_root)) {
+		iput(other);
+		return false;
+	}
+	/* As if the nodeid had been found first */
+	fuse_make_bad(other);
+	fuse_index_remove(other);
+	remove_inode_hash(other);
+	iput(other);
+	return true;
+}
+
+/**
+ * fuse_change_nodeid - change the nodeid of an inode
+ * @inode: the inode, which is found by its handle
+ * @nodeid: the new nodeid
+ *
+ * Open files and pending requests can contain the former nodeid, so the server
+ * must keep it until the inode is evicted.
+ *
+ * Return: false if the nodeid cannot be changed.
+ */
+bool fuse_change_nodeid(struct inode *inode, u64 nodeid)
+{
+	/* The nodeids of an inode must not change while it is not hashed. */
+	static DEFINE_MUTEX(mutex);
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fuse_old_nodeid *old, *new;
+	unsigned int nr;
+	bool changed;
+	u64 nlookup;
+
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return false;
+	new->forget = fuse_alloc_forget();
+	if (!new->forget) {
+		kfree(new);
+		return false;
+	}
+
+	mutex_lock(&mutex);
+	changed = fi->nodeid == nodeid;
+	if (changed || nodeid == FUSE_ROOT_ID || fi->nodeid == FUSE_ROOT_ID ||
+	    inode == d_inode(inode->i_sb->s_root) ||
+	    !make_nodeid_free(inode->i_sb, nodeid))
+		goto unlock;
+
+	remove_inode_hash(inode);
+	spin_lock(&fi->lock);
+	old = find_old(fi, nodeid, &nr);
+	changed = old || nr < OLD_NODEIDS_MAX;
+	if (changed) {
+		nlookup = old ? old->nlookup : 0;
+		if (!old) {
+			old = new;
+			new = NULL;
+			old->next = fi->old_nodeids;
+			fi->old_nodeids = old;
+		}
+		old->nodeid = fi->nodeid;
+		old->nlookup = fi->nlookup;
+		fi->nodeid = nodeid;
+		fi->nlookup = nlookup;
+	}
+	spin_unlock(&fi->lock);
+	__insert_inode_hash(inode, fi->nodeid);
+	/* Another reply can have made the inode bad, and removed it, in between. */
+	if (fuse_is_bad(inode))
+		remove_inode_hash(inode);
+unlock:
+	mutex_unlock(&mutex);
+	if (new) {
+		kfree(new->forget);
+		kfree(new);
+	}
+	return changed;
+}
+
+/**
+ * fuse_forget_old_nodeids - forget the former nodeids of an inode
+ * @inode: the inode, which is evicted
+ * @active: whether the server still has to be told
+ */
+void fuse_forget_old_nodeids(struct inode *inode, bool active)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct fuse_conn *fc = get_fuse_conn(inode);
+	struct fuse_old_nodeid *old;
+
+	while ((old = fi->old_nodeids)) {
+		fi->old_nodeids = old->next;
+		if (active && old->nlookup)
+			fuse_chan_queue_forget(fc->chan, old->forget,
+					       old->nodeid, old->nlookup);
+		else
+			kfree(old->forget);
+		kfree(old);
+	}
+}
