@@ -115,10 +115,10 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
 
 /// Looks up the namespace of a handle, and returns its dentry.
 ///
-/// If `wait` is `false`, the lookup fails for a mount namespace that the current task has left: if
-/// all tasks leave it, the current task may drop the last reference, which takes `namespace_sem` and
-/// waits for a grace period. The current task keeps a reference to its own namespaces. Dropping
-/// other namespaces does not wait.
+/// If `wait` is `false`, the lookup fails for a mount namespace that the current task is not in. If
+/// all tasks leave it, the current task may drop the last reference, which takes `namespace_sem`
+/// and waits for a grace period. The current task keeps a reference to its own namespaces. Dropping
+/// namespaces of other types does not wait.
 ///
 /// # Errors
 ///

@@ -97,7 +97,7 @@ void fuse_index_destroy(struct fuse_conn *fc)
 }
 
 /**
- * fuse_index_add - add an inode whose handle is known
+ * fuse_index_add - add an inode, if its handle is known
  * @inode: the inode
  *
  * The root is not looked up, and a mount point of a submount is not hashed: neither
@@ -111,10 +111,15 @@ void fuse_index_add(struct inode *inode)
 		.sb = inode->i_sb,
 		.fhandle = &fi->fhandle,
 	};
+	struct fuse_fhandle fhandle;
 
 	if (!fc->has_index || fi->nodeid == FUSE_ROOT_ID ||
 	    IS_AUTOMOUNT(inode) || fuse_is_bad(inode) ||
 	    test_bit(FUSE_I_INDEXED, &fi->state))
+		return;
+	/* A handle that becomes known must not change the hash of an entry. */
+	fhandle = fuse_inode_fhandle(inode);
+	if (!fuse_fhandle_known(&fhandle))
 		return;
 	if (!rhashtable_lookup_insert_key(&fc->fhandle_index, &key,
 					  &fi->fhandle_node, index_params))

@@ -251,6 +251,7 @@ static void inode_kunit_creating(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, inode_state_read_once(inode) & I_CREATING);
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, inode_kunit_lookup(key));
 
+	clear_nlink(inode);
 	discard_new_inode(inode);
 	KUNIT_EXPECT_NULL(test, inode_kunit_lookup(key));
 }

@@ -20,9 +20,9 @@ use core::{
 /// `->encode_fh()`.
 ///
 /// An operation calls [`store`](Self::store), [`store_bytes`](Self::store_bytes),
-/// [`refuse`](Self::refuse) or [`fail`](Self::fail), each of which consumes the encoder. The first two set `*max_len` to
-/// the length of the handle even if the buffer is too small, so that the caller can retry with a
-/// larger buffer.
+/// [`refuse`](Self::refuse) or [`fail`](Self::fail), each of which consumes the encoder. The first
+/// two set `*max_len` to the length of the handle even if the buffer is too small, so that the
+/// caller can retry with a larger buffer.
 pub struct Encoder<'a> {
     buffer: &'a mut [MaybeUninit<[u8; UNIT]>],
     len: &'a mut c_int,
@@ -36,8 +36,8 @@ pub struct Encoder<'a> {
 ///
 /// # Invariants
 ///
-/// `fileid_type` is the type of the handle that was stored. If none was, it is `FILEID_INVALID` or a
-/// negative errno.
+/// `fileid_type` is the type of the handle that was stored. If none was, it is `FILEID_INVALID` or
+/// a negative errno.
 #[must_use = "this is the return value of `encode_fh`"]
 pub struct Encoded<'a> {
     fileid_type: c_int,

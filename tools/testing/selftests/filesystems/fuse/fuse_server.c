@@ -150,12 +150,13 @@ static void put_entry2(struct server *s, struct message *m,
 {
 	struct fuse_entry2_out entry = { .entry_valid = s->entry_valid };
 	struct fuse_file_handle fh = { .size = id ? s->handle_size : 0 };
-	unsigned char handle[70000] = {};
+	unsigned char handle[70000];
 
 	if (id) {
 		entry.nodeid = object_nodeid(s, id);
 		object_handle(s, id, handle, fh.size);
 	}
+	memset(handle + fh.size, 0, FUSE_REC_ALIGN(fh.size) - fh.size);
 	put_bytes(m, &entry, sizeof(entry));
 	put_bytes(m, &fh, sizeof(fh));
 	/* Larger handles have only their size. */
@@ -513,14 +514,19 @@ int dispatch(struct server *s, const struct request *r, struct message *m)
  */
 static void log_request(struct server *s, const struct request *r)
 {
+	const size_t owner = offsetof(struct fuse_read_in, lock_owner);
 	size_t len = r->in.len - sizeof(r->in), used = strlen(s->log), i;
 	__u32 hash = 0x811c9dc5;
 
 	if (r->in.opcode == FUSE_FLUSH || r->in.opcode == FUSE_FORGET ||
 	    r->in.opcode == FUSE_BATCH_FORGET || r->in.opcode == FUSE_INIT)
 		return;
-	for (i = 0; i < len; i++)
+	for (i = 0; i < len; i++) {
+		if (r->in.opcode == FUSE_READ && i >= owner &&
+		    i < owner + sizeof(__u64))
+			continue;
 		hash = (hash ^ r->args[i]) * 0x01000193;
+	}
 	snprintf(s->log + used, sizeof(s->log) - used, "%u %llx %u %u %u %u %08x\n",
 		 r->in.opcode, (unsigned long long)r->in.nodeid, r->in.len,
 		 r->in.total_extlen, r->in.uid, r->in.gid, hash);

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <linux/loop.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#include "volume.h"
+
+#define IMAGE		"image"
+#define MOUNT_POINT	TMPFS_DIR "/volume"
+#define LOOP_TRIES	20
+#define ID_SIZE		sizeof(__u64)
+
+#define FILEID_INO32_GEN	1
+
+const char *const volume_names[VOLUME_KINDS] = {
+	"tmpfs", "cgroup2", "ext4", "btrfs", "xfs",
+};
+
+/* How a filesystem is made. Both fields are 0 without a device. */
+static const struct mkfs {
+	const char *args[8];
+	off_t mib;		/* the least size, rounded up */
+	const char *missing;
+	unsigned int magic;
+} mkfs[VOLUME_KINDS] = {
+	[VOLUME_TMPFS]	= { .magic = 0x01021994 },
+	[VOLUME_KERNFS]	= { .magic = 0x63677270 },
+	[VOLUME_EXT4]	= {
+		.args		= { "mkfs.ext4", "-q", "-F", "-N", "8192", IMAGE },
+		.mib		= 128,
+		.missing	= "needs mkfs.ext4",
+		.magic		= 0xef53,
+	},
+	[VOLUME_BTRFS]	= {
+		.args		= { "mkfs.btrfs", "-q", "-m", "single", IMAGE },
+		.mib		= 256,
+		.missing	= "needs mkfs.btrfs",
+		.magic		= 0x9123683e,
+	},
+	[VOLUME_XFS]	= {
+		.args		= { "mkfs.xfs", "-q", IMAGE },
+		.mib		= 320,
+		.missing	= "needs mkfs.xfs",
+		.magic		= 0x58465342,
+	},
+};
+
+bool volume_is_disk(enum volume_kind kind)
+{
+	return mkfs[kind].mib;
+}
+
+static bool has_filesystem(const char *name)
+{
+	FILE *list = fopen("/proc/filesystems", "re");
+	char line[128], *word;
+	bool found = false;
+
+	while (list && !found && fgets(line, sizeof(line), list)) {
+		line[strcspn(line, "\n")] = '\0';
+		word = strchr(line, '\t');
+		found = word && !strcmp(word + 1, name);
+	}
+	if (list)
+		fclose(list);
+	return found;
+}
+
+static int run_mkfs(const struct mkfs *how)
+{
+	pid_t pid = fork();
+	int null;
+
+	if (!pid) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		/* These are not in the path of each shell. */
+		setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
+		execvp(how->args[0], (char *const *)how->args);
+		_exit(errno == ENOENT ? ENOENT : EIO);
+	}
+	return wait_status(pid, -EIO);
+}
+
+static int make_image(const struct mkfs *how)
+{
+	int fd = open(IMAGE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ftruncate(fd, how->mib << 20) ? -errno : 0;
+	close(fd);
+	return ret ?: run_mkfs(how);
+}
+
+/* Attaches the image to the free device @nr, which others may take first. */
+static int attach(struct volume *v, int nr, int image)
+{
+	struct loop_config config = {
+		.fd = image, .info.lo_flags = LO_FLAGS_AUTOCLEAR,
+	};
+	int fd, ret;
+
+	snprintf(v->name, sizeof(v->name), "/dev/loop%d", nr);
+	fd = open(v->name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, LOOP_CONFIGURE, &config) ? -errno : 0;
+	/* A device that is open for writing cannot be mounted everywhere. */
+	if (!ret) {
+		v->device = open(v->name, O_RDONLY | O_CLOEXEC);
+		ret = v->device < 0 ? -errno : 0;
+	}
+	close(fd);
+	return ret;
+}
+
+static int attach_image(struct volume *v)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int image = open(IMAGE, O_RDWR | O_CLOEXEC);
+	int i, nr, ret = -ENODEV;
+
+	for (i = 0; control >= 0 && image >= 0 && i < LOOP_TRIES; i++) {
+		nr = ioctl(control, LOOP_CTL_GET_FREE);
+		if (nr < 0)
+			break;
+		ret = attach(v, nr, image);
+		if (ret != -EBUSY)
+			break;
+	}
+	close(control);
+	close(image);
+	return ret;
+}
+
+int volume_mount(struct volume *v)
+{
+	const char *source = volume_is_disk(v->kind) ? v->name : "file_handle";
+
+	return mount(source, MOUNT_POINT, volume_names[v->kind], 0, NULL) ?
+	       -errno : 0;
+}
+
+int volume_unmount(struct volume *v, int flags)
+{
+	int i;
+
+	if (v->root >= 0)
+		close(v->root);
+	v->root = -1;
+	for (i = 0; i < RETRIES; i++) {
+		if (!umount2(MOUNT_POINT, flags))
+			return 0;
+		if (errno != EBUSY)
+			break;
+		usleep(1000);
+	}
+	return -errno;
+}
+
+int volume_open_root(const struct volume *v)
+{
+	struct statfs fs;
+	int fd;
+
+	fd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	if (!fstatfs(fd, &fs) && (unsigned int)fs.f_type == mkfs[v->kind].magic)
+		return fd;
+	close(fd);
+	return -EAGAIN;
+}
+
+static int reopen_root(struct volume *v)
+{
+	v->root = volume_open_root(v);
+	return v->root < 0 ? v->root : 0;
+}
+
+static const char *make_disk(struct volume *v)
+{
+	const struct mkfs *how = &mkfs[v->kind];
+	int ret = make_image(how);
+
+	if (ret == -ENOENT)
+		return how->missing;
+	if (ret)
+		return NULL;
+	return attach_image(v) ? "needs a loop device (CONFIG_BLK_DEV_LOOP)" : "";
+}
+
+/* A directory of the test, whose name other tests do not use. */
+static int make_directory(struct volume *v)
+{
+	snprintf(v->path, sizeof(v->path), "%s/file_handle_%d", MOUNT_POINT,
+		 getpid());
+	return mkdir(v->path, 0755) ? -errno : 0;
+}
+
+const char *volume_make(struct volume *v, enum volume_kind kind)
+{
+	const char *reason = "";
+
+	*v = (struct volume) { .kind = kind, .device = -1, .root = -1 };
+	if (!is_root())
+		return NEEDS_INITIAL_ROOT;
+	if (!has_filesystem(volume_names[kind]))
+		return "needs the filesystem in the kernel";
+	v->tmpfs = enter_private_tmpfs();
+	if (v->tmpfs == -EPERM)
+		return "needs CAP_SYS_ADMIN to mount";
+	if (v->tmpfs < 0 || mkdir(MOUNT_POINT, 0755))
+		return NULL;
+	if (volume_is_disk(kind))
+		reason = make_disk(v);
+	if (!reason || *reason)
+		return reason;
+	if (volume_mount(v))
+		return kind == VOLUME_KERNFS ? "needs the cgroup2 filesystem" :
+					       NULL;
+	return make_directory(v) || reopen_root(v) ? NULL : "";
+}
+
+int volume_remove(struct volume *v)
+{
+	int ret;
+
+	if (v->kind == VOLUME_KERNFS)
+		rmdir(v->path);
+	ret = volume_unmount(v, 0);
+	if (v->device >= 0)
+		close(v->device);
+	return ret ?: leave_private_tmpfs(v->tmpfs);
+}
+
+int volume_forget(struct volume *v)
+{
+	if (!volume_is_disk(v->kind))
+		return 0;
+	return volume_unmount(v, 0) ?: volume_mount(v) ?: reopen_root(v);
+}
+
+bool volume_is_stale(const struct volume *v, int error)
+{
+	return error == -ESTALE ||
+	       (error == -ENOMEM && v->kind == VOLUME_EXT4) ||
+	       (error == -ENODEV && v->kind == VOLUME_KERNFS);
+}
+
+int drop_all_caches(void)
+{
+	return write_string("/proc/sys/vm/drop_caches", "3");
+}
+
+int volume_evict(struct volume *v)
+{
+	int i, ret = 0;
+
+	if (syncfs(v->root))
+		return -errno;
+	/* The first pass over an inode that was used may only mark it unused. */
+	for (i = 0; i < 3 && !ret; i++)
+		ret = drop_all_caches();
+	return ret;
+}
+
+const char *volume_file(const struct volume *v, const char *name)
+{
+	static __thread char path[VOLUME_NAME_MAX];
+
+	if (v->kind != VOLUME_KERNFS)
+		return name;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", name);
+	return path;
+}
+
+int volume_add(const struct volume *v, const char *name, __u64 id,
+	       struct handle *fh)
+{
+	int fd, ret;
+
+	if (v->kind == VOLUME_KERNFS) {
+		if (mkdirat(v->root, name, 0755))
+			return -errno;
+		return encode_path(v->root, volume_file(v, name), fh);
+	}
+	fd = openat(v->root, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	ret = pwrite(fd, &id, ID_SIZE, 0) == ID_SIZE ? encode(fd, fh) : -EIO;
+	close(fd);
+	return ret;
+}
+
+int volume_unlink(const struct volume *v, const char *name)
+{
+	int flags = v->kind == VOLUME_KERNFS ? AT_REMOVEDIR : 0;
+
+	return unlinkat(v->root, name, flags) ? -errno : 0;
+}
+
+__u64 volume_id(const struct volume *v, int fd, const struct handle *fh,
+		__u64 id)
+{
+	struct stat st;
+	__u64 seen;
+
+	if (v->kind == VOLUME_KERNFS)
+		return !fstat(fd, &st) && st.st_ino == handle_number(fh) ?
+		       id : 0;
+	return pread(fd, &seen, ID_SIZE, 0) == ID_SIZE ? seen : 0;
+}
+
+unsigned int volume_generation_offset(const struct volume *v,
+				      const struct handle *fh)
+{
+	switch (v->kind) {
+	case VOLUME_TMPFS:
+		return 0;
+	case VOLUME_BTRFS:
+		return 16;
+	case VOLUME_XFS:
+		return fh->type == FILEID_INO32_GEN ? 4 : 8;
+	default:
+		return 4;
+	}
+}
