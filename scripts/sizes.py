@@ -58,7 +58,7 @@ def overlay_sizes(commit):
         archive = git("archive", commit, "series", cwd=TOP).stdout
         subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
         git("read-tree", BASE, index=index)
-        for patch in sorted(Path(directory).glob("series/*.patch")):
+        for patch in sorted(Path(directory).glob("series/**/*.patch")):
             complaint = Patch(patch).apply(
                 index, only=lambda path: path.endswith(".rs") and path not in names)
             if complaint:
