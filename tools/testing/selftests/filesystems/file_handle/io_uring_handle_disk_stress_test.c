@@ -281,16 +281,24 @@ static void *open_all(void *arg)
 	return NULL;
 }
 
+/*
+ * A filesystem that is detached while it is read-only can never be mounted
+ * read-write again: its superblock lives as long as the descriptors of the threads.
+ */
+static pthread_mutex_t mounting = PTHREAD_MUTEX_INITIALIZER;
+
 static int remount(void)
 {
 	char path[VOLUME_NAME_MAX];
 
 	snprintf(path, sizeof(path), "%s", volume.path);
 	*strrchr(path, '/') = '\0';
+	pthread_mutex_lock(&mounting);
 	/* This fails while a file is open for writing. */
 	mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	usleep(2000);
 	mount(NULL, path, NULL, MS_REMOUNT, NULL);
+	pthread_mutex_unlock(&mounting);
 	return 0;
 }
 
@@ -304,6 +312,7 @@ static int mount_again(void)
 	int i, ret;
 
 	v.root = -1;
+	pthread_mutex_lock(&mounting);
 	ret = volume_unmount(&v, MNT_DETACH);
 	for (i = 0; !ret && i < RETRIES; i++) {
 		ret = volume_mount(&v);
@@ -311,6 +320,7 @@ static int mount_again(void)
 			break;
 		usleep(1000);
 	}
+	pthread_mutex_unlock(&mounting);
 	return ret;
 }
 
