@@ -42,7 +42,7 @@ STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_te
 DISKS = ["filesystems/file_handle:" + name for name in
          ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
           "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
-          "io_uring_handle_race_stress_test",
+          "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
           "name_to_handle_test")]
 # Slow upstream programs do not run on debug.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
