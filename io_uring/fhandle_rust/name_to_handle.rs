@@ -85,22 +85,22 @@ impl Subject {
 }
 
 /// The outcome of an attempt.
-enum Attempt {
+enum Attempt<'a> {
     Complete(Result),
 
     /// The attempt would have blocked.
-    Blocks(Subject, NonBlock),
+    Blocks(Subject, NonBlock<'a>),
 }
 
 impl Subject {
     /// Looks up the file if necessary, and encodes it.
     #[inline]
-    fn encode(
+    fn encode<'a>(
         self,
         request: &fhandle::NameToHandle,
         room: Result<u32>,
-        cx: &mut Issue<'_>,
-    ) -> Attempt {
+        cx: &mut Issue<'a>,
+    ) -> Attempt<'a> {
         match cx.nonblock() {
             Some(nonblock) => self.encode_inline(request, room, cx, nonblock),
             None => Attempt::Complete(self.encode_in_worker(request, room, cx)),
@@ -108,13 +108,13 @@ impl Subject {
     }
 
     #[inline]
-    fn encode_inline(
+    fn encode_inline<'a>(
         self,
         request: &fhandle::NameToHandle,
         room: Result<u32>,
-        cx: &mut Issue<'_>,
-        nonblock: NonBlock,
-    ) -> Attempt {
+        cx: &mut Issue<'a>,
+        nonblock: NonBlock<'a>,
+    ) -> Attempt<'a> {
         let flags = FhFlag::Nowait.into();
         let (result, subject) = match self {
             Self::Fd(fd) => match request.try_encode_fd(fd, || room) {
@@ -204,7 +204,7 @@ impl Opcode for NameToHandle {
     }
 
     #[inline]
-    fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
+    fn issue<'a>(self, cx: &mut Issue<'a>) -> Outcome<'a, Self> {
         let Self {
             subject,
             request,

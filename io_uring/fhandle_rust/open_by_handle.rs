@@ -79,18 +79,18 @@ enum Progress {
 }
 
 /// The reason why an attempt ended without a file.
-enum Stop {
+enum Stop<'a> {
     /// The operation failed.
     Failed(Error),
 
     /// The next step may block.
-    Blocks(Progress, NonBlock),
+    Blocks(Progress, NonBlock<'a>),
 
     /// The next step depends on the namespaces of the submitter.
-    NeedsSubmitter(Progress, Worker),
+    NeedsSubmitter(Progress, Worker<'a>),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for Stop<'_> {
     #[inline]
     fn from(err: Error) -> Self {
         Self::Failed(err)
@@ -120,7 +120,7 @@ impl Arguments {
 
     /// Decodes the handle.
     #[inline]
-    fn decode(self, progress: Progress, cx: &mut Issue<'_>) -> Result<Path, Stop> {
+    fn decode<'a>(self, progress: Progress, cx: &mut Issue<'a>) -> Result<Path, Stop<'a>> {
         let (decoder, mut handle, by_any) = match progress {
             Progress::Start(handle) => (self.decoder(cx)?, handle, false),
             Progress::Permitted { permitted, by_any } => {
@@ -164,7 +164,7 @@ impl Arguments {
 
     /// Executes the operation from the step after `progress`.
     #[inline]
-    fn run(self, progress: Progress, cx: &mut Issue<'_>) -> Result<c_int, Stop> {
+    fn run<'a>(self, progress: Progress, cx: &mut Issue<'a>) -> Result<c_int, Stop<'a>> {
         let path = self.decode(progress, cx)?;
         let Some(nonblock) = cx.nonblock() else {
             return Ok(self.open(cx, || path.open_by_handle(self.oflags))?);
@@ -213,7 +213,7 @@ impl Opcode for OpenByHandle {
     }
 
     #[inline]
-    fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
+    fn issue<'a>(self, cx: &mut Issue<'a>) -> Outcome<'a, Self> {
         let Self {
             arguments,
             progress,

@@ -18,6 +18,17 @@ __rust_helper int rust_helper_io_issue_retry(void)
 	return IOU_RETRY;
 }
 
+/* Like io_req_task_submit(), but an exiting submitter cancels the request. */
+static void io_issue_submit(struct io_tw_req tw_req, io_tw_token_t tw)
+{
+	if (!tw.cancel) {
+		io_req_task_submit(tw_req, tw);
+		return;
+	}
+	io_tw_lock(tw_req.req->ctx, tw);
+	io_req_defer_failed(tw_req.req, -ECANCELED);
+}
+
 /*
  * Passes a request from a worker to its submitter, and returns the return value
  * for ->issue(). The worker may not access the request any more.
@@ -25,7 +36,8 @@ __rust_helper int rust_helper_io_issue_retry(void)
 __rust_helper int rust_helper_io_issue_by_submitter(struct io_kiocb *req)
 {
 	req->flags &= ~REQ_F_FORCE_ASYNC;
-	io_req_task_queue(req);
+	req->io_task_work.func = io_issue_submit;
+	io_req_task_work_add(req);
 	return IOU_ISSUE_SKIP_COMPLETE;
 }
 

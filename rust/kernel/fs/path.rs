@@ -6,7 +6,13 @@
 
 use super::{
     check_fs,
-    file::flags::O_NONBLOCK,
+    file::flags::{
+        O_CREAT,
+        O_DIRECTORY,
+        O_NONBLOCK,
+        O_TMPFILE,
+        O_TRUNC, //
+    },
     Dentry,
     Filename,
     LookupFlags,
@@ -188,7 +194,7 @@ impl Path {
     /// Opens regular files and directories, and the files that the filesystem opens itself
     /// ([`Operations::open`](super::exportfs::Operations::open)), with `O_NONBLOCK`, so that the
     /// open does not wait for a lease. `O_NONBLOCK` remains set in `f_flags` only if `flags`
-    /// contains it. `flags` must contain none of `O_TRUNC`, `O_CREAT` and `O_TMPFILE`.
+    /// contains it.
     ///
     /// # Errors
     ///
@@ -214,6 +220,10 @@ impl Path {
         let sb = dentry.super_block().as_raw();
 
         if dentry.is_weakly_revalidated() {
+            return false;
+        }
+        // These flags modify the filesystem.
+        if flags & (O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY)) != 0 {
             return false;
         }
         // Only the path is opened, and not the file.

@@ -23,14 +23,18 @@ use core::{
 pub struct Issue<'a> {
     req: *mut bindings::io_kiocb,
     flags: c_uint,
-    _request: PhantomData<&'a mut bindings::io_kiocb>,
+    _request: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-/// Proof that an operation is issued with `IO_URING_F_NONBLOCK`.
-pub struct NonBlock(());
+/// Proof that the operation of an [`Issue<'a>`](Issue) is issued with `IO_URING_F_NONBLOCK`.
+///
+/// The lifetime is invariant, so an operation cannot keep the value for another call.
+pub struct NonBlock<'a>(PhantomData<fn(&'a ()) -> &'a ()>);
 
-/// Proof that a worker issues an operation (`IO_URING_F_IOWQ`).
-pub struct Worker(());
+/// Proof that a worker issues the operation of an [`Issue<'a>`](Issue) (`IO_URING_F_IOWQ`).
+///
+/// The lifetime is invariant, so an operation cannot keep the value for another call.
+pub struct Worker<'a>(PhantomData<fn(&'a ()) -> &'a ()>);
 
 impl<'a> Issue<'a> {
     /// Wraps the arguments of `->issue()`.
@@ -50,20 +54,20 @@ impl<'a> Issue<'a> {
 
     /// Returns [`Some`] if the operation must not block.
     #[inline]
-    pub fn nonblock(&self) -> Option<NonBlock> {
+    pub fn nonblock(&self) -> Option<NonBlock<'a>> {
         // CAST: The flag is the sign bit of the enum.
         const NONBLOCK: c_uint = bindings::io_uring_cmd_flags_IO_URING_F_NONBLOCK as c_uint;
 
-        (self.flags & NONBLOCK != 0).then_some(NonBlock(()))
+        (self.flags & NONBLOCK != 0).then_some(NonBlock(PhantomData))
     }
 
     /// Returns [`Some`] if a worker issues the operation.
     #[inline]
-    pub fn worker(&self) -> Option<Worker> {
+    pub fn worker(&self) -> Option<Worker<'a>> {
         // CAST: The flag is a small positive number.
         const WORKER: c_uint = bindings::io_uring_cmd_flags_IO_URING_F_IOWQ as c_uint;
 
-        (self.flags & WORKER != 0).then_some(Worker(()))
+        (self.flags & WORKER != 0).then_some(Worker(PhantomData))
     }
 
     /// Returns the file in a slot of the ring, or [`None`] if the request does not set

@@ -16,23 +16,23 @@ use crate::{
 pub type OpenHow = bindings::open_how;
 
 /// The outcome of [`Opcode::issue`].
-pub enum Outcome<T> {
+pub enum Outcome<'a, T> {
     /// Complete the request with this result.
     Complete(Result<c_int>),
 
     /// The operation would block. io_uring issues it again, from a worker.
-    Retry(T, NonBlock),
+    Retry(T, NonBlock<'a>),
 
     /// The operation depends on a property of the submitting task that workers do not share, such
     /// as its namespaces. io_uring issues it again, from the submitting task or the SQPOLL thread.
-    Submitter(T, Worker),
+    Submitter(T, Worker<'a>),
 }
 
 /// An io_uring operation.
 ///
 /// The request stores the value, and has 56 bytes for it on 64-bit architectures. A larger type
 /// does not compile. If the request is cancelled or the ring is closed, any thread may drop the
-/// value.
+/// value, with `uring_lock` held.
 ///
 /// # Examples
 ///
@@ -74,7 +74,7 @@ pub enum Outcome<T> {
 ///         Ok(Self { answer: sqe.fd })
 ///     }
 ///
-///     fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self> {
+///     fn issue<'a>(self, cx: &mut Issue<'a>) -> Outcome<'a, Self> {
 ///         match cx.nonblock() {
 ///             Some(nonblock) => Outcome::Retry(self, nonblock),
 ///             None => Outcome::Complete(Ok(self.answer)),
@@ -102,7 +102,7 @@ pub trait Opcode: Sized + Send {
     /// Called by the submitting task, the SQPOLL thread or a worker, with the credentials of the
     /// submitting task or of the personality of the request. A retry may run on another thread. May
     /// sleep, but must not wait for other tasks or I/O if [`Issue::nonblock`] returns [`Some`].
-    fn issue(self, cx: &mut Issue<'_>) -> Outcome<Self>;
+    fn issue<'a>(self, cx: &mut Issue<'a>) -> Outcome<'a, Self>;
 
     /// Returns the open flags for BPF filters.
     ///

@@ -8,7 +8,6 @@ use crate::bindings;
 ///
 /// An operation must return an error if a field that it does not use is not zero, so that a later
 /// version can use the field.
-#[derive(Clone, Copy, Debug)]
 pub struct Sqe {
     /// `fd`
     pub fd: i32,
@@ -39,6 +38,20 @@ macro_rules! fetch {
     };
 }
 
+/// Reads a field of the last union of an entry, which bindgen only exposes by reference. User space
+/// may write the entry, so there must be no reference to it.
+macro_rules! fetch_end {
+    ($sqe:ident, $field:ident) => {{
+        // SAFETY: The caller of `Sqe::fetch()` ensures that the entry is valid for volatile reads.
+        let end = unsafe { &raw const (*$sqe).__bindgen_anon_6 }.cast::<End>();
+
+        // SAFETY: `End` is the layout of the first member of the union, and its fields are aligned.
+        unsafe { (&raw const (*end).$field).read_volatile() }
+    }};
+}
+
+type End = bindings::io_uring_sqe__bindgen_ty_6__bindgen_ty_1;
+
 impl Sqe {
     /// Copies the opcode-specific fields of an entry.
     ///
@@ -55,8 +68,8 @@ impl Sqe {
             op_flags: fetch!(sqe, __bindgen_anon_3.open_flags),
             buf_index: fetch!(sqe, __bindgen_anon_4.buf_index),
             file_index: fetch!(sqe, __bindgen_anon_5.file_index),
-            addr3: fetch!(sqe, __bindgen_anon_6.__bindgen_anon_1.as_ref().addr3),
-            pad2: fetch!(sqe, __bindgen_anon_6.__bindgen_anon_1.as_ref().__pad2[0]),
+            addr3: fetch_end!(sqe, addr3),
+            pad2: fetch_end!(sqe, __pad2)[0],
         }
     }
 }

@@ -236,7 +236,9 @@ impl UserFileHandle {
 }
 
 /// The size in bytes of the handles that a [`StoredFileHandle`] contains without an allocation.
-const SMALL_HANDLE_SZ: usize = 32;
+///
+/// On 32-bit architectures, a request has no room for a handle that is aligned to eight bytes.
+const SMALL_HANDLE_SZ: usize = if cfg!(CONFIG_64BIT) { 32 } else { 0 };
 
 /// A handle to decode that a request keeps.
 ///
@@ -257,7 +259,7 @@ enum Stored {
     Unreadable(Error),
 }
 
-#[repr(C, align(8))]
+#[cfg_attr(CONFIG_64BIT, repr(align(8)))]
 struct Small([MaybeUninit<u8>; SMALL_HANDLE_SZ]);
 
 /// A handle as the arguments of `exportfs_decode_fh_raw()`.

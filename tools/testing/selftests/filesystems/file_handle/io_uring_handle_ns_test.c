@@ -127,6 +127,25 @@ TEST_F(ns, root_opens_all_namespaces)
 	EXPECT_EQ(wrong_results(&self->ring, &self->left, 0), 0U);
 }
 
+/* Flags that modify the filesystem need a worker, also after the submitter. */
+TEST_F(ns, flags_that_modify)
+{
+	static const int flags[] = { O_TRUNC, O_WRONLY | O_TRUNC, O_CREAT };
+	unsigned int i, j;
+	int want;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		want = close_result(decode(FD_NSFS_ROOT, &self->own, flags[i]));
+		for (j = 0; j < ARRAY_SIZE(request_flags); j++) {
+			EXPECT_EQ(close_result(ring_open(&self->ring,
+							 FD_NSFS_ROOT,
+							 &self->own, flags[i],
+							 request_flags[j])),
+				  want);
+		}
+	}
+}
+
 /* The descriptor of a file of nsfs is a mount as well, also in a slot. */
 TEST_F(ns, user_opens_at_a_descriptor)
 {
