@@ -83,7 +83,9 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, SLOW_TIMEOUT)
 		}
 		TH_LOG("kind %u: %u failures", kind, failures);
 		EXPECT_LT(nth, (unsigned int)ALLOCATIONS_MAX);
-		EXPECT_GT(failures, 0U);
+		/* tmpfs refuses a stale handle without an allocation. */
+		if (kind != KIND_STALE)
+			EXPECT_GT(failures, 0U);
 	}
 	EXPECT_EQ(count_fds(), self->nr_fds);
 }
