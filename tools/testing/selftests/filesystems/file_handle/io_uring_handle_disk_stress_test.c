@@ -116,6 +116,9 @@ static int create(const struct volume *v, struct target *t)
 	ret = volume_add(v, name, target_id(t, t->slot.now.turn + 1), &fh);
 	if (!ret)
 		slot_set_handle(&t->slot, &fh);
+	/* The last attempt failed after it had created the file. */
+	if (ret == -EEXIST)
+		ret = volume_unlink(v, name) ?: -EAGAIN;
 	return ret;
 }
 
