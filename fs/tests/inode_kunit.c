@@ -25,6 +25,8 @@ struct inode_kunit_key {
 	int compared;
 	/* Remove the inode from the hash once it has matched. */
 	bool unhash;
+	/* Clear I_NEW once the inode has matched. */
+	bool unlock;
 
 	/* The results of lookups during ->evict_inode() and ->write_inode(). */
 	struct inode *evicting;
@@ -45,6 +47,8 @@ static int inode_kunit_match(struct inode *inode, void *data)
 		return 0;
 	if (key->unhash)
 		remove_inode_hash(inode);
+	if (key->unlock)
+		unlock_new_inode(inode);
 	return 1;
 }
 
@@ -237,6 +241,25 @@ static void inode_kunit_new(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, icount_read_once(inode));
 
 	unlock_new_inode(inode);
+	KUNIT_EXPECT_PTR_EQ(test, inode, inode_kunit_lookup(key));
+	iput(inode);
+	iput(inode);
+}
+
+/* What matched was not initialised, although the inode is at the end. */
+static void inode_kunit_initialised_after_match(struct kunit *test)
+{
+	struct inode_kunit_key *key = test->priv;
+	struct inode *inode = iget_locked(key->sb, key->ino);
+
+	KUNIT_ASSERT_NOT_NULL(test, inode);
+	inode->i_generation = key->generation;
+	key->unlock = true;
+	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, inode_kunit_lookup(key));
+	KUNIT_EXPECT_FALSE(test, inode_state_read_once(inode) & I_NEW);
+	KUNIT_EXPECT_EQ(test, 1, icount_read_once(inode));
+
+	key->unlock = false;
 	KUNIT_EXPECT_PTR_EQ(test, inode, inode_kunit_lookup(key));
 	iput(inode);
 	iput(inode);
@@ -554,6 +577,7 @@ static struct kunit_case inode_kunit_cases[] = {
 	KUNIT_CASE(inode_kunit_absent),
 	KUNIT_CASE(inode_kunit_other_superblock),
 	KUNIT_CASE(inode_kunit_new),
+	KUNIT_CASE(inode_kunit_initialised_after_match),
 	KUNIT_CASE(inode_kunit_creating),
 	KUNIT_CASE(inode_kunit_failed),
 	KUNIT_CASE(inode_kunit_unhashed),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The C functions of an [`Opcode`].
+//!
+//! A request is *exclusive* if nothing else accesses its `cmd` or writes its `flags`. Cancellation
+//! may read `flags`, `file` and `link` while a worker issues the request.
 
 use super::{
     Issue,
@@ -51,7 +54,7 @@ unsafe fn operation<T>(req: *mut bindings::io_kiocb) -> *mut T {
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and is not accessed through another pointer.
+/// - `req` is valid and exclusive.
 /// - `sqe` is valid for volatile reads.
 #[inline]
 pub unsafe fn prep<T: Opcode>(
@@ -80,7 +83,7 @@ pub unsafe fn prep<T: Opcode>(
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and is not accessed through another pointer.
+/// - `req` is valid and exclusive.
 /// - [`prep`] of the same `T` has succeeded for `req`, and `req` is not complete.
 #[inline]
 pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint) -> c_int {
@@ -121,7 +124,7 @@ pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint
 ///
 /// The caller must ensure that:
 ///
-/// - `req` is valid and is not accessed through another pointer.
+/// - `req` is valid and exclusive.
 /// - [`prep`] of the same `T` has succeeded for `req`, and `REQ_F_NEED_CLEANUP` is set.
 #[inline]
 pub unsafe fn cleanup<T: Opcode>(req: *mut bindings::io_kiocb) {
@@ -160,8 +163,7 @@ pub unsafe fn populate_open<T: Opcode>(
 ///
 /// # Safety
 ///
-/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds
-/// no operation.
+/// The caller must ensure that `req` is valid and exclusive, and holds no operation.
 #[inline]
 unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, value: T) {
     // SAFETY: The caller ensures that `req` is valid.
@@ -179,8 +181,7 @@ unsafe fn put<T: Opcode>(req: *mut bindings::io_kiocb, value: T) {
 ///
 /// # Safety
 ///
-/// The caller must ensure that `req` is valid, is not accessed through another pointer, and holds a
-/// `T`.
+/// The caller must ensure that `req` is valid and exclusive, and holds a `T`.
 #[inline]
 unsafe fn take<T: Opcode>(req: *mut bindings::io_kiocb) -> T {
     // SAFETY: The caller ensures that `req` is valid.
@@ -244,8 +245,9 @@ macro_rules! io_uring_opcode {
             req: *mut $crate::bindings::io_kiocb,
             issue_flags: $crate::ffi::c_uint,
         ) -> $crate::ffi::c_int {
-            // SAFETY: io_uring issues a request after `->prep()` has succeeded, and issues it again
-            // only after `IOU_RETRY`. It does not access the request during the call.
+            // SAFETY: io_uring issues a request after `->prep()` has succeeded. It issues it again
+            // only after `IOU_RETRY` or after a worker has passed it on. During the call, only
+            // cancellation accesses the request, which reads `flags`, `file` and `link`.
             unsafe { $crate::io_uring::handlers::issue::<$type>(req, issue_flags) }
         }
 
@@ -254,8 +256,8 @@ macro_rules! io_uring_opcode {
         /// The caller must ensure the requirements of `->cleanup()` of `struct io_cold_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $cleanup(req: *mut $crate::bindings::io_kiocb) {
-            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set. It does not
-            // access the request during the call.
+            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set. Nothing else
+            // accesses a request that is complete or cancelled.
             unsafe { $crate::io_uring::handlers::cleanup::<$type>(req) }
         }
 
