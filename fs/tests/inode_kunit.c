@@ -472,6 +472,9 @@ static void inode_kunit_alias_of_directory(struct kunit *test)
 	struct dentry *dentry;
 
 	inode->i_mode = S_IFDIR | 0700;
+	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, inode_kunit_lookup(key));
+	KUNIT_EXPECT_EQ(test, 1, icount_read_once(inode));
+
 	ihold(inode);
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_DENTRY, inode_kunit_alias(inode));
 	KUNIT_EXPECT_EQ(test, 1, icount_read_once(inode));

@@ -256,8 +256,8 @@ macro_rules! io_uring_opcode {
         /// The caller must ensure the requirements of `->cleanup()` of `struct io_cold_def`.
         #[$crate::prelude::export]
         unsafe extern "C" fn $cleanup(req: *mut $crate::bindings::io_kiocb) {
-            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set. Nothing else
-            // accesses a request that is complete or cancelled.
+            // SAFETY: io_uring calls `->cleanup()` only if `REQ_F_NEED_CLEANUP` is set. Nothing
+            // else accesses a request that is complete or cancelled.
             unsafe { $crate::io_uring::handlers::cleanup::<$type>(req) }
         }
 
