@@ -176,11 +176,14 @@ CHECKS = [Style("style"),
 
 
 def checkout(commit):
-    if not SOURCE.is_dir():
+    # Unlike a clone, a work tree keeps git from removing the commit that it is at.
+    if not SOURCE.is_dir() or git("rev-parse", "-q", "--verify", "HEAD^{tree}", check=False,
+                                  cwd=SOURCE).returncode:
+        shutil.rmtree(SOURCE, ignore_errors=True)
         PATCHES.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", LINUX, SOURCE], check=True)
-    git("fetch", "-q", "origin", "series", cwd=SOURCE)
-    git("checkout", "-q", "--detach", commit, cwd=SOURCE)
+        git("worktree", "prune")
+        git("worktree", "add", "-q", "--detach", "--no-checkout", SOURCE, commit)
+    git("checkout", "-q", "-f", "--detach", commit, cwd=SOURCE)
 
 
 def check(patch, columns):
