@@ -240,6 +240,7 @@ static void inode_kunit_new(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, inode_kunit_lookup(key));
 	KUNIT_EXPECT_EQ(test, 1, icount_read_once(inode));
 
+	inode->i_mode = S_IFREG | 0600;
 	unlock_new_inode(inode);
 	KUNIT_EXPECT_PTR_EQ(test, inode, inode_kunit_lookup(key));
 	iput(inode);
@@ -253,6 +254,7 @@ static void inode_kunit_initialised_after_match(struct kunit *test)
 	struct inode *inode = iget_locked(key->sb, key->ino);
 
 	KUNIT_ASSERT_NOT_NULL(test, inode);
+	inode->i_mode = S_IFREG | 0600;
 	inode->i_generation = key->generation;
 	key->unlock = true;
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, inode_kunit_lookup(key));
@@ -423,6 +425,7 @@ static void inode_kunit_iget(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, key->ino, inode->i_ino);
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, iget_nowait(key->sb, key->ino));
 
+	inode->i_mode = S_IFREG | 0600;
 	unlock_new_inode(inode);
 	KUNIT_EXPECT_PTR_EQ(test, inode, iget_nowait(key->sb, key->ino));
 	KUNIT_EXPECT_PTR_EQ(test, inode, iget_locked(key->sb, key->ino));
@@ -515,6 +518,7 @@ static int inode_kunit_churn(void *data)
 		if (!inode)
 			break;
 		if (inode_state_read_once(inode) & I_NEW) {
+			inode->i_mode = S_IFREG | 0600;
 			inode->i_generation = churn->key.generation;
 			/* A lookup must not return an inode without this. */
 			inode->i_fop = &simple_dir_operations;
