@@ -272,7 +272,7 @@ impl Path {
     /// - `ESTALE` if the dentry is not valid.
     /// - Any other error of `->d_weak_revalidate()`.
     #[inline]
-    pub(super) fn weak_revalidate(&self, nonblock: bool) -> Result {
+    pub fn weak_revalidate(&self, nonblock: bool) -> Result {
         if !self.dentry().is_weakly_revalidated() {
             return Ok(());
         }

@@ -20,6 +20,10 @@
 #define GATE		"gate"
 #define OVERLAY		"merged"
 
+#ifndef FD_FAILFS_ROOT
+#define FD_FAILFS_ROOT	-10004
+#endif
+
 FIXTURE(wait)
 {
 	struct ring ring;
