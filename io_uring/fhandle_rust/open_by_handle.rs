@@ -75,6 +75,9 @@ enum Progress {
     },
 
     /// The permission check and the decoding.
+    ///
+    /// The path keeps the file if it is unlinked. The cancellation of the request then evicts the
+    /// inode, with `uring_lock` held.
     Decoded(Path),
 }
 

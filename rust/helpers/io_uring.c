@@ -18,8 +18,11 @@ __rust_helper int rust_helper_io_issue_retry(void)
 	return IOU_RETRY;
 }
 
-/* Like io_req_task_submit(), but an exiting submitter cancels the request. */
-static void io_issue_submit(struct io_tw_req tw_req, io_tw_token_t tw)
+/*
+ * Like io_req_task_submit(), but an exiting submitter cancels the request. It is
+ * inline because a helper that is compiled as an inline function uses it.
+ */
+static inline void io_issue_submit(struct io_tw_req tw_req, io_tw_token_t tw)
 {
 	if (!tw.cancel) {
 		io_req_task_submit(tw_req, tw);

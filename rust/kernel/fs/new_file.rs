@@ -80,21 +80,17 @@ impl NewFile {
     /// Clears `O_NONBLOCK`.
     #[inline]
     pub(super) fn clear_nonblock(&mut self) {
-        self.update_flags(|flags| flags & !O_NONBLOCK);
-    }
+        // SAFETY: `self` owns a reference to the file.
+        let f_flags = unsafe { &raw mut (*self.0.as_ptr()).f_flags };
 
-    #[inline]
-    fn update_flags(&mut self, update: impl FnOnce(u32) -> u32) {
-        let file = self.0.as_ptr();
+        // SAFETY: The pointer is valid. By the type invariants, `f_flags` is not written
+        // concurrently.
+        let flags = unsafe { f_flags.read() } & !O_NONBLOCK;
 
-        // SAFETY: `self` owns a reference to the file. By the type invariants, `f_flags` is not
-        // written concurrently.
-        let flags = update(unsafe { (*file).f_flags });
-
-        // SAFETY: `self` owns a reference to the file. By the type invariants, `f_flags` is not
-        // written concurrently. The write is volatile because the `->open()` of the file may have
-        // kept a reference, whose holder reads `f_flags`.
-        unsafe { (&raw mut (*file).f_flags).write_volatile(flags) };
+        // SAFETY: The pointer is valid. By the type invariants, `f_flags` is not written
+        // concurrently. The write is volatile because the `->open()` of the file may have kept a
+        // reference, whose holder reads `f_flags`.
+        unsafe { f_flags.write_volatile(flags) };
     }
 }
 

@@ -189,21 +189,34 @@ impl Path {
         unsafe { NewFile::from_raw(file) }
     }
 
-    /// Opens a file that was decoded from a handle, without blocking.
+    /// Opens a file that was decoded from a handle, or returns `EAGAIN` if the VFS may wait.
     ///
-    /// Opens regular files and directories, and the files that the filesystem opens itself
-    /// ([`Operations::open`](super::exportfs::Operations::open)), with `O_NONBLOCK`, so that the
-    /// open does not wait for a lease. `O_NONBLOCK` remains set in `f_flags` only if `flags`
-    /// contains it.
+    /// The VFS waits for the other end of a FIFO, for the holder of a lease and for fanotify
+    /// listeners. This method only opens regular files, directories, and files that the filesystem
+    /// opens itself ([`Operations::open`](super::exportfs::Operations::open)). It sets `O_NONBLOCK`
+    /// during the open. `O_NONBLOCK` remains set in `f_flags` only if `flags` contains it.
+    ///
+    /// May sleep, as `IORING_OP_OPENAT2` may during submission:
+    ///
+    /// - The permission check may read an ACL from disk.
+    /// - A security module may read the file, as IMA does.
+    /// - The `->open()` of the file may take locks and read metadata from disk, such as the
+    ///   descriptor of fs-verity, an encryption policy or a quota. It may also send a request to a
+    ///   server and wait for the reply, as that of FUSE does.
+    ///
+    /// io_uring calls this method after a decode with `FhFlag::Nowait`, so only for filesystems that
+    /// implement [`fh_to_dentry_nowait`](super::exportfs::Operations::fh_to_dentry_nowait).
     ///
     /// # Errors
     ///
-    /// - `EAGAIN` if the open may block: the file is of another type, it has a lease, a fanotify
-    ///   group watches the filesystem for permission events, or the dentry has to be revalidated.
+    /// - `EAGAIN` if the file has a lease that conflicts with the open.
+    /// - `EAGAIN`, without an attempt to open the file, if the file is of another type, a fanotify
+    ///   group watches the filesystem for permission events, the dentry has a
+    ///   `->d_weak_revalidate()`, or `flags` contains `O_TRUNC`, `O_CREAT` or `O_TMPFILE`.
     /// - The errors of [`Self::open_by_handle`].
     #[inline]
     pub fn try_open_by_handle(&self, flags: u32) -> Result<NewFile> {
-        if !self.opens_without_blocking(flags) {
+        if self.open_may_wait(flags) {
             return Err(EAGAIN);
         }
         let mut file = self.open_by_handle(flags | O_NONBLOCK)?;
@@ -214,34 +227,38 @@ impl Path {
         Ok(file)
     }
 
+    /// Returns `true` if the VFS may wait during an open with `O_NONBLOCK`, or if the result may
+    /// differ from that of an open without it.
     #[inline]
-    fn opens_without_blocking(&self, flags: u32) -> bool {
+    fn open_may_wait(&self, flags: u32) -> bool {
         let dentry = self.dentry();
         let sb = dentry.super_block().as_raw();
 
+        // `->d_weak_revalidate()` may ask a server.
         if dentry.is_weakly_revalidated() {
-            return false;
+            return true;
         }
-        // These flags modify the filesystem.
+        // These flags modify the filesystem, which may be frozen.
         if flags & (O_TRUNC | O_CREAT | (O_TMPFILE & !O_DIRECTORY)) != 0 {
-            return false;
+            return true;
         }
         // Only the path is opened, and not the file.
         if flags & bindings::O_PATH != 0 {
-            return true;
+            return false;
         }
         // SAFETY: The superblock is active while the path is borrowed.
         if unsafe { bindings::fsnotify_sb_has_perm_watchers(sb) } {
-            return false;
+            return true;
         }
         if dentry.is_reg() || dentry.is_dir() {
-            return true;
+            return false;
         }
         // SAFETY: The superblock is active while the path is borrowed. `s_export_op` is null, or
         // points to a table that is constant and valid while the superblock is active.
         let ops = unsafe { (*sb).s_export_op.as_ref() };
 
-        ops.is_some_and(|ops| ops.open.is_some())
+        // A FIFO, a device or another special file, unless the filesystem opens its files itself.
+        ops.is_none_or(|ops| ops.open.is_none())
     }
 
     /// Calls `->d_weak_revalidate()` of the dentry, as a path lookup of an open file does.
@@ -254,7 +271,7 @@ impl Path {
     /// - `ESTALE` if the dentry is not valid.
     /// - Any other error of `->d_weak_revalidate()`.
     #[inline]
-    pub(super) fn weak_revalidate(&self, nonblock: bool) -> Result {
+    pub fn weak_revalidate(&self, nonblock: bool) -> Result {
         if !self.dentry().is_weakly_revalidated() {
             return Ok(());
         }

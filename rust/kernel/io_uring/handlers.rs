@@ -120,6 +120,9 @@ pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint
 
 /// Implements `->cleanup()` of `struct io_cold_def`.
 ///
+/// io_uring calls it with `uring_lock` held, when it frees a request that was cancelled after
+/// `->prep()`. See [Destruction](Opcode#destruction).
+///
 /// # Safety
 ///
 /// The caller must ensure that:

@@ -73,8 +73,8 @@ impl<'a> Issue<'a> {
     /// Returns the file in a slot of the ring, or [`None`] if the request does not set
     /// `IOSQE_FIXED_FILE`.
     ///
-    /// `slot` is the field `fd` of the entry. The request holds the file until it is complete. A
-    /// retry returns the same file. May sleep.
+    /// `slot` is the field `fd` of the entry. The request holds the node of the slot, and so the
+    /// file, until io_uring frees the request. A retry returns the same file. May sleep.
     ///
     /// C: `io_file_get_fixed()`.
     ///
@@ -96,9 +96,16 @@ impl<'a> Issue<'a> {
         if file.is_null() {
             return Some(Err(EBADF));
         }
-        // SAFETY: The request holds a reference to the node of the slot, and so to the file, until
-        // it is complete, which is not before `self` is dropped. io_uring makes no `fdget_pos`
-        // calls.
+        // SAFETY:
+        // - `io_file_get_fixed()` took a reference to the node of the slot, which `file_node` of
+        //   the request holds until io_uring frees the request. The node owns a reference to the
+        //   file, also after the slot has been replaced or unregistered. By the type invariants,
+        //   the request is valid for `'a`, and the return value borrows `self`.
+        // - `fdget_pos()` omits `f_pos_lock` only if the descriptor table of its caller is not
+        //   shared and owns the only reference to the file. It takes the mutex while the node owns
+        //   another one. If an earlier call omitted it, no other thread had the descriptor, and the
+        //   thread of the call could not put the file into a slot before the call returned. As for
+        //   `LocalFile::fget()`, `file_needs_f_pos_lock()` accepts one exception, pidfd_getfd(2).
         Some(Ok(unsafe { LocalFile::from_raw_file(file) }))
     }
 

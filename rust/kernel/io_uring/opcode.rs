@@ -31,8 +31,20 @@ pub enum Outcome<'a, T> {
 /// An io_uring operation.
 ///
 /// The request stores the value, and has 56 bytes for it on 64-bit architectures. A larger type
-/// does not compile. If the request is cancelled or the ring is closed, any thread may drop the
-/// value, with `uring_lock` held.
+/// does not compile.
+///
+/// # Destruction
+///
+/// If the request is cancelled or the ring is closed, `->cleanup()` drops the value, on any thread.
+/// `uring_lock` is held, as it is while [`issue`](Self::issue) is called with [`NonBlock`], so a
+/// destructor must not take it.
+///
+/// A destructor may sleep, but other requests of the ring wait for it. It should not do I/O, and
+/// must not wait for another request of the ring. A [`Path`](crate::fs::Path) does I/O in one case:
+/// if it owns the last reference to an unlinked file, it evicts the inode, which frees the blocks
+/// of the file. `IORING_OP_OPENAT` does the same if its inline attempt fails after it has found a
+/// file that is unlinked meanwhile. An [`ARef<File>`](crate::fs::File) does not, because `fput()`
+/// defers the release of the file to task work.
 ///
 /// # Examples
 ///

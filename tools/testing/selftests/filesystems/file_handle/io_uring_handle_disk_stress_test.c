@@ -402,12 +402,10 @@ FIXTURE_VARIANT_ADD(stress, xfs) { VOLUME_XFS };
 
 FIXTURE_SETUP(stress)
 {
-	const char *reason = missing_as_root();
+	const char *reason;
 	unsigned int i;
 
-	if (reason)
-		SKIP(return, "%s", reason);
-	reason = volume_make(&volume, variant->kind);
+	reason = missing_as_root() ?: volume_make(&volume, variant->kind);
 	ASSERT_NE(reason, NULL);
 	if (*reason)
 		SKIP(return, "%s", reason);

@@ -6,6 +6,8 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <pthread.h>
+
 #include "nsfs.h"
 #include "ring.h"
 #include "kselftest_harness.h"
@@ -241,6 +243,126 @@ TEST(sqpoll_keeps_the_namespaces_of_the_creator)
 			  -ESTALE);
 	}
 	ring_exit(&ring);
+}
+
+/*
+ * A worker passes requests back to their submitter, which exits.
+ */
+
+#define GATE		"gate"
+#define NR_PASSED	8
+
+struct submitter {
+	struct ring ring;
+	unsigned int setup_flags;
+	int mount;		/* a namespace that only this descriptor keeps */
+	struct handle fh;	/* of the same namespace */
+	int ret;
+};
+
+/* Submits requests that wait for the only worker. */
+static int submit_to_worker(struct submitter *s)
+{
+	struct io_uring_sqe *sqe;
+	struct gate gate;
+	int ret, i;
+
+	ret = ring_init(&s->ring, s->setup_flags) ?: ring_one_worker(&s->ring);
+	if (ret)
+		return ret;
+	if (!gate_close(&gate, &s->ring, GATE))
+		return -errno;
+	for (i = 1; i <= NR_PASSED; i++) {
+		sqe = ring_sqe(&s->ring);
+		sqe_open(sqe, s->mount, &s->fh, O_RDONLY | O_CLOEXEC);
+		sqe->flags = IOSQE_ASYNC;
+		sqe->user_data = i;
+	}
+	return ring_submit(&s->ring) == 1 + NR_PASSED ? 0 : -EIO;
+}
+
+/*
+ * An exiting thread interrupts its workers and waits for them. They execute the
+ * requests in their queue first.
+ */
+static void *submit_and_exit(void *arg)
+{
+	struct submitter *s = arg;
+
+	s->ret = submit_to_worker(s);
+	return NULL;
+}
+
+static int run_submitter(struct submitter *s)
+{
+	pthread_t id;
+	pid_t pid;
+
+	pid = make_namespace(&ns_kinds[NS_UTS], &s->fh);
+	if (pid < 0)
+		return pid;
+	s->mount = decode(FD_NSFS_ROOT, &s->fh, O_RDONLY | O_CLOEXEC);
+	kill_and_reap(pid);
+	if (s->mount < 0)
+		return s->mount;
+	if (pthread_create(&id, NULL, submit_and_exit, s) ||
+	    pthread_join(id, NULL))
+		return -EIO;
+	return s->ret;
+}
+
+FIXTURE(passed)
+{
+	struct submitter s;
+	int root;
+	int nr_fds;
+};
+
+FIXTURE_SETUP(passed)
+{
+	const char *reason = missing_as_root() ?: nsfs_missing();
+
+	if (!reason && !may_see_all())
+		reason = NEEDS_ROOT;
+	if (reason)
+		SKIP(return, "%s", reason);
+	self->root = enter_private_tmpfs();
+	ASSERT_GE(self->root, 0);
+	self->nr_fds = count_fds();
+}
+
+FIXTURE_TEARDOWN(passed)
+{
+	ring_exit(&self->s.ring);
+	/* No request keeps the namespace. */
+	EXPECT_EQ(close(self->s.mount), 0);
+	EXPECT_EQ(wait_until_stale(&self->s.fh), -ESTALE);
+	EXPECT_EQ(count_fds(), self->nr_fds);
+	EXPECT_EQ(leave_private_tmpfs(self->root), 0);
+}
+
+/* The exiting thread cancels what its worker has passed back. */
+TEST_F(passed, submitter_exits)
+{
+	int results[1 + NR_PASSED], i;
+
+	ASSERT_EQ(run_submitter(&self->s), 0);
+	ASSERT_TRUE(ring_results(&self->s.ring, results, 1 + NR_PASSED));
+	EXPECT_LT(results[0], 0);
+	for (i = 1; i <= NR_PASSED; i++)
+		EXPECT_EQ(results[i], -ECANCELED) TH_LOG("request %d", i);
+}
+
+/*
+ * With IORING_SETUP_DEFER_TASKRUN, only the submitter could execute the
+ * requests. The end of the ring cancels them.
+ */
+TEST_F(passed, ring_is_closed_after_its_submitter)
+{
+	self->s.setup_flags = IORING_SETUP_SINGLE_ISSUER |
+			      IORING_SETUP_DEFER_TASKRUN;
+	ASSERT_EQ(run_submitter(&self->s), 0);
+	EXPECT_EQ(ring_ready(&self->s.ring), 0U);
 }
 
 TEST_HARNESS_MAIN

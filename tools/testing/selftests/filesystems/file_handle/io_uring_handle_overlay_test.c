@@ -64,12 +64,10 @@ static int make_layers(const struct volume *v)
 
 FIXTURE_SETUP(overlay)
 {
-	const char *reason = missing_as_root();
+	const char *reason;
 	struct handle fh;
 
-	if (reason)
-		SKIP(return, "%s", reason);
-	reason = volume_make(&self->volume, variant->kind);
+	reason = missing_as_root() ?: volume_make(&self->volume, variant->kind);
 	ASSERT_NE(reason, NULL);
 	if (*reason)
 		SKIP(return, "%s", reason);

@@ -193,11 +193,9 @@ FIXTURE_VARIANT_ADD(race, xfs) { VOLUME_XFS };
 
 FIXTURE_SETUP(race)
 {
-	const char *reason = missing_as_root();
+	const char *reason;
 
-	if (reason)
-		SKIP(return, "%s", reason);
-	reason = volume_make(&volume, variant->kind);
+	reason = missing_as_root() ?: volume_make(&volume, variant->kind);
 	ASSERT_NE(reason, NULL);
 	if (*reason)
 		SKIP(return, "%s", reason);

@@ -6,17 +6,23 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <linux/openat2.h>
 #include <sys/fanotify.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 
 #include "ring.h"
 #include "kselftest_harness.h"
 
 #define GATE		"gate"
 #define OVERLAY		"merged"
+
+#ifndef FD_FAILFS_ROOT
+#define FD_FAILFS_ROOT	-10004
+#endif
 
 FIXTURE(wait)
 {
@@ -411,6 +417,122 @@ TEST_F(wait, cancelled_request_releases_the_mount)
 		usleep(1000);
 	EXPECT_LT(i, (unsigned int)RETRIES);
 	unlink(GATE);
+}
+
+/* Returns the number of free inodes of the tmpfs. */
+static long free_inodes(int root)
+{
+	struct statfs st;
+
+	return fstatfs(root, &st) ? -errno : (long)st.f_ffree;
+}
+
+/*
+ * A request that waits for a worker keeps the file that the submitter has
+ * found. The cancellation of the request frees that file if it is unlinked.
+ */
+TEST_F(wait, cancelled_request_releases_the_file)
+{
+	int results[3], fd;
+	struct io_uring_sqe *sqe;
+	struct handle fh;
+	struct ring ring;
+	struct gate gate;
+	long free;
+
+	ASSERT_EQ(ring_init(&ring, 0), 0);
+	ASSERT_EQ(ring_one_worker(&ring), 0);
+	ASSERT_NE(gate_close(&gate, &ring, GATE), NULL);
+	ASSERT_EQ(mkfifo("fifo", 0600), 0);
+	ASSERT_EQ(encode_path(self->root, "fifo", &fh), 0);
+	sqe = ring_sqe(&ring);
+	sqe_open(sqe, self->root, &fh, O_WRONLY | O_CLOEXEC);
+	sqe->user_data = 1;
+	ASSERT_EQ(ring_submit(&ring), 2);
+	EXPECT_EQ(ring_ready(&ring), 0U);
+
+	free = free_inodes(self->root);
+	ASSERT_GT(free, 0);
+	ASSERT_EQ(unlink("fifo"), 0);
+	EXPECT_EQ(free_inodes(self->root), free);
+
+	sqe = ring_sqe(&ring);
+	sqe->opcode = IORING_OP_ASYNC_CANCEL;
+	sqe->addr = 1;
+	sqe->user_data = 2;
+	ASSERT_EQ(ring_submit(&ring), 1);
+	ASSERT_EQ(gate_open(&gate), 0);
+	ASSERT_TRUE(ring_results(&ring, results, 3));
+	gate_remove(&gate, results[0]);
+	EXPECT_EQ(results[1], -ECANCELED);
+	EXPECT_EQ(results[2], 0);
+	/* Those of the file and of the gate. */
+	EXPECT_EQ(free_inodes(self->root), free + 2);
+	fd = decode(self->root, &fh, O_RDWR | O_CLOEXEC);
+	EXPECT_EQ(close_result(fd), -ESTALE);
+	ring_exit(&ring);
+}
+
+static int open_cached(const char *path, __u64 resolve)
+{
+	struct open_how how = {
+		.flags		= O_PATH | O_CLOEXEC,
+		.resolve	= resolve,
+	};
+	int fd = syscall(__NR_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return close_result(fd < 0 ? -errno : fd);
+}
+
+/* Encodes @path. Returns the result of a worker, or -EALREADY. */
+static int name_in_worker(const char *path)
+{
+	struct ring ring;
+	int ret;
+
+	/* Completions of workers are not posted before the ring waits. */
+	ret = ring_init(&ring, IORING_SETUP_SINGLE_ISSUER |
+			       IORING_SETUP_DEFER_TASKRUN);
+	if (ret)
+		return ret;
+	output.bytes = HANDLE_MAX;
+	sqe_name(ring_sqe(&ring), AT_FDCWD, path, &output, &output_id,
+		 AT_EMPTY_PATH | AT_HANDLE_MNT_ID_UNIQUE);
+	ret = ring_submit(&ring);
+	if (ret == 1)
+		ret = ring_ready(&ring) ? -EALREADY : ring_result(&ring);
+	ring_exit(&ring);
+	return ret;
+}
+
+/*
+ * ->d_weak_revalidate() may ask a server, so the submitter does not call it.
+ * The one of failfs returns EOPNOTSUPP.
+ */
+TEST_F(wait, weak_revalidation)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int cwd, slash, cached, uncached;
+
+	ASSERT_GE(root, 0);
+	if (fchdir(FD_FAILFS_ROOT)) {
+		close(root);
+		SKIP(return, "needs failfs");
+	}
+	cwd = name_in_worker("");
+	ASSERT_EQ(fchdir(self->root), 0);
+	EXPECT_EQ(cwd, -EOPNOTSUPP);
+
+	ASSERT_EQ(syscall(__NR_fchroot, FD_FAILFS_ROOT, 0), 0);
+	slash = name_in_worker("/");
+	cached = open_cached("/", RESOLVE_CACHED);
+	uncached = open_cached("/", 0);
+	ASSERT_EQ(syscall(__NR_fchroot, root, 0), 0);
+	EXPECT_EQ(slash, -EOPNOTSUPP);
+	EXPECT_EQ(cached, -EAGAIN);
+	EXPECT_EQ(uncached, -EOPNOTSUPP);
+	EXPECT_EQ(open_cached("/", RESOLVE_CACHED), 0);
+	close(root);
 }
 
 TEST_HARNESS_MAIN
