@@ -76,8 +76,8 @@ enum Progress {
 
     /// The permission check and the decoding.
     ///
-    /// The path keeps the file if it is unlinked. The cancellation of the request then evicts the
-    /// inode, with `uring_lock` held.
+    /// The path keeps the file if it is unlinked, and a mount namespace that all tasks leave. The
+    /// cancellation of the request then drops the last reference, with `uring_lock` held.
     Decoded(Path),
 }
 

@@ -2,8 +2,9 @@
 
 //! The C functions of an [`Opcode`].
 //!
-//! A request is *exclusive* if nothing else accesses its `cmd` or writes its `flags`. Cancellation
-//! may read `flags`, `file` and `link` while a worker issues the request.
+//! A request is *exclusive* if nothing else accesses its `cmd` or writes its `flags`. While a worker
+//! issues the request, cancellation may read other fields and write its sequence numbers, and a
+//! linked timeout may write `link` and take a reference.
 
 use super::{
     Issue,
@@ -120,8 +121,8 @@ pub unsafe fn issue<T: Opcode>(req: *mut bindings::io_kiocb, issue_flags: c_uint
 
 /// Implements `->cleanup()` of `struct io_cold_def`.
 ///
-/// io_uring calls it with `uring_lock` held, when it frees a request that was cancelled after
-/// `->prep()`. See [Destruction](Opcode#destruction).
+/// io_uring calls it with `uring_lock` held, when it frees a request that was prepared but not
+/// completed: it was cancelled, or a BPF filter denied it. See [Destruction](Opcode#destruction).
 ///
 /// # Safety
 ///
@@ -249,8 +250,9 @@ macro_rules! io_uring_opcode {
             issue_flags: $crate::ffi::c_uint,
         ) -> $crate::ffi::c_int {
             // SAFETY: io_uring issues a request after `->prep()` has succeeded. It issues it again
-            // only after `IOU_RETRY` or after a worker has passed it on. During the call, only
-            // cancellation accesses the request, which reads `flags`, `file` and `link`.
+            // only after `IOU_RETRY` or after a worker has passed it on. During the call,
+            // cancellation and a linked timeout may access the request, but not `cmd`, and they
+            // do not write `flags`.
             unsafe { $crate::io_uring::handlers::issue::<$type>(req, issue_flags) }
         }
 

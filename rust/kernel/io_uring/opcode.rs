@@ -40,9 +40,10 @@ pub enum Outcome<'a, T> {
 /// destructor must not take it.
 ///
 /// A destructor may sleep, but other requests of the ring wait for it. It should not do I/O, and
-/// must not wait for another request of the ring. A [`Path`](crate::fs::Path) does I/O in one case:
-/// if it owns the last reference to an unlinked file, it evicts the inode, which frees the blocks
-/// of the file. `IORING_OP_OPENAT` does the same if its inline attempt fails after it has found a
+/// must not wait for another request of the ring. A [`Path`](crate::fs::Path) waits in two cases. If
+/// it owns the last reference to an unlinked file, it evicts the inode, which frees the blocks of
+/// the file. If it owns the last reference to a mount namespace, it takes `namespace_sem` and waits
+/// for a grace period. `IORING_OP_OPENAT` does the former if its inline attempt fails after it has found a
 /// file that is unlinked meanwhile. An [`ARef<File>`](crate::fs::File) does not, because `fput()`
 /// defers the release of the file to task work.
 ///
@@ -118,7 +119,8 @@ pub trait Opcode: Sized + Send {
 
     /// Returns the open flags for BPF filters.
     ///
-    /// Only called if `filter_pdu_size` is set in `struct io_issue_def`.
+    /// Only called if `filter_pdu_size` is set in `struct io_issue_def`. Called under RCU, so it
+    /// must not sleep.
     fn open_how(&self) -> OpenHow {
         OpenHow::default()
     }

@@ -129,8 +129,9 @@ pub trait Operations: Sized {
     /// Looks up the file that a handle identifies, without waiting.
     ///
     /// The operation must not sleep: it does no I/O, sends no request to a server, waits for no
-    /// inode that is new or being freed, and takes no sleeping lock. exportfs checks this with
-    /// `non_block_start()`, from which functions of the VFS that allocate memory are exempt.
+    /// inode that is new or being freed, and takes a sleeping lock only by trylock. exportfs checks
+    /// this with `non_block_start()`, from which functions of the VFS that allocate memory are
+    /// exempt.
     /// [`exporting.rst`](srctree/Documentation/filesystems/nfs/exporting.rst) defines the contract.
     ///
     /// A caller that must not block, such as io_uring during submission, calls this operation. If
