@@ -201,8 +201,9 @@ impl Path {
     /// - The permission check may read an ACL from disk.
     /// - A security module may read the file, as IMA does.
     /// - The `->open()` of the file may take locks and read metadata from disk, such as the
-    ///   descriptor of fs-verity, an encryption policy or a quota. It may also send a request to a
-    ///   server and wait for the reply, as that of FUSE does.
+    ///   descriptor of fs-verity, an encryption policy or a quota, or start a transaction, as the
+    ///   first open on an ext4 mount does. It may also send a request to a server and wait for the
+    ///   reply, as that of FUSE does.
     ///
     /// io_uring calls this method after a decode with `FhFlag::Nowait`, so only for filesystems that
     /// implement [`fh_to_dentry_nowait`](super::exportfs::Operations::fh_to_dentry_nowait).

@@ -4,7 +4,6 @@
  * inode.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 
 #include "fuse_fixture.h"
 
@@ -29,30 +28,6 @@ static int restart_with_files(struct server *s, int *fd, unsigned int nr)
 	return restart(s, fd);
 }
 
-/* Lists a directory, and calls stat(2) for each name as "ls -l" does. */
-static int list(struct server *s, const char *name, bool stats)
-{
-	struct dirent *entry;
-	char path[256];
-	struct stat st;
-	int nr = 0, err;
-	DIR *dir;
-
-	path_of(s, name, path, sizeof(path));
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	for (errno = 0; (entry = readdir(dir)); errno = 0) {
-		nr++;
-		if (stats && fstatat(dirfd(dir), entry->d_name, &st,
-				     AT_SYMLINK_NOFOLLOW))
-			break;
-	}
-	err = -errno;
-	closedir(dir);
-	return err ?: nr;
-}
-
 /* Returns the number of requests of "ls -l", or a negative errno. */
 static int requests_of_list(struct server *s, int *fd, __u64 flags)
 {
@@ -65,7 +40,7 @@ static int requests_of_list(struct server *s, int *fd, __u64 flags)
 		ret = try_stat(s, ".");
 	before = count_all(s);
 	if (!ret)
-		ret = list(s, ".", true);
+		ret = list_names(s, ".", true);
 	if (ret < 0)
 		return ret;
 	return ret < FILES ? -EIO : (int)(count_all(s) - before);
@@ -101,7 +76,7 @@ TEST_F(fuse, entries_have_handles)
 		s->handle_size = sizes[i];
 		ASSERT_EQ(0, restart_with_files(s, &self->mount_fd,
 						ARRAY_SIZE(fhs)));
-		ASSERT_GT(list(s, ".", true), (int)ARRAY_SIZE(fhs));
+		ASSERT_GT(list_names(s, ".", true), (int)ARRAY_SIZE(fhs));
 		before = count_all(s);
 		for (j = 0; j < ARRAY_SIZE(fhs); j++) {
 			snprintf(name, sizeof(name), "f%05u", j);
@@ -145,13 +120,13 @@ static int list_again(struct server *s)
 {
 	int err = evict(s);
 
-	return err ?: list(s, ".", true);
+	return err ?: list_names(s, ".", true);
 }
 
 TEST_F_TIMEOUT(fuse, truncated_reply, SLOW_TIMEOUT)
 {
 	struct server *s = self->s;
-	int complete = list(s, ".", true);
+	int complete = list_names(s, ".", true);
 
 	/* The entries "file", "other" and "d1" */
 	ASSERT_EQ(3, complete);
@@ -224,7 +199,7 @@ TEST_F(fuse, spare_and_padding)
 
 	s->handle_size = 13;
 	ASSERT_EQ(0, RESTART());
-	ASSERT_EQ(3, list(s, ".", true));
+	ASSERT_EQ(3, list_names(s, ".", true));
 	s->spoil_entries = flip_byte;
 	for (at = 4; at < 24; at++) {
 		bool is_handle = at >= 8 && at < 8 + 13;
@@ -259,7 +234,7 @@ TEST_F(fuse, other_nodeids)
 	ASSERT_GE(fd, 0);
 	ASSERT_GE(other, 0);
 	s->objects[2].shift = 1;
-	ASSERT_EQ(3, list(s, ".", true));
+	ASSERT_EQ(3, list_names(s, ".", true));
 	ASSERT_EQ(2, read_object(fd, NULL));
 	ASSERT_EQ(3, read_object(other, NULL));
 	ASSERT_EQ(2, stat_ino(fd));
@@ -280,7 +255,7 @@ TEST_F(fuse, another_handle)
 	fd = try_open(s, "file", O_RDONLY);
 	ASSERT_GE(fd, 0);
 	s->objects[2].version = 7;
-	ASSERT_EQ(3, list(s, ".", true));
+	ASSERT_EQ(3, list_names(s, ".", true));
 	ASSERT_EQ(-EIO, read_object(fd, NULL));
 	again = try_open(s, "file", O_RDONLY);
 	ASSERT_GE(again, 0);
@@ -301,7 +276,7 @@ TEST_F(fuse, unknown_handle)
 	s->spoil_at = FIRST_HANDLE;
 	s->spoil_value = 0;
 	s->handle_size = 0;
-	ASSERT_EQ(3, list(s, ".", false));
+	ASSERT_EQ(3, list_names(s, ".", false));
 	s->handle_size = 16;
 	nr = count(s, FUSE_COMPOUND);
 	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));

@@ -18,6 +18,9 @@
 #define FS_IOC_GETFLAGS	_IOR('f', 1, long)
 #endif
 
+/* The object "d1" */
+#define D1	4
+
 /* Changes the behaviour of the server, which the former one must not show. */
 #define RESTART_WITH(change)			\
 	({					\
@@ -270,6 +273,56 @@ TEST_F(restart, open_directory)
 	ASSERT_EQ(0, len);
 	ASSERT_GE(entries, 2);
 	close(fd);
+}
+
+/* Each entry of FUSE_READDIRPLUS renews the nodeid of its inode. */
+TEST_F(restart, entries)
+{
+	struct server *s = self->s;
+	unsigned long nr;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, try_stat(s, "other"));
+	ASSERT_EQ(0, take_over(s));
+	ASSERT_EQ(3, list_names(s, ".", false));
+	ASSERT_GE(s->with_handles[FUSE_READDIRPLUS], 1);
+	ASSERT_EQ(3, outstanding(s));
+	nr = count(s, FUSE_COMPOUND);
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_EQ(0, try_stat(s, "other"));
+	ASSERT_EQ(2, read_object(fd, NULL));
+	ASSERT_EQ(nr, count(s, FUSE_COMPOUND));
+	ASSERT_EQ(1, s->reopened);
+	close(fd);
+}
+
+/* An entry without a handle does not make the name of a directory in use invalid. */
+TEST_F(restart, entry_without_handle)
+{
+	char before[256], after[256];
+	struct server *s = self->s;
+	int cwd;
+
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(cwd, 0);
+	path_of(s, "d1", before, sizeof(before));
+	ASSERT_EQ(0, chdir(before));
+	leave_server(s);
+	s->unknown = D1;
+	ASSERT_EQ(0, enter_server(s));
+	ASSERT_EQ(3, list_names(s, ".", false));
+	/* The lookup of the entry is forgotten. */
+	ASSERT_TRUE(wait_for(&s->forgets, 1));
+	ASSERT_EQ(2, outstanding(s));
+	s->unknown = 0;
+	ASSERT_NE(NULL, getcwd(after, sizeof(after)));
+	ASSERT_STREQ(before, after);
+	ASSERT_EQ(0, try_stat(s, "d1/file"));
+	ASSERT_NE(NULL, getcwd(after, sizeof(after)));
+	ASSERT_EQ(0, fchdir(cwd));
+	close(cwd);
 }
 
 TEST_F(restart, new_file)
@@ -641,6 +694,8 @@ static int run_operation(struct server *s, const char *what, int fd)
 		return link(old, path) ? -errno : 0;
 	if (!strcmp(what, "stat"))
 		return try_stat(s, PATH_OF_8);
+	if (!strcmp(what, "list"))
+		return list_names(s, "d1", true);
 	return -EINVAL;
 }
 
@@ -762,8 +817,17 @@ TEST_F(in_flight, lookup)
 	EXPECT_EQ(0, INTERRUPTED("stat", FUSE_LOOKUP_HANDLE, -1));
 }
 
-/* The object "d1" */
-#define D1	4
+/* Lookups that the former server has counted are not forgotten. */
+TEST_F(in_flight, list)
+{
+	struct server *s = self->s;
+
+	EXPECT_EQ(2, INTERRUPTED("list", FUSE_READDIRPLUS, -1));
+	EXPECT_GE(s->repeated, 1);
+	ASSERT_EQ(0, take_over(s));
+	EXPECT_EQ(2, INTERRUPTED("list", FUSE_READDIRPLUS, -1));
+	EXPECT_EQ(2, list_names(s, "d1", true));
+}
 
 /* The server recognizes what it has created before. */
 TEST_F(in_flight, creation)
@@ -980,17 +1044,18 @@ static void expect(struct user *u, int ret, int expected)
 /* An invalid reply can turn a file into a FIFO or a terminal. */
 #define SAFELY	(O_NONBLOCK | O_NOCTTY)
 
-/* Uses a file that is open, and names. */
+/* Uses a file that is open, its directory, and names. */
 static void *use_files(void *arg)
 {
 	struct user *u = arg;
-	char name[32], path[256];
+	char name[32], dir[32], path[256];
 	int fd, new, id;
 	struct stat st;
 
 	snprintf(name, sizeof(name), "%.*s/file", 3 * ((int)u->nr + 1) - 1,
 		 PATH_OF_8);
 	id = 5 + 2 * u->nr;
+	snprintf(dir, sizeof(dir), "%.*s", 3 * ((int)u->nr + 1) - 1, PATH_OF_8);
 	fd = try_open(u->s, name, O_RDWR | SAFELY);
 	expect(u, fd, fd);
 	path_of(u->s, name, path, sizeof(path));
@@ -1000,6 +1065,7 @@ static void *use_files(void *arg)
 		expect(u, fstat(fd, &st) ? -errno : (int)st.st_ino, id);
 		expect(u, pwrite(fd, "abc", 3, 0), 3);
 		expect(u, stat(path, &st) ? -errno : (int)st.st_ino, id);
+		expect(u, list_names(u->s, dir, true), 2);
 		new = try_open(u->s, name, O_RDONLY | SAFELY);
 		expect(u, new, new);
 		if (new >= 0) {
