@@ -26,9 +26,11 @@ GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
-FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test"] + [
+FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test",
+        "filesystems/fuse:passthrough_restart_test"] + [
     f"filesystems/fuse:fuse_{name}_test"
-    for name in ("lookup", "handle", "identity", "fanotify", "overlay", "io_uring", "handle_stress")]
+    for name in ("lookup", "handle", "identity", "readdirplus", "fanotify", "overlay", "io_uring",
+                 "nowait", "transport", "exchange", "nfs", "restart", "handle_stress")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
@@ -43,7 +45,7 @@ DISKS = ["filesystems/file_handle:" + name for name in
          ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
           "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
           "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
-          "name_to_handle_test")]
+          "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
 # Slow upstream programs do not run on debug.
 DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",

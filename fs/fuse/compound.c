@@ -19,7 +19,8 @@ static_assert(sizeof(struct fuse_compound_out) == 16);
 
 static size_t ext_size(const struct fuse_args *args)
 {
-	return args->is_ext ? args->in_args[args->ext_idx].size : 0;
+	return args->is_ext && !args->ext_in_tail ?
+		args->in_args[args->ext_idx].size : 0;
 }
 
 /* Return the offset of the extensions from the header of a request. */
@@ -31,13 +32,19 @@ static size_t ext_offset(const struct fuse_args *args)
 	for (i = 0; i < args->in_numargs; i++)
 		size += args->in_args[i].size;
 	size -= ext_size(args);
-	return args->is_ext ? FUSE_REC_ALIGN(size) : size;
+	return ext_size(args) ? FUSE_REC_ALIGN(size) : size;
+}
+
+/* The extensions can be in a tail, with the padding before them. */
+static size_t request_len(const struct fuse_args *args)
+{
+	return ext_offset(args) + ext_size(args) + fuse_args_tail_len(args);
 }
 
 static size_t request_size(const struct fuse_args *args)
 {
 	return sizeof(struct fuse_compound_req_in) +
-	       FUSE_REC_ALIGN(ext_offset(args) + ext_size(args));
+	       FUSE_REC_ALIGN(request_len(args));
 }
 
 static size_t reply_size(const struct fuse_args *args)
@@ -57,6 +64,13 @@ static u8 *put(u8 *p, const void *data, size_t size)
 	return p + size;
 }
 
+static void put_tail(u8 *p, const struct fuse_args *args)
+{
+#ifdef CONFIG_FUSE_HANDLE
+	put(p, args->tail, fuse_args_tail_len(args));
+#endif
+}
+
 /* Write a request to a zeroed buffer. Return the end of its record. */
 static u8 *put_request(u8 *p, const struct fuse_compound_op *op, u64 index)
 {
@@ -67,13 +81,13 @@ static u8 *put_request(u8 *p, const struct fuse_compound_op *op, u64 index)
 					  FUSE_COMPOUND_INDEPENDENT,
 	};
 	struct fuse_in_header in = {
-		.len = ext_offset(args) + ext_size(args),
+		.len = request_len(args),
 		.opcode = args->opcode,
 		.unique = index,
 		.nodeid = dependent ? 0 : args->nodeid,
 		.uid = FUSE_INVALID_UIDGID,
 		.gid = FUSE_INVALID_UIDGID,
-		.total_extlen = ext_size(args) / 8,
+		.total_extlen = (ext_size(args) + fuse_args_tail_extlen(args)) / 8,
 	};
 	u8 *end = p + request_size(args);
 	u8 *header = p + sizeof(req);
@@ -89,7 +103,34 @@ static u8 *put_request(u8 *p, const struct fuse_compound_op *op, u64 index)
 		else
 			p = put(p, arg->value, arg->size);
 	}
+	put_tail(p, args);
 	return end;
+}
+
+static void drop_handles(struct fuse_conn *fc,
+			 const struct fuse_compound_op *ops, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		fuse_args_drop_handles(fc, ops[i].args);
+}
+
+/* Add the handles that the server asked for to each request. */
+static int add_handles(struct fuse_conn *fc, const struct fuse_compound_op *ops,
+		       unsigned int nr)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		err = fuse_args_add_handles(fc, ops[i].args, GFP_KERNEL, true);
+		if (err) {
+			drop_handles(fc, ops, i);
+			return err;
+		}
+	}
+	return 0;
 }
 
 static int fail_all(const struct fuse_compound_op *ops, unsigned int nr, int err)
@@ -113,19 +154,29 @@ static int send_compound(struct mnt_idmap *idmap, struct fuse_mount *fm,
 	ssize_t ret;
 	u8 *p;
 
+	ret = add_handles(fm->fc, ops, nr);
+	if (ret)
+		return fail_all(ops, nr, ret);
 	for (i = 0; i < nr; i++) {
 		in_size += request_size(ops[i].args);
 		out_size += reply_size(ops[i].args);
 	}
 	u8 *buf __free(kfree) = kzalloc(in_size + out_size, GFP_KERNEL);
-	if (!buf)
+	if (!buf) {
+		drop_handles(fm->fc, ops, nr);
 		return fail_all(ops, nr, -ENOMEM);
+	}
 
 	for (i = 0, p = buf; i < nr; i++)
 		p = put_request(p, &ops[i], i);
+	drop_handles(fm->fc, ops, nr);
 
 	args.opcode = FUSE_COMPOUND;
+	/* Only the first request has IDs of its own. */
 	args.nodeid = ops[0].args->nodeid;
+	args.server_gen = ops[0].args->server_gen;
+	args.names_inode = ops[0].args->names_inode;
+	args.has_handles = ops[0].args->has_handles;
 	args.in_numargs = 2;
 	args.in_args[0].size = sizeof(in);
 	args.in_args[0].value = &in;
@@ -139,6 +190,8 @@ static int send_compound(struct mnt_idmap *idmap, struct fuse_mount *fm,
 	args.out_args[1].value = p;
 
 	ret = fuse_simple_idmap_request(idmap, fm, &args);
+	for (i = 0; i < nr; i++)
+		ops[i].args->server_gen = args.server_gen;
 	if (ret == -ENOSYS)
 		fm->fc->no_compound = 1;
 	if (ret == -ENOSYS || ret == -EOPNOTSUPP)
@@ -179,6 +232,9 @@ static void send_single(struct mnt_idmap *idmap, struct fuse_mount *fm,
 
 		if (op->dep_index != FUSE_NO_DEPENDENCY) {
 			op->args->nodeid = found_nodeid(&ops[op->dep_index]);
+			/* The nodeid is void if the server is restarted now. */
+			op->args->names_inode = true;
+			op->args->server_gen = ops[op->dep_index].args->server_gen;
 			if (!op->args->nodeid) {
 				*op->error = -ECANCELED;
 				continue;

@@ -60,7 +60,15 @@ bool fuse_fhandle_same(const struct fuse_fhandle *a,
 bool fuse_fhandle_adopt(struct fuse_fhandle *known, struct fuse_fhandle *found);
 int fuse_fhandle_parse(const struct fuse_entry2_out *entry, const u8 *buf,
 		       size_t len, bool may_sleep, struct fuse_fhandle *fh);
+ssize_t fuse_fhandle_dirent(const u8 *buf, size_t len, struct fuse_fhandle *fh);
 size_t fuse_fhandle_ext(const struct fuse_fhandle *fh, u8 *buf, size_t room);
+
+/* Return the size of a FUSE_EXT_HANDLE. */
+static inline size_t fuse_fhandle_ext_size(const struct fuse_fhandle *fh)
+{
+	return sizeof(struct fuse_ext_header) +
+	       sizeof(struct fuse_file_handle) + FUSE_REC_ALIGN(fh->len);
+}
 
 /* lookup_handle.c */
 struct fuse_fhandle fuse_inode_fhandle(struct inode *inode);
@@ -68,6 +76,8 @@ struct fuse_fhandle fuse_inode_fhandle(struct inode *inode);
 /* fhandle_export.c */
 struct dentry *fuse_fhandle_dentry(struct super_block *sb,
 				   const struct fuse_fhandle *fh);
+struct dentry *fuse_fhandle_dentry_nowait(struct super_block *sb,
+					  const struct fuse_fhandle *fh);
 struct dentry *fuse_fhandle_parent(struct dentry *child);
 int fuse_fhandle_get_name(struct dentry *parent, struct dentry *child, u8 *name,
 			  size_t room);
@@ -87,6 +97,12 @@ static inline void fuse_fhandle_free(struct fuse_fhandle *fh)
 
 static inline int fuse_fhandle_copy(struct fuse_fhandle *to,
 				    const struct fuse_fhandle *from)
+{
+	return 0;
+}
+
+static inline ssize_t fuse_fhandle_dirent(const u8 *buf, size_t len,
+					  struct fuse_fhandle *fh)
 {
 	return 0;
 }

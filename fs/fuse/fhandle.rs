@@ -89,7 +89,9 @@ unsafe fn encode<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>
     )
 }
 
-/// Looks up the inode of a file handle, or its parent. Sends a request to the server.
+/// Looks up the inode of a file handle, or its parent.
+///
+/// Sends a request to the server if the inode is not cached.
 ///
 /// Returns [`None`] if the file handle is malformed.
 ///
@@ -101,8 +103,7 @@ unsafe fn decode<'sb>(
     fid: &Fid<'_>,
     parent: bool,
 ) -> Result<Option<OwnedDentry<'sb>>> {
-    let decoded = fid::decode(fid.as_bytes(), fid.fileid_type());
-    let Some(bytes) = decoded.and_then(|decoded| decoded.pick(parent)) else {
+    let Some(bytes) = fid::pick(fid, parent) else {
         return Ok(None);
     };
     let fh = FHandle::new(bytes, GFP_KERNEL_ACCOUNT)?;
@@ -111,6 +112,35 @@ unsafe fn decode<'sb>(
     // borrowed for the call.
     let dentry = from_err_ptr(unsafe { bindings::fuse_fhandle_dentry(sb.as_raw(), fh.as_raw()) })?;
     // SAFETY: On success, `fuse_fhandle_dentry()` returns a reference to a positive dentry of `sb`.
+    Ok(NonNull::new(dentry).map(|dentry| unsafe { OwnedDentry::from_raw(dentry, sb) }))
+}
+
+/// Looks up the cached inode of a file handle, without waiting.
+///
+/// Returns [`None`] if the file handle is malformed.
+///
+/// # Errors
+///
+/// - `EAGAIN` if the inode is not cached, or if decoding or opening it may wait.
+///
+/// # Safety
+///
+/// The caller must ensure that `sb` is a superblock of FUSE.
+unsafe fn decode_nowait<'sb>(
+    sb: &'sb SuperBlock,
+    fid: &Fid<'_>,
+) -> Result<Option<OwnedDentry<'sb>>> {
+    let Some(bytes) = fid::pick(fid, false) else {
+        return Ok(None);
+    };
+    let fh = FHandle::new(bytes, GFP_NOWAIT).map_err(|_| EAGAIN)?;
+
+    // SAFETY: The caller ensures that `sb` is a superblock of FUSE. `fh` is a valid handle that is
+    // borrowed for the call.
+    let dentry = unsafe { bindings::fuse_fhandle_dentry_nowait(sb.as_raw(), fh.as_raw()) };
+    let dentry = from_err_ptr(dentry)?;
+    // SAFETY: On success, `fuse_fhandle_dentry_nowait()` returns a reference to a positive dentry
+    // of `sb`.
     Ok(NonNull::new(dentry).map(|dentry| unsafe { OwnedDentry::from_raw(dentry, sb) }))
 }
 
@@ -126,6 +156,14 @@ impl Operations for FuseExport {
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
         // SAFETY: By the type invariants, `sb` is a FUSE superblock.
         unsafe { decode(sb, fid, false) }
+    }
+
+    fn fh_to_dentry_nowait<'sb>(
+        sb: &'sb SuperBlock,
+        fid: &Fid<'_>,
+    ) -> Result<Option<OwnedDentry<'sb>>> {
+        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
+        unsafe { decode_nowait(sb, fid) }
     }
 
     fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
@@ -310,7 +348,46 @@ unsafe extern "C" fn fuse_fhandle_parse(
     )
 }
 
-/// Writes a `FUSE_EXT_HANDLE` extension, and returns its size, or 0 if the handle is unknown.
+/// Parses the handle that follows an entry of a directory. `buf` starts with it, and can contain
+/// more entries.
+///
+/// If memory allocation fails, the handle is unknown: the server has counted a lookup.
+///
+/// Returns the size of the handle with its header and padding, 0 if it is incomplete, or `-EIO` if
+/// it is not valid.
+///
+/// # Safety
+///
+/// The caller must ensure that
+///
+/// - `buf` is valid for reads of `len` bytes, and
+/// - `fh` points to a valid handle that nothing else accesses.
+#[export]
+unsafe extern "C" fn fuse_fhandle_dirent(
+    buf: *const u8,
+    len: usize,
+    fh: *mut bindings::fuse_fhandle,
+) -> isize {
+    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
+    let buf = unsafe { slice::from_raw_parts(buf, len) };
+    // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
+    let fh = unsafe { FHandle::from_raw_mut(fh) };
+
+    match reply::split(buf) {
+        Ok(Some((bytes, rest))) => {
+            *fh = FHandle::new(bytes, GFP_KERNEL_ACCOUNT).unwrap_or_default();
+            // CAST: The size is at most that of the header and of `handle::MAX` bytes.
+            (buf.len() - rest.len()) as isize
+        }
+        Ok(None) => 0,
+        // CAST: An errno fits.
+        Err(e) => e.to_errno() as isize,
+    }
+}
+
+/// Writes a `FUSE_EXT_HANDLE` extension, and returns its size, or 0 if `room` is too small.
+///
+/// The extension of an unknown handle contains a handle of size 0.
 ///
 /// # Safety
 ///

@@ -26,7 +26,7 @@ static struct dentry *obtain_alias(struct inode *inode)
 }
 
 /* Look up an inode without its name. */
-static struct dentry *lookup_alias(struct super_block *sb, u64 nodeid,
+static struct dentry *lookup_alias(struct super_block *sb, struct inode *dir,
 				   const struct fuse_fhandle *fh,
 				   const struct qstr *name)
 {
@@ -34,7 +34,8 @@ static struct dentry *lookup_alias(struct super_block *sb, u64 nodeid,
 	struct inode *inode;
 	int err;
 
-	err = fuse_lookup_name(sb, nodeid, fh, name, &out, &inode);
+	err = fuse_lookup_name(sb, dir ? get_node_id(dir) : 0, dir, fh, name, &out,
+			       &inode);
 	if (err || !inode)
 		return ERR_PTR(err && err != -ENOENT ? err : -ESTALE);
 	if (fuse_is_bad(inode)) {
@@ -76,7 +77,53 @@ struct dentry *fuse_fhandle_dentry(struct super_block *sb,
 {
 	struct inode *inode = cached_inode(sb, fh);
 
-	return inode ? obtain_alias(inode) : lookup_alias(sb, 0, fh, &QSTR("."));
+	return inode ? obtain_alias(inode) : lookup_alias(sb, NULL, fh,
+							 &QSTR("."));
+}
+
+/*
+ * Return true if open(2) of the inode sends a request. A caller that does not wait for
+ * the decode does not wait for the open either: it can be the server.
+ */
+static bool open_sends_request(struct inode *inode)
+{
+	const struct fuse_conn *fc = get_fuse_conn(inode);
+
+	/* fuse_permission() can request the attributes. */
+	if (fc->default_permissions)
+		return true;
+	/* The next request to the inode renews its nodeid. */
+	if (fuse_inode_void(inode))
+		return true;
+	if (S_ISDIR(inode->i_mode))
+		return !fc->no_opendir;
+	return !S_ISREG(inode->i_mode) || !fc->no_open;
+}
+
+/**
+ * fuse_fhandle_dentry_nowait - look up the inode of a handle without waiting
+ * @sb: the superblock
+ * @fh: the handle, from a file handle
+ *
+ * Return: a dentry with a reference; or -EAGAIN if the inode is not cached, or if
+ * decoding or opening it can send a request.
+ */
+struct dentry *fuse_fhandle_dentry_nowait(struct super_block *sb,
+					  const struct fuse_fhandle *fh)
+{
+	struct inode *root = d_inode(sb->s_root);
+	struct inode *inode = NULL;
+	struct dentry *dentry;
+
+	if (get_node_id(root) != FUSE_ROOT_ID || !fuse_inode_has_fhandle(root, fh))
+		inode = fuse_index_find_nowait(sb, fh, open_sends_request);
+	else if (!fuse_is_bad(root) && !open_sends_request(root))
+		inode = igrab(root);
+
+	dentry = d_obtain_alias_nowait(inode);
+	if (!IS_ERR(dentry) && d_inode(dentry) != root)
+		fuse_invalidate_entry_cache(dentry);
+	return dentry;
 }
 
 /**
@@ -88,16 +135,14 @@ struct dentry *fuse_fhandle_dentry(struct super_block *sb,
 struct dentry *fuse_fhandle_parent(struct dentry *child)
 {
 	struct inode *inode = d_inode(child);
-	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
 
-	return lookup_alias(inode->i_sb, get_node_id(inode), &fh, &dotdot_name);
+	return lookup_alias(inode->i_sb, inode, NULL, &dotdot_name);
 }
 
 /* Return 1 if the name is that of @child, 0 if not, or a negative errno. */
 static int is_name_of(struct inode *dir, struct inode *child,
 		      const struct qstr *name)
 {
-	struct fuse_fhandle dir_fhandle = fuse_inode_fhandle(dir);
 	struct fuse_forget_link *forget = fuse_alloc_forget();
 	struct fuse_mount *fm = get_fuse_mount(dir);
 	struct fuse_fhandle fhandle = {};
@@ -106,8 +151,7 @@ static int is_name_of(struct inode *dir, struct inode *child,
 
 	if (!forget)
 		return -ENOMEM;
-	ret = fuse_lookup_handle(fm, get_node_id(dir), &dir_fhandle, name, &out,
-				 &fhandle, &forget);
+	ret = fuse_lookup_handle(fm, dir, NULL, name, &out, &fhandle, &forget);
 	if (!ret)
 		ret = out.nodeid && fuse_inode_has_fhandle(child, &fhandle);
 	else if (ret != -ENOMEM && ret != -EINTR)
@@ -115,7 +159,8 @@ static int is_name_of(struct inode *dir, struct inode *child,
 		ret = 0;
 	fuse_fhandle_free(&fhandle);
 	if (forget && ret >= 0 && out.nodeid && !invalid_nodeid(out.nodeid))
-		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1);
+		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,
+				       fuse_reply_gen(fm->fc, &out));
 	else
 		kfree(forget);
 	return ret;
@@ -151,14 +196,13 @@ static bool is_candidate(const struct name_search *ns,
 static ssize_t read_entries(struct name_search *ns)
 {
 	struct fuse_read_in in = {
-		.fh = ns->ff->fh,
 		.offset = ns->pos,
 		.size = PAGE_SIZE,
 	};
 	struct fuse_args args = {};
 
 	args.opcode = FUSE_READDIR;
-	args.nodeid = get_node_id(ns->dir);
+	fuse_args_open_file(&args, ns->ff, &in.fh);
 	args.in_numargs = 1;
 	args.in_args[0].size = sizeof(in);
 	args.in_args[0].value = &in;
@@ -248,7 +292,7 @@ int fuse_fhandle_get_name(struct dentry *parent, struct dentry *child, u8 *name,
 
 	ns.buf = buf;
 	ns.ff = fuse_file_open(get_fuse_mount(ns.dir), get_node_id(ns.dir),
-			       O_RDONLY | O_DIRECTORY, true);
+			       ns.dir, O_RDONLY | O_DIRECTORY, true);
 	if (IS_ERR(ns.ff))
 		return PTR_ERR(ns.ff);
 	ns.same_ino = true;

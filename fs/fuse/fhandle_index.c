@@ -170,6 +170,41 @@ struct inode *fuse_index_find(struct super_block *sb,
 	return inode;
 }
 
+/**
+ * fuse_index_find_nowait - find an inode by its handle without waiting
+ * @sb: the superblock
+ * @fh: the handle, which is known
+ * @skip: returns true for an inode that the caller does not want
+ *
+ * Everything is checked before a reference is taken: dropping the last reference to
+ * an inode waits.
+ *
+ * Return: the inode with a reference; or NULL if it is not in the index, is bad or
+ * being evicted, has no links, or is a directory without a dentry, which cannot be
+ * connected without waiting.
+ */
+struct inode *fuse_index_find_nowait(struct super_block *sb,
+				     const struct fuse_fhandle *fh,
+				     bool (*skip)(struct inode *inode))
+{
+	struct fuse_conn *fc = get_fuse_conn_super(sb);
+	struct fhandle_key key = { .sb = sb, .fhandle = fh };
+	struct fuse_inode *fi;
+	struct inode *inode;
+
+	if (!fc->has_index)
+		return NULL;
+	guard(rcu)();
+	fi = rhashtable_lookup(&fc->fhandle_index, &key, index_params);
+	if (!fi)
+		return NULL;
+	inode = &fi->inode;
+	if (fuse_is_bad(inode) || !inode->i_nlink || skip(inode) ||
+	    (S_ISDIR(inode->i_mode) && hlist_empty(&inode->i_dentry)))
+		return NULL;
+	return igrab(inode);
+}
+
 /* Return the record of a former nodeid, or NULL. The caller holds fi->lock. */
 static struct fuse_old_nodeid *find_old(struct fuse_inode *fi, u64 nodeid,
 					unsigned int *nr)
@@ -187,8 +222,10 @@ static struct fuse_old_nodeid *find_old(struct fuse_inode *fi, u64 nodeid,
  * @inode: the inode
  * @nodeid: a present or former nodeid of the inode
  * @nlookup: the number of lookups
+ * @server_gen: the server that counted them
  */
-void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup)
+void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup,
+			u32 server_gen)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct fuse_old_nodeid *old = NULL;
@@ -198,6 +235,9 @@ void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup)
 	/* The nodeid can have changed after the caller compared it. */
 	if (unlikely(fi->nodeid != nodeid))
 		old = find_old(fi, nodeid, &nr);
+	/* A server that was restarted in the meantime does not know the lookup. */
+	if (unlikely(fi->server_gen != server_gen))
+		nlookup = 0;
 	if (old)
 		old->nlookup += nlookup;
 	else
@@ -206,9 +246,9 @@ void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup)
 }
 
 /* The server uses @nodeid for another inode now. Return false if it cannot. */
-static bool make_nodeid_free(struct super_block *sb, u64 nodeid)
+static bool make_nodeid_free(struct super_block *sb, u64 nodeid, u32 server_gen)
 {
-	struct inode *other = fuse_ilookup_sb(sb, nodeid);
+	struct inode *other = fuse_ilookup_sb(sb, nodeid, server_gen);
 
 	if (!other)
 		return true;
@@ -228,18 +268,21 @@ static bool make_nodeid_free(struct super_block *sb, u64 nodeid)
  * fuse_change_nodeid - change the nodeid of an inode
  * @inode: the inode, which is found by its handle
  * @nodeid: the new nodeid
+ * @server_gen: the server that uses it
  *
  * Open files and pending requests can contain the former nodeid, so the server
- * must keep it until the inode is evicted.
+ * must keep it until the inode is evicted. A server that was restarted does not
+ * know former nodeids. If the inode has a nodeid of a newer server, it keeps that.
  *
  * Return: false if the nodeid cannot be changed.
  */
-bool fuse_change_nodeid(struct inode *inode, u64 nodeid)
+bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 {
+	struct fuse_conn *fc = get_fuse_conn(inode);
 	/* The nodeids of an inode must not change while it is not hashed. */
 	static DEFINE_MUTEX(mutex);
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct fuse_old_nodeid *old, *new;
+	struct fuse_old_nodeid *old, *new, *void_nodeids = NULL;
 	unsigned int nr;
 	bool changed;
 	u64 nlookup;
@@ -254,14 +297,26 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid)
 	}
 
 	mutex_lock(&mutex);
-	changed = fi->nodeid == nodeid;
+	changed = (fi->nodeid == nodeid && fi->server_gen == server_gen) ||
+		  fi->server_gen > server_gen;
 	if (changed || nodeid == FUSE_ROOT_ID || fi->nodeid == FUSE_ROOT_ID ||
-	    inode == d_inode(inode->i_sb->s_root) ||
-	    !make_nodeid_free(inode->i_sb, nodeid))
+	    inode == d_inode(inode->i_sb->s_root) || IS_AUTOMOUNT(inode) ||
+	    !make_nodeid_free(inode->i_sb, nodeid, server_gen))
 		goto unlock;
 
 	remove_inode_hash(inode);
 	spin_lock(&fi->lock);
+	if (fi->server_gen != server_gen) {
+		spin_lock(&fc->ids_lock);
+		fi->nodeid = nodeid;
+		fi->server_gen = server_gen;
+		spin_unlock(&fc->ids_lock);
+		fi->nlookup = 0;
+		void_nodeids = fi->old_nodeids;
+		fi->old_nodeids = NULL;
+		changed = true;
+		goto insert;
+	}
 	old = find_old(fi, nodeid, &nr);
 	changed = old || nr < OLD_NODEIDS_MAX;
 	if (changed) {
@@ -274,9 +329,12 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid)
 		}
 		old->nodeid = fi->nodeid;
 		old->nlookup = fi->nlookup;
+		spin_lock(&fc->ids_lock);
 		fi->nodeid = nodeid;
+		spin_unlock(&fc->ids_lock);
 		fi->nlookup = nlookup;
 	}
+insert:
 	spin_unlock(&fi->lock);
 	__insert_inode_hash(inode, fi->nodeid);
 	/* Another reply can have made the inode bad, and removed it, in between. */
@@ -285,10 +343,35 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid)
 unlock:
 	mutex_unlock(&mutex);
 	if (new) {
-		kfree(new->forget);
-		kfree(new);
+		new->next = void_nodeids;
+		void_nodeids = new;
+	}
+	while ((old = void_nodeids)) {
+		void_nodeids = old->next;
+		kfree(old->forget);
+		kfree(old);
 	}
 	return changed;
+}
+
+/**
+ * fuse_same_object - check whether an entry of a directory is about an inode
+ * @inode: the inode of the name
+ * @nodeid: the nodeid in the entry, which the inode takes over if the handle is its own
+ * @server_gen: the server that sent the entry
+ * @fh: the handle in the entry, which the inode takes over if its handle is unknown
+ *
+ * Return: false if the entry is about another inode.
+ */
+bool fuse_same_object(struct inode *inode, u64 nodeid, u32 server_gen,
+		      struct fuse_fhandle *fh)
+{
+	if ((get_node_id(inode) != nodeid ||
+	     get_fuse_inode(inode)->server_gen != server_gen) &&
+	    (!fuse_inode_has_fhandle(inode, fh) ||
+	     !fuse_change_nodeid(inode, nodeid, server_gen)))
+		return false;
+	return fuse_inode_adopt_fhandle(inode, fh);
 }
 
 /**
@@ -306,7 +389,8 @@ void fuse_forget_old_nodeids(struct inode *inode, bool active)
 		fi->old_nodeids = old->next;
 		if (active && old->nlookup)
 			fuse_chan_queue_forget(fc->chan, old->forget,
-					       old->nodeid, old->nlookup);
+					       old->nodeid, old->nlookup,
+					       fi->server_gen);
 		else
 			kfree(old->forget);
 		kfree(old);

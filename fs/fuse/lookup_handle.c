@@ -73,6 +73,7 @@ bool fuse_inode_adopt_fhandle(struct inode *inode, struct fuse_fhandle *found)
 	if (!found->len)
 		return true;
 	same = fuse_fhandle_adopt(fhandle_lock(inode), found);
+	fuse_publish_fhandle(get_fuse_inode(inode));
 	fhandle_unlock(inode);
 	if (same)
 		fuse_index_add(inode);
@@ -133,11 +134,12 @@ static void lookup_handle_init(struct fuse_args *args, u64 nodeid,
 static void lookup_handle_ext(struct fuse_args *args,
 			      const struct fuse_fhandle *fh, u8 *ext)
 {
-	size_t size = fh ? fuse_fhandle_ext(fh, ext, FUSE_EXT_HANDLE_MAX) : 0;
 	unsigned int name_len = args->in_args[1].size;
+	size_t size;
 
-	if (!size)
+	if (!fh || !fuse_fhandle_known(fh))
 		return;
+	size = fuse_fhandle_ext(fh, ext, FUSE_EXT_HANDLE_MAX);
 	args->in_args[2].size = FUSE_REC_ALIGN(name_len + 1) - name_len;
 	args->in_args[3].size = size;
 	args->in_args[3].value = ext;
@@ -202,8 +204,10 @@ static bool other_root(struct fuse_conn *fc, const struct qstr *name,
 	return !same;
 }
 
+/* With @decode, the inode of @fh was looked up. */
 static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
-			 const struct fuse_fhandle *fh, const struct qstr *name,
+			 bool decode, const struct fuse_fhandle *fh,
+			 const struct qstr *name,
 			 struct fuse_entry_out *out,
 			 struct fuse_fhandle *fhandle)
 {
@@ -219,6 +223,7 @@ static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
 		return err;
 	memset(out, 0, sizeof(*out));
 	out->nodeid = entry->nodeid;
+	out->generation = hl->lookup.server_gen;
 	out->entry_valid = entry->entry_valid;
 	out->entry_valid_nsec = entry->entry_valid_nsec;
 	if (!out->nodeid)
@@ -233,7 +238,7 @@ static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
 	if (!err && other_root(fm->fc, name, out->nodeid, fhandle))
 		err = -EIO;
 	/* A reply with another handle is about another inode. */
-	if (!err && !hl->lookup.nodeid &&
+	if (!err && decode &&
 	    (!fhandle->len || !fuse_fhandle_same(fh, fhandle)))
 		err = -ESTALE;
 	return err;
@@ -242,8 +247,8 @@ static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
 /**
  * fuse_lookup_handle - look up a name and its handle
  * @fm: the mount
- * @nodeid: nodeid of the directory, or 0 to look up the inode of @fh itself
- * @fh: handle of the directory, or NULL
+ * @dir: the directory, or NULL to look up the inode of @fh
+ * @fh: the handle, without a directory
  * @name: the name
  * @out: receives the entry and the attributes
  * @fhandle: receives the handle, which the caller must free
@@ -252,7 +257,7 @@ static int lookup_result(struct fuse_mount *fm, struct handle_lookup *hl,
  * Return: 0 or a negative errno. On success, the server has counted a lookup if
  * @out->nodeid is not 0. On failure, the lookup was forgotten.
  */
-int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
+int fuse_lookup_handle(struct fuse_mount *fm, struct inode *dir,
 		       const struct fuse_fhandle *fh, const struct qstr *name,
 		       struct fuse_entry_out *out, struct fuse_fhandle *fhandle,
 		       struct fuse_forget_link **forget)
@@ -263,20 +268,36 @@ int fuse_lookup_handle(struct fuse_mount *fm, u64 nodeid,
 		{ &hl.lookup, &hl.found, FUSE_NO_DEPENDENCY },
 		{ &hl.statx, &hl.statx_err, 0 },
 	};
+	struct fuse_fhandle dir_fhandle;
+	u64 nodeid;
 	int err;
 
-	handle_lookup_init(&hl, nodeid, name);
+	if (dir) {
+		dir_fhandle = fuse_inode_fhandle(dir);
+		fh = &dir_fhandle;
+	}
+again:
+	handle_lookup_init(&hl, dir ? get_node_id(dir) : 0, name);
+	if (dir)
+		fuse_args_inode(&hl.lookup, dir);
 	lookup_handle_ext(&hl.lookup, fh, ext);
 	err = fuse_compound_send(&invalid_mnt_idmap, fm, ops, ARRAY_SIZE(ops));
 	if (!err)
-		err = lookup_result(fm, &hl, fh, name, out, fhandle);
+		err = lookup_result(fm, &hl, !dir, fh, name, out, fhandle);
 	if (!err)
 		return 0;
+	/* The server was restarted between the two requests. */
+	if (hl.statx_err == -ESTALE && hl.found >= 0 &&
+	    hl.lookup.server_gen != fuse_chan_server_gen(fm->fc->chan)) {
+		fuse_fhandle_free(fhandle);
+		goto again;
+	}
 
 	fuse_fhandle_free(fhandle);
 	nodeid = hl.reply.entry.nodeid;
 	if (!invalid_nodeid(nodeid)) {
-		fuse_chan_queue_forget(fm->fc->chan, *forget, nodeid, 1);
+		fuse_chan_queue_forget(fm->fc->chan, *forget, nodeid, 1,
+				       hl.lookup.server_gen);
 		*forget = NULL;
 	}
 	return err;
@@ -351,12 +372,11 @@ int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
 		/* The entry can be valid even if the reply is not. */
 		to_forget = out->nodeid;
 	} else {
-		/* A handle identifies the inode, a generation does not. */
-		out->generation = 0;
-		if (nodeid == out->nodeid)
-			new->nlookup++;
-		else
+		out->generation = args->server_gen;
+		if (nodeid != out->nodeid)
 			to_forget = nodeid;
+		else if (hl.lookup.server_gen == args->server_gen)
+			new->nlookup++;
 		if (!new->err)
 			new->err = new_handle_result(&hl, out->nodeid, out,
 						     &new->fhandle);
@@ -364,7 +384,9 @@ int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
 	if (invalid_nodeid(to_forget))
 		kfree(forget);
 	else
-		fuse_chan_queue_forget(fm->fc->chan, forget, to_forget, 1);
+		fuse_chan_queue_forget(fm->fc->chan, forget, to_forget, 1,
+				       created < 0 ? args->server_gen :
+						     hl.lookup.server_gen);
 	return created;
 }
 
@@ -379,7 +401,7 @@ struct root_args {
  * Parse the reply to a lookup of "." of @nodeid. @found is the size of the handle,
  * or an error. The lookup is forgotten. Consumes @forget.
  */
-static int dot_result(struct fuse_conn *fc, u64 nodeid,
+static int dot_result(struct fuse_conn *fc, struct fuse_args *args, u64 nodeid,
 		      struct handle_reply *reply, int found, bool may_sleep,
 		      struct fuse_forget_link *forget,
 		      struct fuse_fhandle *fhandle)
@@ -395,7 +417,7 @@ static int dot_result(struct fuse_conn *fc, u64 nodeid,
 		/* The server has counted a lookup. */
 		if (!invalid_nodeid(entry->nodeid)) {
 			fuse_chan_queue_forget(fc->chan, forget, entry->nodeid,
-					       1);
+					       1, args->server_gen);
 			forget = NULL;
 		}
 	}
@@ -411,7 +433,7 @@ static void lookup_root_end(struct fuse_args *args, int error)
 	struct fuse_conn *fc = ra->fc;
 	int err;
 
-	err = dot_result(fc, FUSE_ROOT_ID, &ra->reply,
+	err = dot_result(fc, args, FUSE_ROOT_ID, &ra->reply,
 			 error ?: args->out_args[1].size, false, ra->forget,
 			 &fh);
 	if (!err) {
@@ -474,8 +496,9 @@ void fuse_retry_fhandle(struct inode *inode)
 	if (!forget)
 		return;
 	lookup_handle_init(&args, fi->nodeid, &QSTR("."), &reply);
-	err = dot_result(fm->fc, fi->nodeid, &reply,
-			 fuse_simple_request(fm, &args), true, forget, &fh);
+	err = fuse_simple_request(fm, &args);
+	err = dot_result(fm->fc, &args, fi->nodeid, &reply, err, true, forget,
+			 &fh);
 	if (!err) {
 		fuse_inode_adopt_fhandle(inode, &fh);
 		if (fi->nodeid == FUSE_ROOT_ID)
@@ -490,15 +513,14 @@ void fuse_retry_fhandle(struct inode *inode)
  * fuse_init_handles - enable handles, which the reply to INIT negotiates
  * @fm: the first mount of the connection
  * @export: whether file handles can be decoded
+ * @request_handle: whether each request contains the handles of its inodes
  */
-void fuse_init_handles(struct fuse_mount *fm, bool export)
+void fuse_init_handles(struct fuse_mount *fm, bool export, bool request_handle)
 {
 	struct fuse_conn *fc = fm->fc;
 
 	fc->lookup_handle = 1;
-	/* The entries of FUSE_READDIRPLUS have no handles. */
-	fc->do_readdirplus = 0;
-	fc->readdirplus_auto = 0;
+	fc->request_handle = request_handle;
 	fm->sb->s_export_op = export ? &fuse_handle_export_operations :
 				       &fuse_handle_fid_operations;
 	fuse_index_init(fc);

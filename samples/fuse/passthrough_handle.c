@@ -3,12 +3,19 @@
  * A FUSE server that identifies its files by handles and passes every operation
  * through to a directory.
  *
- *   passthrough_handle DIRECTORY MOUNTPOINT
+ *   passthrough_handle [--supervise] DIRECTORY MOUNTPOINT
  *
  * The handle of a file is the file handle of the underlying filesystem, as
  * name_to_handle_at(2) returns it. The server stores nothing on disk. A file
  * handle from MOUNTPOINT opens the same file after the server, or the machine,
  * is restarted.
+ *
+ * With --supervise, a parent process mounts and keeps the descriptor of the
+ * connection. If its child, the server, dies, it starts the next one, which sends
+ * FUSE_NOTIFY_RESTART and finds everything by handle. Users of MOUNTPOINT wait for
+ * it. They keep their open files, with these exceptions: a file that was removed
+ * while it was open fails with ESTALE, and so does one that FUSE_TMPFILE created and
+ * that has no name.
  *
  * The server runs in the foreground until it receives SIGINT, SIGTERM or SIGHUP,
  * or until MOUNTPOINT is unmounted. The filesystem of DIRECTORY must support file
@@ -48,7 +55,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -56,7 +65,9 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/fuse.h>
 #include <linux/types.h>
@@ -101,6 +112,24 @@ struct node {
 
 static struct node root;
 static int dev_fd;
+
+/*
+ * The last request that must not be executed twice. It outlives the server: it is
+ * shared with the next one. One thread serves all requests, so there is only one.
+ */
+struct journal {
+	__u64 unique;
+	bool finished;
+	int err;
+};
+
+static struct journal *journal;
+
+/* The present request. FUSE_UNIQUE_RESEND is not a part of @unique. */
+static struct {
+	__u64 unique;
+	bool repeated;
+} current;
 
 /* All nodes, hashed by device and inode number. nr_buckets is a power of two. */
 static struct node **buckets;
@@ -300,7 +329,9 @@ struct request {
 	struct fuse_in_header in;
 	const unsigned char *args;
 	size_t len;			/* of the arguments */
-	struct handle ext;		/* of FUSE_EXT_HANDLE */
+	struct handle ext[2];		/* of FUSE_EXT_HANDLE */
+	bool by_handle;			/* nodeids and IDs of files are void */
+	struct node *second;		/* by handle */
 };
 
 /* The arguments of a reply */
@@ -416,7 +447,7 @@ static int lookup(const struct request *r, struct node **node, struct stat *st)
 	int fd;
 
 	if (!r->in.nodeid)
-		fd = open_handle(&r->ext);
+		fd = open_handle(&r->ext[0]);
 	else if (!strcmp(name, "."))
 		fd = reopen(node_of(r->in.nodeid)->fd, O_PATH);
 	else
@@ -481,37 +512,47 @@ static int put_entry(int fd, struct answer *answer)
 	return 0;
 }
 
-/* Parses the extension at the end of a request. */
+/* Parses the handles in the extensions at the end of a request. */
 static bool take_ext(struct request *r)
 {
-	size_t ext = r->in.total_extlen * 8;
+	size_t left = r->in.total_extlen * 8;
 	struct fuse_ext_header header;
 	struct fuse_file_handle fh;
 	const unsigned char *p;
+	unsigned int nr = 0;
 
-	r->ext.size = 0;
-	if (!ext)
-		return true;
-	if (ext > r->len || ext < sizeof(header) + sizeof(fh))
+	r->ext[0].size = 0;
+	r->ext[1].size = 0;
+	r->by_handle = false;
+	r->second = NULL;
+	if (left > r->len)
 		return false;
-	r->len -= ext;
-	p = r->args + r->len;
-	memcpy(&header, p, sizeof(header));
-	if (header.type != FUSE_EXT_HANDLE)
-		return true;
-	memcpy(&fh, p + sizeof(header), sizeof(fh));
-	if (fh.size > sizeof(r->ext.bytes) ||
-	    fh.size > ext - sizeof(header) - sizeof(fh))
-		return false;
-	r->ext.size = fh.size;
-	memcpy(r->ext.bytes, p + sizeof(header) + sizeof(fh), fh.size);
+	r->len -= left;
+	for (p = r->args + r->len; left; p += header.size, left -= header.size) {
+		if (left < sizeof(header))
+			return false;
+		memcpy(&header, p, sizeof(header));
+		if (header.size < sizeof(header) || header.size > left)
+			return false;
+		if (header.type != FUSE_EXT_HANDLE || nr == 2)
+			continue;
+		if (header.size < sizeof(header) + sizeof(fh))
+			return false;
+		memcpy(&fh, p + sizeof(header), sizeof(fh));
+		if (fh.size > sizeof(r->ext[nr].bytes) ||
+		    fh.size > header.size - sizeof(header) - sizeof(fh))
+			return false;
+		r->ext[nr].size = fh.size;
+		memcpy(r->ext[nr].bytes, p + sizeof(header) + sizeof(fh), fh.size);
+		nr++;
+	}
 	return true;
 }
 
 /* The maximum number of requests in a compound */
 #define INNER_MAX	4
 
-static int dispatch(const struct request *r, struct answer *answer);
+static int execute(struct request *r, struct answer *answer);
 
 /* Returns true if the server supports the request as a part of a compound. */
 static bool may_be_inner(__u32 opcode)
@@ -568,7 +609,7 @@ static void put_reply(struct answer *answer, __u64 index, int err,
 }
 
 /* Executes a request. Returns the nodeid with which its reply starts, or 0. */
-static __u64 do_inner(const struct request *r, __u64 index, bool canceled,
+static __u64 do_inner(struct request *r, __u64 index, bool canceled,
 		      struct answer *answer)
 {
 	static struct answer part;
@@ -576,7 +617,7 @@ static __u64 do_inner(const struct request *r, __u64 index, bool canceled,
 	int err;
 
 	part.len = 0;
-	err = canceled ? -ECANCELED : dispatch(r, &part);
+	err = canceled ? -ECANCELED : execute(r, &part);
 	put_reply(answer, index, err, &part);
 	if (err || part.len < sizeof(nodeid))
 		return 0;
@@ -615,6 +656,8 @@ static int do_compound(const struct request *r, struct answer *answer)
 
 		if (dependent)
 			requests[i].in.nodeid = nodeids[dependencies[i]];
+		else if (!r->in.nodeid)
+			requests[i].in.nodeid = 0;
 		nodeids[i] = do_inner(&requests[i], i,
 				      dependent && !requests[i].in.nodeid, answer);
 	}
@@ -641,7 +684,7 @@ static int do_init(const struct request *r, struct answer *answer)
 		fprintf(stderr,
 			"passthrough_handle: the kernel does not support handles\n");
 	out.max_readahead = in.max_readahead;
-	out.flags2 = FUSE_HAS_LOOKUP_HANDLE >> 32;
+	out.flags2 = (FUSE_HAS_LOOKUP_HANDLE | FUSE_REQUEST_HANDLE) >> 32;
 	put(answer, &out, sizeof(out));
 	return 0;
 }
@@ -693,6 +736,97 @@ static int do_setattr(const struct node *node, const struct request *r,
 	return do_getattr(node, answer);
 }
 
+/*
+ * Files that are opened for one request, because the IDs in it are void
+ */
+
+static int open_now[2];
+static unsigned int nr_open_now;
+static DIR *dir_now;
+
+static int open_for_now(const struct node *node)
+{
+	int fd = reopen(node->fd, O_RDWR);
+
+	if (fd < 0)
+		fd = reopen(node->fd, O_RDONLY);
+	if (fd >= 0)
+		open_now[nr_open_now++] = fd;
+	return fd;
+}
+
+static void close_for_now(void)
+{
+	while (nr_open_now)
+		close(open_now[--nr_open_now]);
+	if (dir_now)
+		closedir(dir_now);
+	dir_now = NULL;
+}
+
+/* Returns the open file of a request, or a negative errno. */
+static int file_of(const struct request *r, __u64 fh)
+{
+	return r->by_handle ? open_for_now(node_of(r->in.nodeid)) : (int)fh;
+}
+
+static DIR *dir_of(const struct request *r, __u64 fh)
+{
+	int fd;
+
+	if (!r->by_handle)
+		return (DIR *)(uintptr_t)fh;
+	fd = reopen(node_of(r->in.nodeid)->fd, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return NULL;
+	dir_now = fdopendir(fd);
+	if (!dir_now)
+		close(fd);
+	return dir_now;
+}
+
+/* Returns the second inode of a request. */
+static const struct node *second_node(const struct request *r, __u64 nodeid)
+{
+	return r->by_handle ? r->second : node_of(nodeid);
+}
+
+/*
+ * Requests that must not be executed twice
+ */
+
+/* What became of a request that a former server has received */
+static int was_finished(const struct request *r,
+			int (*was_done)(const struct request *r))
+{
+	if (!current.repeated || journal->unique != current.unique)
+		return 0;
+	return journal->finished ? 1 : was_done(r);
+}
+
+/*
+ * Executes a request once, even if it is repeated. A server that died before it
+ * could record the result leaves a gap, in which @was_done finds out what happened:
+ * it returns 1, 0 or a negative errno.
+ */
+static int once(const struct request *r, int (*run)(const struct request *r),
+		int (*was_done)(const struct request *r))
+{
+	int err = was_finished(r, was_done);
+
+	if (err > 0)
+		return journal->finished ? journal->err : 0;
+	if (err)
+		return err;
+	/* The server can die between any two of these. */
+	__atomic_store_n(&journal->finished, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&journal->unique, current.unique, __ATOMIC_SEQ_CST);
+	err = run(r);
+	__atomic_store_n(&journal->err, err, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&journal->finished, true, __ATOMIC_SEQ_CST);
+	return err;
+}
+
 /* Removes O_APPEND, with which pwrite(2) ignores the offset. */
 static int do_open(const struct node *node, const struct request *r,
 		   struct answer *answer)
@@ -732,11 +866,15 @@ static int do_read(const struct request *r, struct answer *answer)
 {
 	struct fuse_read_in in;
 	ssize_t len;
+	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
 	if (in.size > sizeof(answer->data))
 		in.size = sizeof(answer->data);
-	len = pread(in.fh, answer->data, in.size, in.offset);
+	fd = file_of(r, in.fh);
+	if (fd < 0)
+		return fd;
+	len = pread(fd, answer->data, in.size, in.offset);
 	if (len < 0)
 		return -errno;
 	answer->len = len;
@@ -748,11 +886,15 @@ static int do_write(const struct request *r, struct answer *answer)
 	struct fuse_write_out out = {};
 	struct fuse_write_in in;
 	ssize_t len;
+	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
 	if (in.size > r->len - sizeof(in))
 		return -EINVAL;
-	len = pwrite(in.fh, r->args + sizeof(in), in.size, in.offset);
+	fd = file_of(r, in.fh);
+	if (fd < 0)
+		return fd;
+	len = pwrite(fd, r->args + sizeof(in), in.size, in.offset);
 	if (len < 0)
 		return -errno;
 	out.size = len;
@@ -772,7 +914,9 @@ static int do_readdir(const struct request *r, struct answer *answer)
 	memcpy(&in, r->args, sizeof(in));
 	if (in.size > sizeof(answer->data))
 		in.size = sizeof(answer->data);
-	dir = (DIR *)(uintptr_t)in.fh;
+	dir = dir_of(r, in.fh);
+	if (!dir)
+		return -errno;
 	seekdir(dir, in.offset);
 	while ((found = readdir(dir))) {
 		entry.ino = found->d_ino;
@@ -807,20 +951,72 @@ static int put_open_entry(int fd, struct answer *answer)
 	return 0;
 }
 
+static bool same_owner(const struct stat *st)
+{
+	return st->st_uid == geteuid() && st->st_nlink >= 1;
+}
+
+/* Returns true if the name in a directory exists. */
+static bool find_name(const struct request *r, const char *name, struct stat *st)
+{
+	return !fstatat(node_of(r->in.nodeid)->fd, name, st, AT_SYMLINK_NOFOLLOW);
+}
+
+/* The open file of FUSE_CREATE, if this server has created it */
+static int created;
+
+static const char *create_name(const struct request *r)
+{
+	return (const char *)r->args + sizeof(struct fuse_create_in);
+}
+
 /*
  * The name can refer to another file than the kernel knows. O_NOFOLLOW and
  * O_NONBLOCK are needed if this is a symbolic link or a FIFO.
  */
-static int do_create(const struct request *r, struct answer *answer)
+static int open_created(const struct request *r, int flags, mode_t mode)
 {
-	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
+	int fd = openat(node_of(r->in.nodeid)->fd, create_name(r),
+			flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int run_create(const struct request *r)
+{
 	struct fuse_create_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	return put_open_entry(openat(node_of(r->in.nodeid)->fd, name,
-				     (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
-				     O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-				     in.mode & ~in.umask), answer);
+	created = open_created(r, (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
+			       O_CREAT, in.mode & ~in.umask);
+	return created < 0 ? created : 0;
+}
+
+/* A new file is empty, and has the mode that was requested. */
+static int was_created(const struct request *r)
+{
+	struct fuse_create_in in;
+	struct stat st;
+
+	memcpy(&in, r->args, sizeof(in));
+	return find_name(r, create_name(r), &st) && S_ISREG(st.st_mode) &&
+	       !st.st_size && same_owner(&st) &&
+	       (st.st_mode & 07777) == (in.mode & ~in.umask & 07777);
+}
+
+static int do_create(const struct request *r, struct answer *answer)
+{
+	struct fuse_create_in in;
+	int err;
+
+	memcpy(&in, r->args, sizeof(in));
+	created = -1;
+	err = once(r, run_create, was_created);
+	if (err)
+		return err;
+	if (created < 0)
+		created = open_created(r, in.flags & O_ACCMODE, 0);
+	return put_open_entry(created, answer);
 }
 
 static int do_tmpfile(const struct request *r, struct answer *answer)
@@ -834,41 +1030,104 @@ static int do_tmpfile(const struct request *r, struct answer *answer)
 				     in.mode & ~in.umask), answer);
 }
 
-static int do_mkdir(const struct request *r, struct answer *answer)
+static const char *mkdir_name(const struct request *r)
 {
-	const char *name = (const char *)r->args + sizeof(struct fuse_mkdir_in);
-	int dir = node_of(r->in.nodeid)->fd;
+	return (const char *)r->args + sizeof(struct fuse_mkdir_in);
+}
+
+static int run_mkdir(const struct request *r)
+{
 	struct fuse_mkdir_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	if (mkdirat(dir, name, in.mode & ~in.umask))
-		return -errno;
-	return put_entry(open_name(dir, name), answer);
+	return mkdirat(node_of(r->in.nodeid)->fd, mkdir_name(r),
+		       in.mode & ~in.umask) ? -errno : 0;
+}
+
+static int was_mkdir(const struct request *r)
+{
+	struct stat st;
+
+	return find_name(r, mkdir_name(r), &st) && S_ISDIR(st.st_mode) &&
+	       same_owner(&st);
+}
+
+static int do_mkdir(const struct request *r, struct answer *answer)
+{
+	int err = once(r, run_mkdir, was_mkdir);
+
+	return err ? err : put_entry(open_name(node_of(r->in.nodeid)->fd,
+					       mkdir_name(r)), answer);
+}
+
+static const char *mknod_name(const struct request *r)
+{
+	return (const char *)r->args + sizeof(struct fuse_mknod_in);
+}
+
+static dev_t mknod_dev(const struct fuse_mknod_in *in)
+{
+	return makedev(in->rdev >> 8 & 0xfff,
+		       (in->rdev & 0xff) | (in->rdev >> 12 & 0xfff00));
+}
+
+static int run_mknod(const struct request *r)
+{
+	struct fuse_mknod_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	return mknodat(node_of(r->in.nodeid)->fd, mknod_name(r),
+		       in.mode & ~in.umask, mknod_dev(&in)) ? -errno : 0;
+}
+
+static int was_mknod(const struct request *r)
+{
+	struct fuse_mknod_in in;
+	struct stat st;
+
+	memcpy(&in, r->args, sizeof(in));
+	return find_name(r, mknod_name(r), &st) && same_owner(&st) &&
+	       !((st.st_mode ^ in.mode) & S_IFMT) &&
+	       (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ?
+		st.st_rdev == mknod_dev(&in) : !st.st_size);
 }
 
 static int do_mknod(const struct request *r, struct answer *answer)
 {
-	const char *name = (const char *)r->args + sizeof(struct fuse_mknod_in);
-	int dir = node_of(r->in.nodeid)->fd;
-	struct fuse_mknod_in in;
-	dev_t dev;
+	int err = once(r, run_mknod, was_mknod);
 
-	memcpy(&in, r->args, sizeof(in));
-	dev = makedev(in.rdev >> 8 & 0xfff,
-		      (in.rdev & 0xff) | (in.rdev >> 12 & 0xfff00));
-	if (mknodat(dir, name, in.mode & ~in.umask, dev))
-		return -errno;
-	return put_entry(open_name(dir, name), answer);
+	return err ? err : put_entry(open_name(node_of(r->in.nodeid)->fd,
+					       mknod_name(r)), answer);
+}
+
+/* The arguments are the name and the target. */
+static const char *symlink_target(const struct request *r)
+{
+	return (const char *)r->args + strlen((const char *)r->args) + 1;
+}
+
+static int run_symlink(const struct request *r)
+{
+	return symlinkat(symlink_target(r), node_of(r->in.nodeid)->fd,
+			 (const char *)r->args) ? -errno : 0;
+}
+
+static int was_symlink(const struct request *r)
+{
+	char target[PATH_MAX] = "";
+
+	if (readlinkat(node_of(r->in.nodeid)->fd, (const char *)r->args, target,
+		       sizeof(target) - 1) < 0)
+		return 0;
+	return !strcmp(target, symlink_target(r));
 }
 
 static int do_symlink(const struct request *r, struct answer *answer)
 {
-	const char *name = (const char *)r->args;
-	int dir = node_of(r->in.nodeid)->fd;
+	int err = once(r, run_symlink, was_symlink);
 
-	if (symlinkat(name + strlen(name) + 1, dir, name))
-		return -errno;
-	return put_entry(open_name(dir, name), answer);
+	return err ? err : put_entry(open_name(node_of(r->in.nodeid)->fd,
+					       (const char *)r->args), answer);
 }
 
 static int do_readlink(const struct node *node, struct answer *answer)
@@ -881,52 +1140,101 @@ static int do_readlink(const struct node *node, struct answer *answer)
 	return 0;
 }
 
-static int do_link(const struct request *r, struct answer *answer)
+static const char *link_name(const struct request *r)
 {
-	const char *name = (const char *)r->args + sizeof(struct fuse_link_in);
-	int dir = node_of(r->in.nodeid)->fd;
+	return (const char *)r->args + sizeof(struct fuse_link_in);
+}
+
+static const struct node *link_node(const struct request *r)
+{
 	struct fuse_link_in in;
 
 	memcpy(&in, r->args, sizeof(in));
-	if (linkat(node_of(in.oldnodeid)->fd, "", dir, name, AT_EMPTY_PATH))
-		return -errno;
-	return put_entry(open_name(dir, name), answer);
+	return second_node(r, in.oldnodeid);
 }
 
-static int do_unlink(const struct request *r, int flags)
+static int run_link(const struct request *r)
 {
-	int dir = node_of(r->in.nodeid)->fd;
-
-	return unlinkat(dir, (const char *)r->args, flags) ? -errno : 0;
+	return linkat(link_node(r)->fd, "", node_of(r->in.nodeid)->fd,
+		      link_name(r), AT_EMPTY_PATH) ? -errno : 0;
 }
 
-static int rename_names(const struct request *r, __u64 newdir, const char *from,
-			unsigned int flags)
+static int was_linked(const struct request *r)
 {
-	const char *to = from + strlen(from) + 1;
+	struct stat st;
+
+	return find_name(r, link_name(r), &st) &&
+	       st.st_dev == link_node(r)->dev && st.st_ino == link_node(r)->ino;
+}
+
+static int do_link(const struct request *r, struct answer *answer)
+{
+	int err = once(r, run_link, was_linked);
+
+	return err ? err : put_entry(open_name(node_of(r->in.nodeid)->fd,
+					       link_name(r)), answer);
+}
+
+static int run_unlink(const struct request *r)
+{
+	return unlinkat(node_of(r->in.nodeid)->fd, (const char *)r->args,
+			r->in.opcode == FUSE_RMDIR ? AT_REMOVEDIR : 0) ?
+		-errno : 0;
+}
+
+static int was_unlinked(const struct request *r)
+{
+	struct stat st;
+
+	return !find_name(r, (const char *)r->args, &st);
+}
+
+struct rename {
+	const struct node *newdir;
+	unsigned int flags;
+	const char *from;
+	const char *to;
+};
+
+static struct rename rename_args(const struct request *r)
+{
+	struct fuse_rename2_in in2;
+	struct fuse_rename_in in;
+	struct rename args = {};
+
+	if (r->in.opcode == FUSE_RENAME2) {
+		memcpy(&in2, r->args, sizeof(in2));
+		args.newdir = second_node(r, in2.newdir);
+		args.flags = in2.flags;
+		args.from = (const char *)r->args + sizeof(in2);
+	} else {
+		memcpy(&in, r->args, sizeof(in));
+		args.newdir = second_node(r, in.newdir);
+		args.from = (const char *)r->args + sizeof(in);
+	}
+	args.to = args.from + strlen(args.from) + 1;
+	return args;
+}
+
+static int run_rename(const struct request *r)
+{
+	struct rename args = rename_args(r);
 
 	/* Not all C libraries have renameat2(). */
-	if (syscall(SYS_renameat2, node_of(r->in.nodeid)->fd, from,
-		    node_of(newdir)->fd, to, flags))
-		return -errno;
-	return 0;
+	return syscall(SYS_renameat2, node_of(r->in.nodeid)->fd, args.from,
+		       args.newdir->fd, args.to, args.flags) ? -errno : 0;
 }
 
-static int do_rename(const struct request *r)
+/* Nothing shows whether two names were exchanged, or a whiteout was left. */
+static int was_renamed(const struct request *r)
 {
-	struct fuse_rename_in in;
+	struct rename args = rename_args(r);
+	struct stat st;
 
-	memcpy(&in, r->args, sizeof(in));
-	return rename_names(r, in.newdir, (const char *)r->args + sizeof(in), 0);
-}
-
-static int do_rename2(const struct request *r)
-{
-	struct fuse_rename2_in in;
-
-	memcpy(&in, r->args, sizeof(in));
-	return rename_names(r, in.newdir, (const char *)r->args + sizeof(in),
-			    in.flags);
+	if (args.flags & ~1U /* RENAME_NOREPLACE */)
+		return -EIO;
+	return !find_name(r, args.from, &st) &&
+	       !fstatat(args.newdir->fd, args.to, &st, AT_SYMLINK_NOFOLLOW);
 }
 
 static int do_fsync(const struct request *r)
@@ -935,8 +1243,14 @@ static int do_fsync(const struct request *r)
 	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = r->in.opcode == FUSE_FSYNCDIR ? dirfd((DIR *)(uintptr_t)in.fh) :
-					     (int)in.fh;
+	if (r->by_handle)
+		fd = open_for_now(node_of(r->in.nodeid));
+	else if (r->in.opcode == FUSE_FSYNCDIR)
+		fd = dirfd((DIR *)(uintptr_t)in.fh);
+	else
+		fd = in.fh;
+	if (fd < 0)
+		return fd;
 	if (in.fsync_flags & FUSE_FSYNC_FDATASYNC)
 		return fdatasync(fd) ? -errno : 0;
 	return fsync(fd) ? -errno : 0;
@@ -949,6 +1263,9 @@ static int do_flush(const struct request *r)
 	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
+	/* The file was closed when the former server died. */
+	if (r->by_handle)
+		return 0;
 	fd = dup(in.fh);
 	return fd < 0 || close(fd) ? -errno : 0;
 }
@@ -956,9 +1273,13 @@ static int do_flush(const struct request *r)
 static int do_fallocate(const struct request *r)
 {
 	struct fuse_fallocate_in in;
+	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	return fallocate(in.fh, in.mode, in.offset, in.length) ? -errno : 0;
+	fd = file_of(r, in.fh);
+	if (fd < 0)
+		return fd;
+	return fallocate(fd, in.mode, in.offset, in.length) ? -errno : 0;
 }
 
 static int do_lseek(const struct request *r, struct answer *answer)
@@ -966,9 +1287,13 @@ static int do_lseek(const struct request *r, struct answer *answer)
 	struct fuse_lseek_out out = {};
 	struct fuse_lseek_in in;
 	off_t offset;
+	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	offset = lseek(in.fh, in.offset, in.whence);
+	fd = file_of(r, in.fh);
+	if (fd < 0)
+		return fd;
+	offset = lseek(fd, in.offset, in.whence);
 	if (offset < 0)
 		return -errno;
 	out.offset = offset;
@@ -981,13 +1306,18 @@ static int do_copy_file_range(const struct request *r, struct answer *answer)
 	struct fuse_copy_file_range_out out = {};
 	struct fuse_copy_file_range_in in;
 	struct fuse_write_out old = {};
+	int fd_in, fd_out;
 	off_t from, to;
 	ssize_t len;
 
 	memcpy(&in, r->args, sizeof(in));
 	from = in.off_in;
 	to = in.off_out;
-	len = copy_file_range(in.fh_in, &from, in.fh_out, &to, in.len, in.flags);
+	fd_in = file_of(r, in.fh_in);
+	fd_out = r->by_handle ? open_for_now(r->second) : (int)in.fh_out;
+	if (fd_in < 0 || fd_out < 0)
+		return fd_in < 0 ? fd_in : fd_out;
+	len = copy_file_range(fd_in, &from, fd_out, &to, in.len, in.flags);
 	if (len < 0)
 		return -errno;
 	if (r->in.opcode == FUSE_COPY_FILE_RANGE) {
@@ -1005,14 +1335,29 @@ static int do_copy_file_range(const struct request *r, struct answer *answer)
  */
 
 /* Without FUSE_SETXATTR_EXT, the kernel sends the first 8 bytes only. */
-static int do_setxattr(const struct node *node, const struct request *r)
+static int run_setxattr(const struct request *r)
 {
+	const struct node *node = node_of(r->in.nodeid);
 	const char *name = (const char *)r->args + FUSE_COMPAT_SETXATTR_IN_SIZE;
 	struct fuse_setxattr_in in;
 
 	memcpy(&in, r->args, FUSE_COMPAT_SETXATTR_IN_SIZE);
 	return setxattr(path_of(node->fd), name, name + strlen(name) + 1,
 			in.size, in.flags) ? -errno : 0;
+}
+
+static int was_setxattr(const struct request *r)
+{
+	const char *name = (const char *)r->args + FUSE_COMPAT_SETXATTR_IN_SIZE;
+	static char value[XATTR_SIZE_MAX];
+	struct fuse_setxattr_in in;
+	ssize_t len;
+
+	memcpy(&in, r->args, FUSE_COMPAT_SETXATTR_IN_SIZE);
+	len = getxattr(path_of(node_of(r->in.nodeid)->fd), name, value,
+		       sizeof(value));
+	return len == (ssize_t)in.size &&
+	       !memcmp(value, name + strlen(name) + 1, len);
 }
 
 /* Appends a value or list of @len bytes, or only its size if that is requested. */
@@ -1049,10 +1394,16 @@ static int do_getxattr(const struct node *node, const struct request *r,
 	return put_xattr(len, in.size, answer);
 }
 
-static int do_removexattr(const struct node *node, const struct request *r)
+static int run_removexattr(const struct request *r)
 {
-	return removexattr(path_of(node->fd), (const char *)r->args) ?
-		-errno : 0;
+	return removexattr(path_of(node_of(r->in.nodeid)->fd),
+			   (const char *)r->args) ? -errno : 0;
+}
+
+static int was_removed(const struct request *r)
+{
+	return getxattr(path_of(node_of(r->in.nodeid)->fd),
+			(const char *)r->args, NULL, 0) < 0 && errno == ENODATA;
 }
 
 static int do_statfs(const struct node *node, struct answer *answer)
@@ -1079,6 +1430,8 @@ static int do_release(const struct request *r)
 	struct fuse_release_in in;
 
 	memcpy(&in, r->args, sizeof(in));
+	if (r->by_handle)
+		return 0;
 	if (r->in.opcode == FUSE_RELEASEDIR)
 		closedir((DIR *)(uintptr_t)in.fh);
 	else
@@ -1142,13 +1495,11 @@ static int dispatch(const struct request *r, struct answer *answer)
 	case FUSE_MKDIR:
 		return do_mkdir(r, answer);
 	case FUSE_UNLINK:
-		return do_unlink(r, 0);
 	case FUSE_RMDIR:
-		return do_unlink(r, AT_REMOVEDIR);
+		return once(r, run_unlink, was_unlinked);
 	case FUSE_RENAME:
-		return do_rename(r);
 	case FUSE_RENAME2:
-		return do_rename2(r);
+		return once(r, run_rename, was_renamed);
 	case FUSE_LINK:
 		return do_link(r, answer);
 	case FUSE_SYMLINK:
@@ -1172,12 +1523,12 @@ static int dispatch(const struct request *r, struct answer *answer)
 	case FUSE_COPY_FILE_RANGE_64:
 		return do_copy_file_range(r, answer);
 	case FUSE_SETXATTR:
-		return do_setxattr(node, r);
+		return once(r, run_setxattr, was_setxattr);
 	case FUSE_GETXATTR:
 	case FUSE_LISTXATTR:
 		return do_getxattr(node, r, answer);
 	case FUSE_REMOVEXATTR:
-		return do_removexattr(node, r);
+		return once(r, run_removexattr, was_removed);
 	case FUSE_STATFS:
 		return do_statfs(node, answer);
 	case FUSE_RELEASE:
@@ -1187,6 +1538,71 @@ static int dispatch(const struct request *r, struct answer *answer)
 		return 0;
 	}
 	return -ENOSYS;
+}
+
+/* Returns true if a request has two inodes. */
+static bool has_second(const struct request *r)
+{
+	switch (r->in.opcode) {
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_LINK:
+	case FUSE_COPY_FILE_RANGE:
+	case FUSE_COPY_FILE_RANGE_64:
+		return true;
+	}
+	return false;
+}
+
+/* Returns true if a request with nodeid 0 uses handles instead. */
+static bool is_by_handle(const struct request *r)
+{
+	switch (r->in.opcode) {
+	case FUSE_INIT:
+	case FUSE_COMPOUND:
+	case FUSE_DESTROY:
+		return false;
+	case FUSE_LOOKUP_HANDLE:
+		/* "." is the inode of the handle itself. */
+		return strcmp((const char *)r->args, ".");
+	}
+	return true;
+}
+
+/*
+ * Executes a request. If its nodeids are void, the kernel has sent it before it knew
+ * those of this server. The files of its handles are looked up for the time of the
+ * request.
+ */
+static int execute(struct request *r, struct answer *answer)
+{
+	struct node *nodes[2] = {};
+	struct stat st;
+	int i, fd, err = 0;
+
+	if (r->in.nodeid || !is_by_handle(r))
+		return dispatch(r, answer);
+	for (i = 0; i < 2 && r->ext[i].size && !err; i++) {
+		fd = open_handle(&r->ext[i]);
+		if (fd >= 0)
+			nodes[i] = get_node(fd, &st);
+		if (!nodes[i])
+			err = fd < 0 ? fd : -ENOMEM;
+	}
+	if (!err && (!nodes[0] || (has_second(r) && !nodes[1])))
+		err = -ESTALE;
+	if (!err) {
+		r->by_handle = true;
+		r->second = nodes[1];
+		r->in.nodeid = nodeid_of(nodes[0]);
+		err = dispatch(r, answer);
+		close_for_now();
+	}
+	for (i = 0; i < 2; i++) {
+		if (nodes[i])
+			forget(nodeid_of(nodes[i]), 1);
+	}
+	return err;
 }
 
 /*
@@ -1222,7 +1638,9 @@ static bool serve_one(void)
 		return true;
 	}
 	answer.len = 0;
-	err = take_ext(&r) ? dispatch(&r, &answer) : -EINVAL;
+	current.unique = r.in.unique & ~FUSE_UNIQUE_RESEND;
+	current.repeated = r.in.unique & FUSE_UNIQUE_RESEND;
+	err = take_ext(&r) ? execute(&r, &answer) : -EINVAL;
 	send_answer(r.in.unique, err, &answer);
 	return true;
 }
@@ -1249,8 +1667,11 @@ static int open_directory(const char *path)
 	return fd;
 }
 
-/* Blocks the signals that end the server, and returns a signalfd for them. */
-static int open_signals(void)
+/*
+ * Blocks the signals that end the server, and returns a signalfd for them. A
+ * supervisor also waits for its child.
+ */
+static int open_signals(bool supervisor)
 {
 	sigset_t set;
 
@@ -1258,6 +1679,8 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	if (supervisor)
+		sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -1287,7 +1710,8 @@ static __u64 mount_id(const char *mountpoint)
 	return stx.stx_mnt_id;
 }
 
-static void serve(int signals)
+/* Returns true if the connection has ended, and false after a signal. */
+static bool serve(int signals)
 {
 	struct pollfd fds[] = {
 		{ .fd = signals, .events = POLLIN },
@@ -1297,7 +1721,108 @@ static void serve(int signals)
 	while (serve_one()) {
 		poll(fds, 2, -1);
 		if (fds[0].revents)
-			return;
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Supervision
+ */
+
+/* The reasons for which a supervised server exits */
+#define EXIT_CONNECTION	0	/* the connection has ended */
+#define EXIT_STOPPED	3	/* by a signal */
+#define EXIT_REFUSED	4	/* the kernel refuses the notification */
+
+/* After this number of servers that lived for a second at most, the next one waits. */
+#define SHORT_MAX	100
+
+/* Tells the kernel that all nodeids, lookups and IDs of open files are void. */
+static bool notify_restart(void)
+{
+	struct fuse_out_header header = {
+		.len = sizeof(header),
+		.error = FUSE_NOTIFY_RESTART,
+	};
+
+	return write(dev_fd, &header, sizeof(header)) == sizeof(header);
+}
+
+/* Starts a server. All but the first one take over from another server. */
+static pid_t start_server(int signals, bool first)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid)
+		return pid;
+	/* Without its parent, the server could not be replaced. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_STOPPED);
+	if (!first && !notify_restart()) {
+		if (errno == ENODEV || errno == ENOENT)
+			_exit(EXIT_CONNECTION);
+		perror("passthrough_handle: FUSE_NOTIFY_RESTART");
+		_exit(EXIT_REFUSED);
+	}
+	_exit(serve(signals) ? EXIT_CONNECTION : EXIT_STOPPED);
+}
+
+/* Waits for the server or a signal. Returns false if the server must be stopped. */
+static bool wait_for_server(int signals, pid_t pid, int *status)
+{
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (read(signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGCHLD)
+			return false;
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+	}
+}
+
+/*
+ * Starts a server, and another one whenever it dies, until the connection ends or
+ * a signal arrives. The servers inherit the descriptors. Returns the exit status.
+ */
+static int supervise(int signals)
+{
+	unsigned int nr_short = 0;
+	time_t started;
+	bool first = true;
+	int status;
+	pid_t pid;
+
+	/* No server can take over before FUSE_INIT, the first request, is answered. */
+	poll(&(struct pollfd){ .fd = dev_fd, .events = POLLIN }, 1, -1);
+	if (!serve_one())
+		return 0;
+	for (;;) {
+		started = time(NULL);
+		pid = start_server(signals, first);
+		if (pid < 0) {
+			perror("passthrough_handle");
+			return 1;
+		}
+		if (!wait_for_server(signals, pid, &status)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			return 0;
+		}
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONNECTION)
+			return 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
+			return 1;
+		/* A server that cannot run must not use up the machine. */
+		if (time(NULL) - started > 1)
+			nr_short = 0;
+		else if (nr_short < 1000)
+			nr_short++;
+		usleep(nr_short > SHORT_MAX ? 1000 * nr_short : 0);
+		first = false;
 	}
 }
 
@@ -1316,13 +1841,15 @@ static void raise_file_limit(void)
 
 static void print_usage(FILE *to)
 {
-	fputs("usage: passthrough_handle DIRECTORY MOUNTPOINT\n"
+	fputs("usage: passthrough_handle [--supervise] DIRECTORY MOUNTPOINT\n"
 	      "\n"
 	      "Serve DIRECTORY on MOUNTPOINT by FUSE, with file handles that stay valid\n"
 	      "when the server is restarted. Requires root and CONFIG_FUSE_HANDLE. Anyone\n"
 	      "who can open file handles can access the whole filesystem of DIRECTORY.\n"
 	      "\n"
-	      "  -h, --help  print this text\n"
+	      "  -s, --supervise  start another server whenever it dies; users of MOUNTPOINT\n"
+	      "                   only wait for it\n"
+	      "  -h, --help       print this text\n"
 	      "\n"
 	      "Exit status: 0 after a signal or an unmount, 1 on errors, 2 on bad usage.\n",
 	      to);
@@ -1332,21 +1859,26 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "supervise", no_argument, NULL, 's' },
 		{},
 	};
+	bool supervised = false;
+	int signals, opt, ret;
 	struct stat st;
-	int signals;
 	__u64 id;
 
-	switch (getopt_long(argc, argv, "h", options, NULL)) {
-	case -1:
-		break;
-	case 'h':
-		print_usage(stdout);
-		return 0;
-	default:
-		print_usage(stderr);
-		return 2;
+	while ((opt = getopt_long(argc, argv, "hs", options, NULL)) >= 0) {
+		switch (opt) {
+		case 'h':
+			print_usage(stdout);
+			return 0;
+		case 's':
+			supervised = true;
+			break;
+		default:
+			print_usage(stderr);
+			return 2;
+		}
 	}
 	argv += optind - 1;
 	if (argc - optind != 2) {
@@ -1373,15 +1905,25 @@ int main(int argc, char **argv)
 	if (!root.handle.size)
 		fprintf(stderr, "%s: the filesystem does not support file handles\n",
 			argv[1]);
-	signals = open_signals();
+	journal = mmap(NULL, sizeof(*journal), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (journal == MAP_FAILED) {
+		perror("passthrough_handle");
+		return 1;
+	}
+	signals = open_signals(supervised);
 	if (signals < 0 || mount_at(argv[2])) {
 		perror(argv[2]);
 		return 1;
 	}
 	id = mount_id(argv[2]);
-	serve(signals);
+	ret = 0;
+	if (supervised)
+		ret = supervise(signals);
+	else
+		serve(signals);
 	/* Do not unmount another mount in its place. */
 	if (id && mount_id(argv[2]) == id)
 		umount2(argv[2], MNT_DETACH);
-	return 0;
+	return ret;
 }

@@ -19,11 +19,9 @@ const _: () = {
 
 /// Writes a `FUSE_EXT_HANDLE` with the bytes of a handle, and returns its size.
 ///
-/// Returns [`None`] if there are no bytes, or too many for `buf`. `buf` is not changed then.
+/// An unknown handle has no bytes. Returns [`None`] if there are too many for `buf`, which is not
+/// changed then.
 pub(crate) fn write(handle: &[u8], buf: &mut [u8]) -> Option<usize> {
-    if handle.is_empty() {
-        return None;
-    }
     let size = (PREFIX + handle.len()).next_multiple_of(ALIGN);
     let (ext, _) = buf.split_at_mut_checked(size)?;
     let (header, rest) = ext.split_at_mut_checked(HEADER)?;

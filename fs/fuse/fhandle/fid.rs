@@ -5,6 +5,7 @@ use kernel::{
     fs::exportfs::{
         Encoded,
         Encoder,
+        Fid,
         FileidType, //
     },
     prelude::*, //
@@ -112,6 +113,11 @@ pub(crate) fn decode(buf: &[u8], fileid_type: c_int) -> Option<Decoded<'_>> {
     };
 
     rest.is_empty().then_some(Decoded { handle, parent })
+}
+
+/// Decodes a file handle, and returns the handle of the inode or that of the parent.
+pub(crate) fn pick<'a>(fid: &'a Fid<'_>, parent: bool) -> Option<&'a [u8]> {
+    decode(fid.as_bytes(), fid.fileid_type())?.pick(parent)
 }
 
 /// Splits off a handle of `len` bytes and its padding.

@@ -22,24 +22,50 @@ const _: () = {
     assert!(offset_of!(Entry, spare) == 24);
 };
 
+/// Splits off the `struct fuse_file_handle` with which `buf` starts.
+///
+/// Returns the bytes of the handle and what follows its padding, or [`None`] if `buf` is too short.
+///
+/// # Errors
+///
+/// - `EIO` if the size exceeds [`handle::MAX`].
+/// - `EIO` if the spare field or the padding is not zero.
+pub(crate) fn split(buf: &[u8]) -> Result<Option<(&[u8], &[u8])>> {
+    let Some((size, rest)) = buf.split_first_chunk() else {
+        return Ok(None);
+    };
+    let Some((spare, rest)) = rest.split_first_chunk() else {
+        return Ok(None);
+    };
+    let size = usize::try_from(u32::from_ne_bytes(*size)).map_err(|_| EIO)?;
+
+    if u32::from_ne_bytes(*spare) != 0 || size > handle::MAX {
+        return Err(EIO);
+    }
+    let Some((field, rest)) = rest.split_at_checked(size.next_multiple_of(ALIGN)) else {
+        return Ok(None);
+    };
+    let (bytes, padding) = field.split_at_checked(size).ok_or(EIO)?;
+    if padding.iter().any(|&byte| byte != 0) {
+        return Err(EIO);
+    }
+    Ok(Some((bytes, rest)))
+}
+
 /// Parses the reply to `FUSE_LOOKUP_HANDLE`: an entry, and a `struct fuse_file_handle` that takes
 /// up all of `buf`. Returns the bytes of the handle.
 ///
 /// # Errors
 ///
-/// - `EIO` if the size does not match `buf`, or exceeds [`handle::MAX`].
-/// - `EIO` if a spare field or the padding is not zero.
+/// - `EIO` if the size does not match `buf`.
+/// - `EIO` if the spare field of the entry is not zero.
+/// - The errors of [`split`].
 pub(crate) fn handle<'a>(entry: &Entry, buf: &'a [u8]) -> Result<&'a [u8]> {
-    let (size, rest) = buf.split_first_chunk().ok_or(EIO)?;
-    let (spare, rest) = rest.split_first_chunk().ok_or(EIO)?;
-    let size = usize::try_from(u32::from_ne_bytes(*size)).map_err(|_| EIO)?;
-
-    if entry.spare != 0 || u32::from_ne_bytes(*spare) != 0 || size > handle::MAX {
+    if entry.spare != 0 {
         return Err(EIO);
     }
-    let (bytes, padding) = rest.split_at_checked(size).ok_or(EIO)?;
-    if rest.len() != size.next_multiple_of(ALIGN) || padding.iter().any(|&byte| byte != 0) {
-        return Err(EIO);
+    match split(buf)? {
+        Some((bytes, [])) => Ok(bytes),
+        _ => Err(EIO),
     }
-    Ok(bytes)
 }

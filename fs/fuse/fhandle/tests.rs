@@ -180,6 +180,40 @@ mod suite {
         Ok(())
     }
 
+    /// The handle that follows an entry of a directory, and what follows the handle.
+    #[test]
+    fn handle_before_other_bytes() -> Result {
+        for size in 0..=MAX {
+            let bytes = pattern(size)?;
+            let mut buf = file_handle(&bytes)?;
+            let len = buf.len();
+
+            for cut in 0..len {
+                assert!(reply::split(&buf[..cut])?.is_none());
+            }
+            for more in 0..17 {
+                let (handle, rest) = reply::split(&buf)?.ok_or(EINVAL)?;
+
+                assert!(*handle == *bytes && rest.len() == more);
+                buf.push(0xa5, GFP_KERNEL)?;
+            }
+            for at in Iterator::chain(4..8, PREFIX + size..len) {
+                buf[at] ^= 0x80;
+                assert!(reply::split(&buf).is_err_and(|e| e == EIO));
+                buf[at] ^= 0x80;
+            }
+        }
+        for size in [MAX + 1, MAX + 8, 0xffff, 0x8000_0000, u32::MAX as usize] {
+            let mut buf = file_handle(&pattern(MAX)?)?;
+
+            put(&mut buf, 0, &(size as u32).to_ne_bytes());
+            assert!(reply::split(&buf).is_err_and(|e| e == EIO));
+            // The size is checked as soon as it is complete.
+            assert!(reply::split(&buf[..PREFIX]).is_err_and(|e| e == EIO));
+        }
+        Ok(())
+    }
+
     #[test]
     fn value() -> Result {
         let none = FHandle::NONE;
@@ -232,8 +266,8 @@ mod suite {
     fn extension() -> Result {
         let mut buf = [0xa5; 168];
 
-        assert!(ext::write(&[], &mut buf).is_none());
-        for size in 1..=MAX {
+        // Size 0 stands for an unknown handle.
+        for size in 0..=MAX {
             let bytes = pattern(size)?;
             let padded = 16 + size.next_multiple_of(8);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* System calls on the mount of the server. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <sys/fanotify.h>
 
 #include "fuse_client.h"
@@ -83,6 +84,29 @@ int decode_object(int mount_fd, const struct handle *fh)
 	ret = read_object(fd, NULL);
 	close(fd);
 	return ret;
+}
+
+int list_names(struct server *s, const char *name, bool stats)
+{
+	struct dirent *entry;
+	char path[256];
+	struct stat st;
+	int nr = 0, err;
+	DIR *dir;
+
+	path_of(s, name, path, sizeof(path));
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	for (errno = 0; (entry = readdir(dir)); errno = 0) {
+		nr++;
+		if (stats && fstatat(dirfd(dir), entry->d_name, &st,
+				     AT_SYMLINK_NOFOLLOW))
+			break;
+	}
+	err = -errno;
+	closedir(dir);
+	return err ?: nr;
 }
 
 bool wait_for(unsigned long *counter, unsigned long value)

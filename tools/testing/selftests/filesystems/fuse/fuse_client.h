@@ -32,6 +32,12 @@ int read_object(int fd, unsigned int *version);
 /* Opens a handle, and returns the object that the file contains. */
 int decode_object(int mount_fd, const struct handle *fh);
 
+/*
+ * Lists a directory, with stat(2) of each name if @stats, as "ls -l" does. Returns the
+ * number of names.
+ */
+int list_names(struct server *s, const char *name, bool stats);
+
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);
 

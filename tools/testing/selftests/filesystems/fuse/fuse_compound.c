@@ -156,6 +156,11 @@ int do_compound(struct server *s, const struct request *r, struct message *m,
 		return s->compound_error;
 	if (s->declined == inner[0].r.in.opcode)
 		return -EOPNOTSUPP;
+	if (s->swallow == inner[0].r.in.opcode) {
+		s->swallowed = true;
+		if (!s->swallow_done)
+			return NO_REPLY;
+	}
 
 	replies.len = 0;
 	for (i = 0; i < nr; i++) {
@@ -170,9 +175,18 @@ int do_compound(struct server *s, const struct request *r, struct message *m,
 		if (dep != FUSE_COMPOUND_INDEPENDENT)
 			request->in.nodeid = inner[dep].nodeid;
 		payload.len = 0;
+		request->by_handle = false;
+		err = 0;
 		if (dep != FUSE_COMPOUND_INDEPENDENT && !request->in.nodeid)
 			err = -ECANCELED;
-		else
+		if (dep == FUSE_COMPOUND_INDEPENDENT) {
+			/* Void IDs in the header are void in the compound. */
+			if (!r->in.nodeid)
+				request->in.nodeid = 0;
+			check_handles(s, request);
+			err = resolve(s, request);
+		}
+		if (!err)
 			err = dispatch(s, request, &payload);
 		if (!err)
 			inner[i].nodeid = count_entry(NULL, request->in.opcode,
@@ -185,6 +199,8 @@ int do_compound(struct server *s, const struct request *r, struct message *m,
 
 	put_bytes(m, &out, sizeof(out));
 	put_bytes(m, replies.data, replies.len);
+	if (s->swallowed)
+		return NO_REPLY;
 	count_lookups(&replies, inner, nr, counted);
 	return 0;
 }

@@ -115,6 +115,17 @@ static void randomise(struct server *s, struct message *m)
 	fix_nodeid(s, m);
 }
 
+/* The same for the reply to FUSE_READDIRPLUS, whose nodeids the server counts */
+static void spoil_entries(struct server *s __maybe_unused, struct message *m)
+{
+	unsigned int nr = next_random() % 4;
+
+	while (nr-- && m->len)
+		m->data[next_random() % m->len] ^= 1 << next_random() % 8;
+	if (next_random() % 8 == 0 && m->len)
+		m->len = next_random() % m->len;
+}
+
 FIXTURE(hostile)
 {
 	struct server *s;
@@ -162,6 +173,7 @@ FIXTURE_TEARDOWN(hostile)
 	if (!self->s)
 		return;
 	self->s->spoil = NULL;
+	self->s->spoil_entries = NULL;
 	/*
 	 * A reply can have set another type with a timeout of many years, which
 	 * is an I/O error until the inode is evicted.
@@ -475,8 +487,24 @@ struct walker {
 	pthread_t thread;
 };
 
+/* Reads a directory. Returns 0 or a negative errno. */
+static int list(const char *path)
+{
+	DIR *dir = opendir(path);
+	int err;
+
+	if (!dir)
+		return -errno;
+	do {
+		errno = 0;
+	} while (readdir(dir));
+	err = -errno;
+	closedir(dir);
+	return err;
+}
+
 /*
- * Looks up, opens, decodes and creates random files. O_NONBLOCK is needed because the
+ * Looks up, lists, opens, decodes and creates random files. O_NONBLOCK is needed because the
  * server can turn a file into a FIFO between stat(2) and open(2).
  */
 static void *walk(void *arg)
@@ -501,6 +529,8 @@ static void *walk(void *arg)
 		fd = decode(w->mount_fd, w->fh, O_PATH);
 		if (fd >= 0)
 			close(fd);
+		if (xorshift(&w->seed) % 8 == 0)
+			list(w->s->dir);
 		if (xorshift(&w->seed) % 64 == 0)
 			evict(w->s);
 		if (xorshift(&w->seed) % 16 == 0 &&
@@ -560,6 +590,7 @@ TEST_F_TIMEOUT(hostile, random_replies, 3600)
 	TH_LOG("seed %llu", (unsigned long long)seed);
 	ASSERT_EQ(0, use_all_processors(self->s));
 	self->s->spoil = any_of_these;
+	self->s->spoil_entries = spoil_entries;
 	self->s->spoil_opcode = 0;
 	rounds = walk_for(self->s, self->mount_fd, &self->fh, stress_seconds());
 	TH_LOG("%lu rounds, %lu lookups counted", rounds, self->s->granted);
@@ -637,10 +668,15 @@ static int run_create(FIXTURE_DATA(hostile) * self)
 	return 0;
 }
 
+static int run_list(FIXTURE_DATA(hostile) * self)
+{
+	return list(self->s->dir);
+}
+
 TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 {
 	static int (* const run[])(FIXTURE_DATA(hostile) *) = {
-		run_stat, run_decode, run_create,
+		run_stat, run_decode, run_create, run_list,
 	};
 	unsigned int i, nth, failures;
 	struct failslab fail = {};

@@ -47,148 +47,6 @@ TEST(server_without_handles)
 	free_server(s);
 }
 
-/*
- * The requests of a kernel without CONFIG_FUSE_HANDLE: opcode, nodeid, length,
- * length of the extensions, uid, gid, and a hash of the arguments.
- */
-static const char exchange[] =
-	"27 1 48 0 0 0 ca39f6ec\n"
-	"1 1 43 0 0 0 2bc65312\n"
-	"1 10000000004 43 0 0 0 05c3d8a9\n"
-	"1 10000000006 43 0 0 0 dfc15e40\n"
-	"1 10000000008 43 0 0 0 e9d2b71f\n"
-	"1 1000000000a 43 0 0 0 c3d03cb6\n"
-	"1 1000000000c 43 0 0 0 9dcdc24d\n"
-	"1 1000000000e 43 0 0 0 77cb47e4\n"
-	"1 10000000010 43 0 0 0 81dca0c3\n"
-	"1 1 48 0 0 0 091f3105\n"
-	"1 10000000004 45 0 0 0 51e75e79\n"
-	"1 1 45 0 0 0 51e75e79\n"
-	"14 10000000002 48 0 0 0 c68feee5\n"
-	"15 10000000002 80 0 0 0 10557dd8\n"
-	"18 10000000002 64 0 0 0 94296725\n"
-	"1 1 48 0 0 0 53cec261\n"
-	"35 1 64 0 0 0 2938bd4a\n"
-	"18 10000000014 64 0 0 0 9a01c6a7\n"
-	"51 1 58 0 0 0 ee70d888\n"
-	"18 10000000015 64 0 0 0 de65eece\n"
-	"1 1 45 0 0 0 71b99488\n"
-	"9 1 53 0 0 0 0e43e814\n"
-	"1 1 45 0 0 0 6e7dab35\n"
-	"8 1 61 0 0 0 fc4a42de\n"
-	"1 1 48 0 0 0 caf40f3c\n"
-	"6 1 56 0 0 0 38f82646\n"
-	"1 1 46 0 0 0 92a678af\n"
-	"1 1 47 0 0 0 b2355880\n"
-	"13 1 55 0 0 0 cb2b15c4\n"
-	"4 10000000003 128 0 0 0 a5f34e4f\n"
-	"27 1 48 0 0 0 278f0f14\n"
-	"3 1 56 0 0 0 69691905\n"
-	"28 1 80 0 0 0 6786c814\n"
-	"28 1 80 0 0 0 5e922941\n"
-	"29 1 64 0 0 0 06ccfe34\n"
-	"1 10000000008 42 0 0 0 b5d4c363\n"
-	"1 10000000008 43 0 0 0 f4c2f977\n"
-	"27 10000000006 48 0 0 0 9be17165\n"
-	"28 10000000006 80 0 0 0 d0e8d857\n"
-	"29 10000000006 64 0 0 0 e2ba14a5\n"
-	"1 10000000006 43 0 0 0 dfc15e40\n"
-	"1 10000000006 43 0 0 0 f4c2f977\n"
-	"27 10000000004 48 0 0 0 9be17165\n"
-	"28 10000000004 80 0 0 0 d0e8d857\n"
-	"29 10000000004 64 0 0 0 e2ba14a5\n"
-	"1 10000000004 43 0 0 0 05c3d8a9\n"
-	"1 10000000004 43 0 0 0 f4c2f977\n"
-	"27 1 48 0 0 0 9be17165\n"
-	"28 1 80 0 0 0 d0e8d857\n"
-	"29 1 64 0 0 0 e2ba14a5\n"
-	"1 1 43 0 0 0 2bc65312\n"
-	"27 10000000008 48 0 0 0 ca39f6ec\n"
-	"29 10000000008 64 0 0 0 bbb6090c\n";
-
-/* Calls of each kind on a server. Returns 0 or a negative errno. */
-static int exercise(struct server *s, int mount_fd)
-{
-	char path[256], other[256];
-	struct handle fh;
-	DIR *dir;
-	int fd;
-
-	if (try_stat(s, PATH_OF_8) || try_stat(s, "missing") != -ENOENT ||
-	    try_stat(s, "d1/file"))
-		return -1;
-	fd = try_open(s, "file", O_RDONLY);
-	if (fd < 0 || read_object(fd, NULL) != 2)
-		return -2;
-	close(fd);
-	fd = try_open(s, "created", O_RDWR | O_CREAT | O_EXCL);
-	if (fd < 0)
-		return -3;
-	close(fd);
-	fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -4;
-	close(fd);
-	path_of(s, "made", path, sizeof(path));
-	if (mkdir(path, 0755))
-		return -5;
-	path_of(s, "fifo", path, sizeof(path));
-	if (mkfifo(path, 0644))
-		return -6;
-	path_of(s, "symlink", path, sizeof(path));
-	if (symlink("nowhere", path))
-		return -7;
-	path_of(s, "other", other, sizeof(other));
-	path_of(s, "linked", path, sizeof(path));
-	if (link(other, path) || chmod(other, 0600))
-		return -8;
-	dir = opendir(s->dir);
-	if (!dir)
-		return -9;
-	while (readdir(dir))
-		;
-	closedir(dir);
-	if (name_handle(s, "d1/d2/d3", &fh, 0) || settle_server(s))
-		return -10;
-	fd = decode(mount_fd, &fh, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return -11;
-	close(fd);
-	return 0;
-}
-
-/* A server that does not request handles receives the same bytes as before. */
-TEST(recorded_exchange)
-{
-	const char *reason = fuse_missing();
-	struct server *s;
-	int fd, i;
-
-	if (reason)
-		SKIP(return, "%s", reason);
-#ifndef __x86_64__
-	SKIP(return, "the exchange was recorded on x86-64");
-#endif
-	ASSERT_EQ(0, stay_on_one_processor());
-	ASSERT_EQ(0, private_mounts());
-	s = new_server();
-	ASSERT_NE(NULL, s);
-	s->init_flags &= ~(FUSE_HAS_LOOKUP_HANDLE | FUSE_DO_READDIRPLUS);
-	s->is_logged = true;
-	umask(022);
-	ASSERT_EQ(0, start_server(s));
-	fd = mount_fd(s);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(0, exercise(s, fd));
-	/* The last request has no caller that waits. */
-	for (i = 0; i < 1000 && strlen(s->log) < strlen(exchange); i++)
-		usleep(1000);
-	EXPECT_STREQ(exchange, s->log);
-	close(fd);
-	EXPECT_EQ(0, settle_server(s));
-	free_server(s);
-}
-
 TEST_F(fuse, lookup_sends_directory_handle)
 {
 	struct server *s = self->s;
@@ -205,7 +63,7 @@ TEST_F(fuse, lookup_sends_directory_handle)
 	ASSERT_EQ(0, try_stat(s, "d1/file"));
 	sent = ext_handle(s, &size);
 	ASSERT_EQ(16, size);
-	object_handle(s, nodeid_object(s->last_nodeid), expected, size);
+	object_handle(s, nodeid_object(s, s->last_nodeid), expected, size);
 	ASSERT_EQ(0, memcmp(sent, expected, size));
 	ASSERT_EQ(0, count(s, FUSE_LOOKUP));
 	ASSERT_EQ(2, count(s, FUSE_COMPOUND));
@@ -271,12 +129,14 @@ TEST_F(fuse, eopnotsupp_falls_back_once)
 	ASSERT_EQ(2, count(s, FUSE_STATX));
 }
 
-TEST_F(fuse, readdirplus_is_not_used)
+TEST_F(fuse, readdirplus_on_request)
 {
 	struct server *s = self->s;
 	DIR *dir;
 	int nr = 0;
 
+	s->init_flags &= ~FUSE_DO_READDIRPLUS;
+	ASSERT_EQ(0, RESTART());
 	dir = opendir(s->dir);
 	ASSERT_NE(NULL, dir);
 	while (readdir(dir))

@@ -3,9 +3,19 @@
 #define _GNU_SOURCE
 #include "fuse_server.h"
 
-unsigned int nodeid_object(__u64 nodeid)
+static unsigned int swapped(struct server *s, unsigned int id)
 {
-	return nodeid & 0xffffff;
+	if (!s->swap || (id != s->swap && id != s->swap + 1))
+		return id;
+	return 2 * s->swap + 1 - id;
+}
+
+unsigned int nodeid_object(struct server *s, __u64 nodeid)
+{
+	unsigned int id = nodeid & 0xffffff;
+
+	/* Object 0 does not exist. */
+	return id < OBJECTS_MAX ? swapped(s, id) : 0;
 }
 
 __u64 object_nodeid(struct server *s, unsigned int id)
@@ -13,7 +23,7 @@ __u64 object_nodeid(struct server *s, unsigned int id)
 	if (id == ROOT)
 		return FUSE_ROOT_ID;
 	return (__u64)s->generation << 40 |
-	       (__u64)s->objects[id].shift << 24 | id;
+	       (__u64)s->objects[id].shift << 24 | swapped(s, id);
 }
 
 /* The first bytes are the number and the version, if they fit. */

@@ -40,7 +40,7 @@ bool is_zero(const unsigned char *p, size_t len)
 
 static void grant(struct server *s, __u64 nodeid, int nr)
 {
-	unsigned int id = nodeid_object(nodeid);
+	unsigned int id = nodeid_object(s, nodeid);
 
 	if (!nodeid || nodeid == FUSE_ROOT_ID || id >= OBJECTS_MAX)
 		return;
@@ -91,7 +91,7 @@ static void grant_counted(struct server *s, const struct counted *c, int nr)
 
 static void forget(struct server *s, __u64 nodeid, __u64 nlookup)
 {
-	unsigned int id = nodeid_object(nodeid);
+	unsigned int id = nodeid_object(s, nodeid);
 
 	if (nodeid == FUSE_ROOT_ID)
 		s->root_forgets++;
@@ -128,18 +128,25 @@ static void fill_statx(struct server *s, unsigned int id,
 	out->stat.blksize = 4096;
 }
 
+static void fill_entry(struct server *s, unsigned int id,
+		       struct fuse_entry_out *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->nodeid = object_nodeid(s, id);
+	out->generation = s->entry_generation;
+	out->entry_valid = s->entry_valid;
+	out->attr_valid = s->attr_valid;
+	fill_attr(s, id, &out->attr);
+}
+
 /* Appends a reply with an object, which the kernel has to forget. */
 static int put_entry(struct server *s, unsigned int id, struct message *m)
 {
-	struct fuse_entry_out out = {};
+	struct fuse_entry_out out;
 
 	if (!id)
 		return -ENOENT;
-	out.nodeid = object_nodeid(s, id);
-	out.generation = s->entry_generation;
-	out.entry_valid = s->entry_valid;
-	out.attr_valid = s->attr_valid;
-	fill_attr(s, id, &out.attr);
+	fill_entry(s, id, &out);
 	put_bytes(m, &out, sizeof(out));
 	return 0;
 }
@@ -149,7 +156,9 @@ static void put_entry2(struct server *s, struct message *m,
 		       unsigned int id)
 {
 	struct fuse_entry2_out entry = { .entry_valid = s->entry_valid };
-	struct fuse_file_handle fh = { .size = id ? s->handle_size : 0 };
+	struct fuse_file_handle fh = {
+		.size = id && id != s->unknown ? s->handle_size : 0,
+	};
 	unsigned char handle[70000];
 
 	if (id) {
@@ -212,7 +221,7 @@ static void check_name(struct server *s, const struct request *r)
 
 static int find(struct server *s, const struct request *r)
 {
-	unsigned int parent = nodeid_object(r->in.nodeid);
+	unsigned int parent = nodeid_object(s, r->in.nodeid);
 	const unsigned char *handle;
 	size_t size;
 
@@ -236,6 +245,8 @@ static int do_lookup_handle(struct server *s, const struct request *r,
 
 	save_ext(s, r);
 	s->last_nodeid = r->in.nodeid;
+	if (!r->in.nodeid)
+		s->decodes++;
 	id = find(s, r);
 	if (s->handle_error)
 		return s->handle_error;
@@ -250,7 +261,7 @@ static int do_lookup_handle(struct server *s, const struct request *r,
 static int do_statx(struct server *s, const struct request *r,
 		    struct message *m)
 {
-	unsigned int id = nodeid_object(r->in.nodeid);
+	unsigned int id = nodeid_object(s, r->in.nodeid);
 	struct fuse_statx_out out;
 
 	if (s->statx_error)
@@ -270,7 +281,11 @@ static int create_object(struct server *s, const struct request *r,
 
 	if (s->create_error)
 		return s->create_error;
-	id = add_object(s, nodeid_object(r->in.nodeid), name, mode);
+	id = was_created(s, nodeid_object(s, r->in.nodeid), name);
+	if (!id && *name && child(s, nodeid_object(s, r->in.nodeid), name))
+		return -EEXIST;
+	if (!id)
+		id = add_object(s, nodeid_object(s, r->in.nodeid), name, mode);
 	return put_entry(s, id, m);
 }
 
@@ -279,7 +294,10 @@ static int do_create(struct server *s, const struct request *r,
 		     struct message *m)
 {
 	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
-	struct fuse_open_out open = { .open_flags = FOPEN_DIRECT_IO };
+	struct fuse_open_out open = {
+		.fh = new_fh(s, 0),
+		.open_flags = FOPEN_DIRECT_IO,
+	};
 	int err;
 
 	err = create_object(s, r, r->in.opcode == FUSE_TMPFILE ? "" : name,
@@ -318,12 +336,15 @@ static int do_link(struct server *s, const struct request *r,
 		   struct message *m)
 {
 	struct fuse_link_in in;
+	unsigned int id;
 
 	if (s->create_error)
 		return s->create_error;
 	memcpy(&in, r->args, sizeof(in));
-	s->objects[nodeid_object(in.oldnodeid)].nlink++;
-	return put_entry(s, nodeid_object(in.oldnodeid), m);
+	id = second_object(s, r, in.oldnodeid);
+	if (!s->resent || s->naive)
+		s->objects[id].nlink++;
+	return put_entry(s, id, m);
 }
 
 static int do_statfs(struct message *m)
@@ -345,6 +366,7 @@ static int do_init(struct server *s, const struct request *r,
 	};
 
 	memcpy(&in, r->args, sizeof(in));
+	s->init_minor = in.minor;
 	s->init_offer = in.flags | (__u64)in.flags2 << 32;
 	out.max_readahead = in.max_readahead;
 	out.flags = s->init_flags;
@@ -360,15 +382,28 @@ static int do_getattr(struct server *s, const struct request *r,
 {
 	struct fuse_attr_out out = { .attr_valid = s->attr_valid };
 
-	fill_attr(s, nodeid_object(r->in.nodeid), &out.attr);
+	fill_attr(s, nodeid_object(s, r->in.nodeid), &out.attr);
 	put_bytes(m, &out, sizeof(out));
 	return 0;
 }
 
-static int do_open(const struct request *r, struct message *m)
+static int do_open(struct server *s, const struct request *r,
+		   struct message *m)
 {
-	struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO };
+	struct fuse_open_out out = {
+		.fh = new_fh(s, nodeid_object(s, r->in.nodeid)),
+		.open_flags = FOPEN_DIRECT_IO,
+	};
+	struct fuse_open_in in;
 
+	if (s->no_open)
+		return -ENOSYS;
+	memcpy(&in, r->args, sizeof(in));
+	if (in.open_flags & FUSE_OPEN_AGAIN) {
+		s->reopened++;
+		if (in.flags & (O_CREAT | O_EXCL | O_TRUNC))
+			s->violations++;
+	}
 	if (r->in.opcode == FUSE_OPENDIR)
 		out.open_flags = 0;
 	put_bytes(m, &out, sizeof(out));
@@ -383,7 +418,7 @@ static int do_read(struct server *s, const struct request *r,
 	size_t len;
 
 	memcpy(&in, r->args, sizeof(in));
-	len = object_content(s, nodeid_object(r->in.nodeid), buf, sizeof(buf));
+	len = object_content(s, nodeid_object(s, r->in.nodeid), buf, sizeof(buf));
 	if (in.offset >= len)
 		len = 0;
 	else
@@ -392,7 +427,8 @@ static int do_read(struct server *s, const struct request *r,
 	return 0;
 }
 
-static void put_dirent(struct message *m, size_t room, __u64 ino,
+/* Appends an entry of a directory. Returns false if there is no room. */
+static bool put_dirent(struct message *m, size_t room, __u64 ino,
 		       __u64 off, const char *name)
 {
 	static const char zeroes[8];
@@ -404,27 +440,119 @@ static void put_dirent(struct message *m, size_t room, __u64 ino,
 	size_t len = FUSE_NAME_OFFSET + entry.namelen;
 
 	if (m->len + FUSE_DIRENT_ALIGN(len) > room)
-		return;
+		return false;
 	put_bytes(m, &entry, FUSE_NAME_OFFSET);
 	put_bytes(m, name, entry.namelen);
 	put_bytes(m, zeroes, FUSE_DIRENT_ALIGN(len) - len);
+	return true;
 }
 
-/* Lists all objects but the bulk, which only lookups find. */
+/* An entry of FUSE_READDIRPLUS. That of a server with handles ends with one. */
+static bool put_direntplus(struct server *s, struct message *m, size_t room,
+			   unsigned int id)
+{
+	struct fuse_file_handle fh = {
+		.size = id != s->unknown ? s->handle_size : 0,
+	};
+	struct fuse_direntplus plus = {
+		.dirent.ino = id,
+		.dirent.off = id + 1,
+		.dirent.namelen = strlen(s->objects[id].name),
+	};
+	bool has_handles = s->init_flags & FUSE_HAS_LOOKUP_HANDLE;
+	size_t len = FUSE_NAME_OFFSET_DIRENTPLUS + plus.dirent.namelen;
+	unsigned char handle[FUSE_MAX_HANDLE_SIZE + 8] = {};
+	size_t size = FUSE_DIRENT_ALIGN(len);
+	static const char zeros[8];
+
+	if (has_handles)
+		size += sizeof(fh) + FUSE_REC_ALIGN(fh.size);
+	if (m->len + size > room)
+		return false;
+	fill_entry(s, id, &plus.entry_out);
+	put_bytes(m, &plus, FUSE_NAME_OFFSET_DIRENTPLUS);
+	put_bytes(m, s->objects[id].name, plus.dirent.namelen);
+	put_bytes(m, zeros, FUSE_DIRENT_ALIGN(len) - len);
+	if (has_handles) {
+		object_handle(s, id, handle, fh.size);
+		put_bytes(m, &fh, sizeof(fh));
+		put_bytes(m, handle, FUSE_REC_ALIGN(fh.size));
+	}
+	return true;
+}
+
+static bool put_listed(struct server *s, const struct request *r,
+		       struct message *m, size_t room, unsigned int id)
+{
+	if (r->in.opcode == FUSE_READDIRPLUS)
+		return put_direntplus(s, m, room, id);
+	return put_dirent(m, room, s->unknown_ino ? UNKNOWN_INO : id, id + 1,
+			  s->objects[id].name);
+}
+
+/* Lists all objects, and those of the bulk only if @lists_bulk. */
 static int do_readdir(struct server *s, const struct request *r,
 		      struct message *m)
 {
+	unsigned int end = s->lists_bulk ? s->nr_objects : BULK, id;
 	struct fuse_read_in in;
-	unsigned int id;
+	size_t room;
 
 	memcpy(&in, r->args, sizeof(in));
-	for (id = in.offset < ROOT ? ROOT : in.offset; id < BULK; id++) {
+	room = in.size < REPLY_MAX ? in.size : REPLY_MAX;
+	for (id = in.offset < ROOT ? ROOT : in.offset; id < end; id++) {
 		if (s->objects[id].exists && id != ROOT &&
-		    s->objects[id].parent == nodeid_object(r->in.nodeid))
-			put_dirent(m, in.size, s->unknown_ino ? UNKNOWN_INO : id,
-				   id + 1, s->objects[id].name);
+		    s->objects[id].parent == nodeid_object(s, r->in.nodeid) &&
+		    !put_listed(s, r, m, room, id))
+			break;
 	}
 	return 0;
+}
+
+/* The kernel ignores what an entry says about "." and "..". */
+static bool is_dots(const struct fuse_direntplus *plus, const unsigned char *entry)
+{
+	__u32 len = plus->dirent.namelen;
+
+	return len <= 2 && !memcmp(entry + FUSE_NAME_OFFSET_DIRENTPLUS, "..", len);
+}
+
+/*
+ * Counts the entries that are complete and follow only complete and valid entries.
+ * These are the lookups that the kernel has to forget.
+ */
+static void count_entries(struct server *s, const struct message *m,
+			  struct counted *c)
+{
+	bool has_handles = s->init_flags & FUSE_HAS_LOOKUP_HANDLE;
+	struct fuse_direntplus plus;
+	struct fuse_file_handle fh;
+	size_t at = 0, size;
+
+	while (m->len - at >= FUSE_NAME_OFFSET_DIRENTPLUS) {
+		memcpy(&plus, m->data + at, FUSE_NAME_OFFSET_DIRENTPLUS);
+		size = FUSE_DIRENTPLUS_SIZE(&plus);
+		if (!plus.dirent.namelen || plus.dirent.namelen >= PATH_MAX ||
+		    size > m->len - at ||
+		    memchr(m->data + at + FUSE_NAME_OFFSET_DIRENTPLUS, '/',
+			   plus.dirent.namelen))
+			return;
+		if (has_handles) {
+			if (m->len - at < size + sizeof(fh))
+				return;
+			memcpy(&fh, m->data + at + size, sizeof(fh));
+			size += sizeof(fh);
+			if (fh.spare || fh.size > FUSE_MAX_HANDLE_SIZE ||
+			    m->len - at < size + FUSE_REC_ALIGN(fh.size) ||
+			    !is_zero(m->data + at + size + fh.size,
+				     FUSE_REC_ALIGN(fh.size) - fh.size))
+				return;
+			size += FUSE_REC_ALIGN(fh.size);
+		}
+		if (plus.entry_out.nodeid && !is_dots(&plus, m->data + at))
+			c->nodeids[c->nr++] = plus.entry_out.nodeid;
+		at += size;
+	}
 }
 
 static int do_forgets(struct server *s, const struct request *r)
@@ -451,10 +579,22 @@ static int do_forgets(struct server *s, const struct request *r)
 /* An open file must not have been forgotten. */
 static int do_release(struct server *s, const struct request *r)
 {
-	unsigned int id = nodeid_object(r->in.nodeid);
+	unsigned int id = nodeid_object(s, r->in.nodeid);
 
-	if (id != ROOT && s->objects[id].lookups <= 0)
+	if (id != ROOT && s->objects[id].lookups <= 0 && !r->by_handle)
 		s->violations++;
+	return 0;
+}
+
+/* The content of an object does not change. */
+static int do_write(const struct request *r, struct message *m)
+{
+	struct fuse_write_out out = {};
+	struct fuse_write_in in;
+
+	memcpy(&in, r->args, sizeof(in));
+	out.size = in.size;
+	put_bytes(m, &out, sizeof(out));
 	return 0;
 }
 
@@ -474,10 +614,13 @@ int dispatch(struct server *s, const struct request *r, struct message *m)
 		return do_getattr(s, r, m);
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
-		return do_open(r, m);
+		return do_open(s, r, m);
 	case FUSE_READ:
 		return do_read(s, r, m);
+	case FUSE_WRITE:
+		return do_write(r, m);
 	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
 		return do_readdir(s, r, m);
 	case FUSE_CREATE:
 	case FUSE_TMPFILE:
@@ -501,31 +644,73 @@ int dispatch(struct server *s, const struct request *r, struct message *m)
 	case FUSE_RELEASEDIR:
 		return do_release(s, r);
 	case FUSE_FLUSH:
+	case FUSE_FSYNC:
 	case FUSE_ACCESS:
+	case FUSE_SETLK:
+	case FUSE_SETLKW:
 		return 0;
 	default:
-		return -ENOSYS;
+		return s->others ? s->others(s, r, m) : -ENOSYS;
 	}
 }
 
+/* Parts of the arguments that differ between runs: times, owners of locks */
+static const struct {
+	__u32 opcode;
+	size_t from;
+	size_t to;
+} volatile_parts[] = {
+	{ FUSE_READ, offsetof(struct fuse_read_in, lock_owner),
+	  offsetof(struct fuse_read_in, flags) },
+	{ FUSE_WRITE, offsetof(struct fuse_write_in, lock_owner),
+	  offsetof(struct fuse_write_in, flags) },
+	{ FUSE_FLUSH, offsetof(struct fuse_flush_in, lock_owner),
+	  sizeof(struct fuse_flush_in) },
+	{ FUSE_RELEASE, offsetof(struct fuse_release_in, lock_owner),
+	  sizeof(struct fuse_release_in) },
+	{ FUSE_SETATTR, offsetof(struct fuse_setattr_in, lock_owner),
+	  offsetof(struct fuse_setattr_in, mode) },
+	{ FUSE_GETLK, offsetof(struct fuse_lk_in, owner),
+	  offsetof(struct fuse_lk_in, lk) },
+	{ FUSE_SETLK, offsetof(struct fuse_lk_in, owner),
+	  offsetof(struct fuse_lk_in, lk) },
+	{ FUSE_GETLK, offsetof(struct fuse_lk_in, lk.pid),
+	  offsetof(struct fuse_lk_in, lk_flags) },
+	{ FUSE_SETLK, offsetof(struct fuse_lk_in, lk.pid),
+	  offsetof(struct fuse_lk_in, lk_flags) },
+	/* The versions and the flags of FUSE_INIT are checked by themselves. */
+	{ FUSE_INIT, offsetof(struct fuse_init_in, minor),
+	  offsetof(struct fuse_init_in, max_readahead) },
+	{ FUSE_INIT, offsetof(struct fuse_init_in, flags),
+	  offsetof(struct fuse_init_in, unused) },
+};
+
+static bool is_volatile(__u32 opcode, size_t at)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(volatile_parts); i++) {
+		if (volatile_parts[i].opcode == opcode &&
+		    at >= volatile_parts[i].from && at < volatile_parts[i].to)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Adds a line to the log: what the request consists of, except for its number, the
- * process, and the lock owner, which is random.
+ * Adds a line to the log: what the request consists of, except for its number and the
+ * process. The time and the order of requests to forget inodes are not defined.
  */
 static void log_request(struct server *s, const struct request *r)
 {
-	const size_t owner = offsetof(struct fuse_read_in, lock_owner);
 	size_t len = r->in.len - sizeof(r->in), used = strlen(s->log), i;
 	__u32 hash = 0x811c9dc5;
 
-	if (r->in.opcode == FUSE_FLUSH || r->in.opcode == FUSE_FORGET ||
-	    r->in.opcode == FUSE_BATCH_FORGET || r->in.opcode == FUSE_INIT)
+	if (r->in.opcode == FUSE_FORGET || r->in.opcode == FUSE_BATCH_FORGET)
 		return;
 	for (i = 0; i < len; i++) {
-		if (r->in.opcode == FUSE_READ && i >= owner &&
-		    i < owner + sizeof(__u64))
-			continue;
-		hash = (hash ^ r->args[i]) * 0x01000193;
+		if (!is_volatile(r->in.opcode, i))
+			hash = (hash ^ r->args[i]) * 0x01000193;
 	}
 	snprintf(s->log + used, sizeof(s->log) - used, "%u %llx %u %u %u %u %08x\n",
 		 r->in.opcode, (unsigned long long)r->in.nodeid, r->in.len,
@@ -537,65 +722,144 @@ static void log_request(struct server *s, const struct request *r)
  * forget it as soon as the reply is written. If the kernel refuses the reply, the
  * lookup does not count.
  */
-static void answer(struct server *s, const struct request *r)
+static void answer(struct server *s, struct request *r)
 {
 	static struct message m;
 	struct counted counted = {};
 	int err;
 
 	m.len = 0;
+	r->by_handle = false;
+	s->resent = r->in.unique & FUSE_UNIQUE_RESEND;
+	s->repeated += s->resent;
+	if (s->swallow && s->swallow == r->in.opcode) {
+		s->swallowed = true;
+		if (!s->swallow_done)
+			return;
+	}
 	if (r->in.opcode == FUSE_COMPOUND) {
 		err = do_compound(s, r, &m, &counted);
 	} else {
-		err = dispatch(s, r, &m);
+		check_handles(s, r);
+		err = resolve(s, r);
+		if (!err)
+			err = dispatch(s, r, &m);
 		if (r->in.opcode == FUSE_LOOKUP_HANDLE && s->spoil_single && !err)
 			s->spoil_single(s, &m);
-		if (!err)
+		if (r->in.opcode == FUSE_READDIRPLUS && s->spoil_entries && !err)
+			s->spoil_entries(s, &m);
+		if (r->in.opcode == FUSE_READDIRPLUS)
+			count_entries(s, &m, &counted);
+		else if (!err)
 			count_entry(&counted, r->in.opcode, m.data, m.len);
 	}
-	if (err == NO_REPLY)
+	if (err == NO_REPLY || s->swallowed)
 		return;
 	grant_counted(s, &counted, 1);
-	if (!fuse_reply(s->fd, r->in.unique, err, m.data, m.len))
+	if (s->reply ? !s->reply(s, r, err, &m) :
+		       !fuse_reply(s->fd, r->in.unique, err, m.data, m.len))
 		grant_counted(s, &counted, -1);
+	if (r->in.opcode == FUSE_INIT)
+		s->init_done = true;
+}
+
+void handle_request(struct server *s, struct request *r)
+{
+	if (r->in.opcode <= FUSE_LOOKUP_HANDLE)
+		__atomic_add_fetch(&s->requests[r->in.opcode], 1, __ATOMIC_SEQ_CST);
+	if (s->is_logged)
+		log_request(s, r);
+	answer(s, r);
+}
+
+/* Nothing of a former server is known. */
+static void forget_all(struct server *s)
+{
+	unsigned int id;
+
+	for (id = 0; id < s->nr_objects; id++)
+		s->objects[id].lookups = 0;
+	memset(s->requests, 0, sizeof(s->requests));
+	memset(s->inner, 0, sizeof(s->inner));
+	s->granted = 0;
+	s->forgotten = 0;
+	s->forgets = 0;
+	s->ext.len = 0;
+	s->generation++;
+}
+
+bool serve_request(struct server *s, int timeout)
+{
+	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
+	static unsigned char buf[64 * 1024];
+	struct request r;
+	ssize_t len;
+
+	if (poll(&poll_fd, 1, timeout) <= 0)
+		return true;
+	len = read(s->fd, buf, sizeof(buf));
+	if (len < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN))
+		return true;
+	if (len < (ssize_t)sizeof(r.in))
+		return false;
+	memcpy(&r.in, buf, sizeof(r.in));
+	r.args = buf + sizeof(r.in);
+	r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
+	if (r.in.opcode == FUSE_COMPOUND && s->die)
+		return false;
+	if (r.in.opcode == FUSE_INIT && s->die_early) {
+		usleep(200000);
+		return false;
+	}
+	if (s->restart_every && ++s->served % s->restart_every == 0) {
+		/* The kernel repeats the request, unless it is a FUSE_FORGET. */
+		forget_all(s);
+		return !notify(s, FUSE_NOTIFY_RESTART, NULL, 0);
+	}
+	handle_request(s, &r);
+	return !s->swallowed;
 }
 
 static void *serve(void *arg)
 {
-	static unsigned char buf[64 * 1024];
 	struct server *s = arg;
-	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
-	struct request r;
-	ssize_t len;
 
-	while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
-		if (poll(&poll_fd, 1, 50) <= 0)
-			continue;
-		len = read(s->fd, buf, sizeof(buf));
-		if (len < 0 && (errno == ENOENT || errno == EINTR ||
-				errno == EAGAIN))
-			continue;
-		if (len < (ssize_t)sizeof(r.in))
-			break;
-		memcpy(&r.in, buf, sizeof(r.in));
-		r.args = buf + sizeof(r.in);
-		r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
-		if (r.in.opcode <= FUSE_LOOKUP_HANDLE)
-			__atomic_add_fetch(&s->requests[r.in.opcode], 1,
-					   __ATOMIC_SEQ_CST);
-		if (r.in.opcode == FUSE_COMPOUND && s->die)
-			break;
-		if (r.in.opcode == FUSE_INIT && s->die_early) {
-			usleep(200000);
-			break;
-		}
-		if (s->is_logged)
-			log_request(s, &r);
-		answer(s, &r);
+	if (s->transport) {
+		s->transport(s);
+		return NULL;
 	}
+	while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST) &&
+	       serve_request(s, 50))
+		;
 	/* Aborts the connection: pending requests fail. */
-	close(s->fd);
+	if (!s->keep_fd && !s->swallowed)
+		close(s->fd);
 	return NULL;
+}
+
+static void join_server(struct server *s)
+{
+	__atomic_store_n(&s->stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(s->thread, NULL);
+}
+
+static int start_thread(struct server *s)
+{
+	s->stop = false;
+	s->keep_fd = false;
+	s->init_done = false;
+	return -pthread_create(&s->thread, NULL, serve, s);
+}
+
+void serve_in_caller(struct server *s)
+{
+	s->keep_fd = true;
+	join_server(s);
+}
+
+int serve_in_thread(struct server *s)
+{
+	return start_thread(s);
 }
 
 /*
@@ -618,19 +882,20 @@ int start_server(struct server *s)
 	char options[128];
 	int err;
 
-	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	/* The kernel can end the last request that poll(2) has reported. */
+	s->fd = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (s->fd < 0)
 		return -errno;
 	snprintf(options, sizeof(options),
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0", s->fd);
+		 "fd=%d,rootmode=40000,user_id=0,group_id=0%s", s->fd,
+		 s->default_permissions ? ",default_permissions" : "");
 	if (mount("fuse_server", s->dir, "fuse", MOUNT_FLAGS, options)) {
 		err = -errno;
 		close(s->fd);
 		return err;
 	}
-	s->stop = false;
 	s->running = true;
-	return -pthread_create(&s->thread, NULL, serve, s);
+	return start_thread(s);
 }
 
 int stay_on_one_processor(void)
@@ -657,26 +922,50 @@ void stop_server(struct server *s)
 	if (!s->running)
 		return;
 	s->running = false;
-	__atomic_store_n(&s->stop, true, __ATOMIC_SEQ_CST);
-	pthread_join(s->thread, NULL);
+	join_server(s);
 	umount2(s->dir, MNT_DETACH);
 }
 
 int restart_server(struct server *s)
 {
-	unsigned int id;
-
 	stop_server(s);
-	for (id = 0; id < s->nr_objects; id++)
-		s->objects[id].lookups = 0;
-	memset(s->requests, 0, sizeof(s->requests));
-	memset(s->inner, 0, sizeof(s->inner));
-	s->granted = 0;
-	s->forgotten = 0;
-	s->forgets = 0;
-	s->ext.len = 0;
-	s->generation++;
+	forget_all(s);
 	return start_server(s);
+}
+
+int notify(struct server *s, int code, const void *data, size_t len)
+{
+	struct fuse_out_header header = {
+		.len = sizeof(header) + len,
+		.error = code,
+	};
+	struct iovec iov[2] = { { &header, sizeof(header) }, { (void *)data, len } };
+
+	return writev(s->fd, iov, 2) < 0 ? -errno : 0;
+}
+
+void leave_server(struct server *s)
+{
+	s->keep_fd = true;
+	join_server(s);
+	s->swallow = 0;
+	s->swallowed = false;
+}
+
+int enter_server(struct server *s)
+{
+	int err, started;
+
+	forget_all(s);
+	err = notify(s, FUSE_NOTIFY_RESTART, NULL, 0);
+	started = start_thread(s);
+	return err ? err : started;
+}
+
+int take_over(struct server *s)
+{
+	leave_server(s);
+	return enter_server(s);
 }
 
 struct server *new_server(void)

@@ -44,6 +44,9 @@ struct object {
 	long lookups;		/* not yet forgotten by the kernel */
 };
 
+struct server;
+struct request;
+
 struct message {
 	size_t len;
 	unsigned char data[REPLY_MAX];
@@ -61,19 +64,36 @@ struct server {
 	__u32 declined;			/* opcode; EOPNOTSUPP if it is the first */
 	int create_error;		/* of operations that create an inode */
 	bool unknown_ino;		/* of the entries of a directory */
+	bool lists_bulk;		/* in the root, with their names */
+	bool no_open;			/* ENOSYS for FUSE_OPEN, FUSE_OPENDIR */
 	int handle_error;		/* of all FUSE_LOOKUP_HANDLE */
 	int dot_error;			/* of FUSE_LOOKUP_HANDLE of "." */
 	int statx_error;
 	__u32 statx_mask;
+	bool default_permissions;	/* option of the mount */
 	bool slow;			/* delays the reply to FUSE_INIT */
 	bool negative;			/* replies nodeid 0 instead of ENOENT */
 	bool die;			/* exits on FUSE_COMPOUND */
 	bool die_early;			/* exits on FUSE_INIT */
+	/* Handles the requests that the server does not implement. */
+	int (*others)(struct server *s, const struct request *r,
+		      struct message *m);
+	/* Receives requests otherwise than from /dev/fuse, and closes it. */
+	void (*transport)(struct server *s);
 	/* Changes the replies within a compound. */
 	void (*spoil)(struct server *s, struct message *m);
 	/* Changes the reply to a single FUSE_LOOKUP_HANDLE. */
 	void (*spoil_single)(struct server *s, struct message *m);
+	/* Changes the reply to FUSE_READDIRPLUS. */
+	void (*spoil_entries)(struct server *s, struct message *m);
 	__u32 spoil_opcode;		/* of the first request, 0: any */
+	__u32 swallow;			/* opcode; stops without a reply, if set */
+	bool swallow_done;		/* executes that request nevertheless */
+	bool naive;			/* executes repeated requests again */
+	unsigned int restart_every;	/* takes over from itself, in requests */
+	unsigned int served;		/* requests, for @restart_every */
+	unsigned int unknown;		/* object whose handle has size 0 */
+	unsigned int swap;		/* object whose nodeid is that of the next */
 	size_t spoil_at;
 	__u64 spoil_value;
 
@@ -85,17 +105,32 @@ struct server {
 	unsigned long forgets;		/* forgotten nodeids */
 	unsigned long root_forgets;
 	__u64 init_offer;
+	unsigned int init_minor;
 	unsigned int violations;	/* of the protocol, by the kernel */
 	struct message ext;		/* extension of the last lookup */
 	__u64 last_nodeid;		/* nodeid of the last lookup */
-	char log[8192];			/* of requests, if is_logged */
+	unsigned long decodes;		/* lookups by handle */
+	unsigned long by_handle;	/* requests with nodeid 0 */
+	unsigned long repeated;		/* requests with FUSE_UNIQUE_RESEND */
+	unsigned long reopened;		/* requests with FUSE_OPEN_AGAIN */
+	unsigned long with_handles[FUSE_LOOKUP_HANDLE + 1];
+	bool swallowed;
+	char log[16384];		/* of requests, if is_logged */
 	bool is_logged;
 
 	struct object objects[OBJECTS_MAX];
 	unsigned int nr_objects;
 	int fd;
+	/* Sends the reply, or is NULL if it is written to /dev/fuse. */
+	bool (*reply)(struct server *s, const struct request *r, int error,
+		      const struct message *m);
+	void *ring;
+	unsigned long through_ring;	/* requests that the ring received */
+	bool init_done;
 	bool stop;
+	bool keep_fd;			/* when the thread stops */
 	bool running;
+	bool resent;			/* the request that is executed */
 	pthread_t thread;
 	char dir[64];
 };
@@ -104,7 +139,7 @@ struct server {
  * Objects (fuse_objects.c)
  */
 
-unsigned int nodeid_object(__u64 nodeid);
+unsigned int nodeid_object(struct server *s, __u64 nodeid);
 __u64 object_nodeid(struct server *s, unsigned int id);
 void object_handle(struct server *s, unsigned int id, unsigned char *handle,
 		   size_t size);
@@ -140,8 +175,33 @@ struct server *new_server(void);
 int start_server(struct server *s);
 void stop_server(struct server *s);
 
+/*
+ * Stops the thread, and keeps the connection: the caller handles the requests. It must
+ * call serve_in_thread() before it stops the server.
+ */
+void serve_in_caller(struct server *s);
+int serve_in_thread(struct server *s);
+
+/*
+ * Waits up to @timeout milliseconds for a request, and handles it. Returns false if
+ * the connection is gone.
+ */
+bool serve_request(struct server *s, int timeout);
+
 /* Restarts the server with the same objects and other nodeids. */
 int restart_server(struct server *s);
+
+/*
+ * Replaces the server under its mount. leave_server() stops the thread. enter_server()
+ * starts another one with other nodeids and IDs of open files, which sends
+ * FUSE_NOTIFY_RESTART.
+ */
+void leave_server(struct server *s);
+int enter_server(struct server *s);
+int take_over(struct server *s);
+
+/* Sends a notification. Returns 0 or a negative errno. */
+int notify(struct server *s, int code, const void *data, size_t len);
 void free_server(struct server *s);
 
 /* Runs caller and server on one CPU, which is faster than waking another one. */

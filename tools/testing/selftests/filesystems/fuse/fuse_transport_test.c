@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Handles through both transports, /dev/fuse and io_uring, and with the options of a
+ * server that change how the kernel uses inodes.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+
+#include "fuse_requests.h"
+#include "fuse_session.h"
+#include "fuse_uring.h"
+
+FIXTURE(transport)
+{
+	struct server *s;
+	int mount_fd;
+};
+
+FIXTURE_VARIANT(transport)
+{
+	bool by_ring;
+	__u64 flags;
+};
+
+FIXTURE_VARIANT_ADD(transport, dev_fuse) { false, 0 };
+FIXTURE_VARIANT_ADD(transport, io_uring) { true, FUSE_OVER_IO_URING };
+FIXTURE_VARIANT_ADD(transport, dev_fuse_writeback) { false, FUSE_WRITEBACK_CACHE };
+FIXTURE_VARIANT_ADD(transport, io_uring_writeback) {
+	true, FUSE_OVER_IO_URING | FUSE_WRITEBACK_CACHE,
+};
+
+FIXTURE_SETUP(transport)
+{
+	const char *reason = fuse_missing();
+
+	if (!reason && variant->by_ring)
+		reason = fuse_uring_missing();
+	if (reason)
+		SKIP(return, "%s", reason);
+	begin(_metadata, &self->s, &self->mount_fd);
+	/* begin() has skipped the test. */
+	if (_metadata->exit_code == KSFT_SKIP)
+		return;
+	self->s->init_flags |= variant->flags;
+	if (variant->by_ring)
+		self->s->transport = serve_through_ring;
+	/* Processors of the test select the queue. */
+	ASSERT_EQ(0, use_all_processors(self->s));
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, try_stat(self->s, "."));
+}
+
+FIXTURE_TEARDOWN(transport)
+{
+	struct server *s = self->s;
+	unsigned long requests;
+
+	if (!s)
+		return;
+	ASSERT_EQ(0, settle_server(s));
+	stop_server(s);
+	requests = count_all(s);
+	/* All but FUSE_INIT and that for the root */
+	if (variant->by_ring)
+		EXPECT_GT(s->through_ring + 10, requests) {
+			TH_LOG("%lu of %lu requests", s->through_ring, requests);
+		}
+	end(_metadata, s, self->mount_fd);
+}
+
+TEST_F(transport, lookups)
+{
+	struct server *s = self->s;
+	unsigned long nr = count_all(s);
+
+	ASSERT_EQ(0, try_stat(s, PATH_OF_8));
+	EXPECT_EQ(nr + 8, count_all(s));
+	EXPECT_EQ(8, count(s, FUSE_COMPOUND));
+	ASSERT_EQ(-ENOENT, try_stat(s, "d1/missing"));
+	EXPECT_EQ(0, count(s, FUSE_LOOKUP));
+}
+
+static int make(struct server *s, unsigned int kind, const char *name)
+{
+	char path[256], other[256];
+	int fd;
+
+	path_of(s, name, path, sizeof(path));
+	path_of(s, "file", other, sizeof(other));
+	switch (kind) {
+	case 0:
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		return fd < 0 ? -errno : close(fd);
+	case 1:
+		return mkdir(path, 0755) ? -errno : 0;
+	case 2:
+		return mkfifo(path, 0644) ? -errno : 0;
+	case 3:
+		return symlink("nowhere", path) ? -errno : 0;
+	default:
+		return link(other, path) ? -errno : 0;
+	}
+}
+
+#define KINDS	5
+
+/* Each is one request, and makes the handle known. */
+TEST_F(transport, creates)
+{
+	struct server *s = self->s;
+	unsigned int kind;
+	unsigned long nr;
+	struct handle fh;
+	char name[8];
+
+	ASSERT_EQ(0, try_stat(s, "file"));
+	for (kind = 0; kind < KINDS; kind++) {
+		snprintf(name, sizeof(name), "new%u", kind);
+		nr = count(s, FUSE_COMPOUND);
+		ASSERT_EQ(0, make(s, kind, name)) {
+			TH_LOG("kind %u", kind);
+		}
+		/* One for the name that does not exist, one that creates it */
+		EXPECT_LE(count(s, FUSE_COMPOUND), nr + 2);
+		nr = count_all(s);
+		ASSERT_EQ(0, name_handle(s, name, &fh, 0));
+		EXPECT_EQ(nr, count_all(s));
+		EXPECT_EQ(FILEID_FUSE_HANDLE, fh.type);
+	}
+	EXPECT_EQ(0, count(s, FUSE_LOOKUP));
+}
+
+/* The server does not support compounds, or not those that create. */
+TEST_F(transport, without_compounds)
+{
+	static const int errors[] = { -ENOSYS, -EOPNOTSUPP };
+	struct server *s = self->s;
+	struct handle fh;
+	unsigned int i, kind;
+	char name[8];
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		s->compound_error = errors[i];
+		ASSERT_EQ(0, RESTART());
+		for (kind = 0; kind < KINDS; kind++) {
+			snprintf(name, sizeof(name), "n%u%u", i, kind);
+			ASSERT_EQ(0, make(s, kind, name));
+			ASSERT_EQ(0, name_handle(s, name, &fh, 0));
+		}
+		ASSERT_EQ(0, try_stat(s, PATH_OF_8));
+		ASSERT_EQ(0, settle_server(s));
+	}
+}
+
+TEST_F(transport, decode)
+{
+	static const size_t sizes[] = { 3, 24, 25, 124 };
+	struct server *s = self->s;
+	struct handle file, inner;
+	unsigned int i;
+	int id;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		s->handle_size = sizes[i];
+		ASSERT_EQ(0, RESTART());
+		ASSERT_EQ(0, name_handle(s, "file", &file, 0));
+		ASSERT_EQ(0, name_handle(s, "d1/d2/file", &inner,
+					 sizes[i] > 60 ? 0 : AT_HANDLE_CONNECTABLE));
+		id = decode_object(self->mount_fd, &inner);
+		ASSERT_GT(id, 3);
+		ASSERT_EQ(0, settle_server(s));
+		ASSERT_EQ(2, decode_object(self->mount_fd, &file));
+		ASSERT_EQ(id, decode_object(self->mount_fd, &inner));
+		ASSERT_EQ(0, RESTART());
+		ASSERT_EQ(2, decode_object(self->mount_fd, &file));
+		ASSERT_EQ(id, decode_object(self->mount_fd, &inner));
+		inner.data[4] ^= 0x80;
+		ASSERT_EQ(-ESTALE, decode_object(self->mount_fd, &inner));
+	}
+}
+
+TEST_F(transport, directory)
+{
+	struct server *s = self->s;
+	struct dirent *entry;
+	unsigned int nr = 0;
+	struct handle fh;
+	DIR *dir;
+
+	dir = opendir(s->dir);
+	ASSERT_NE(NULL, dir);
+	while ((entry = readdir(dir)))
+		nr++;
+	closedir(dir);
+	ASSERT_EQ(3, nr);
+	EXPECT_NE(0, count(s, FUSE_READDIRPLUS));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	EXPECT_EQ(0, count(s, FUSE_COMPOUND));
+}
+
+static void cut(struct server *s, struct message *m)
+{
+	if (m->len > s->spoil_at)
+		m->len = s->spoil_at;
+}
+
+static void extend(struct server *s, struct message *m)
+{
+	static const char zeros[64];
+
+	put_bytes(m, zeros, s->spoil_value);
+}
+
+TEST_F_TIMEOUT(transport, truncated_replies, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	size_t whole = 16 + 32 + 8 + 16 + 16 + sizeof(struct fuse_statx_out);
+
+	s->spoil = cut;
+	for (s->spoil_at = 0; s->spoil_at < whole; s->spoil_at++) {
+		ASSERT_EQ(-EIO, try_stat(s, "file")) {
+			TH_LOG("%zu bytes", s->spoil_at);
+		}
+	}
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_EQ(0, settle_server(s));
+	s->spoil = extend;
+	for (s->spoil_value = 1; s->spoil_value <= 64; s->spoil_value++)
+		ASSERT_EQ(-EIO, try_stat(s, "other")) {
+			TH_LOG("%llu more bytes", s->spoil_value);
+		}
+	s->spoil = NULL;
+	ASSERT_EQ(0, try_stat(s, "other"));
+}
+
+static void flip(struct server *s, struct message *m)
+{
+	if (m->len > s->spoil_at)
+		m->data[s->spoil_at] ^= s->spoil_value;
+}
+
+/* The caller gets an error or a file, and no lookup is lost. */
+TEST_F_TIMEOUT(transport, flipped_bytes, SLOW_TIMEOUT)
+{
+	static const __u8 masks[] = { 0x01, 0x80, 0xff };
+	struct server *s = self->s;
+	unsigned int i;
+
+	s->spoil = flip;
+	for (i = 0; i < ARRAY_SIZE(masks); i++) {
+		s->spoil_value = masks[i];
+		for (s->spoil_at = 0; s->spoil_at < 104; s->spoil_at++) {
+			try_stat(s, "file");
+			ASSERT_GE(evict(s), 0);
+		}
+	}
+	s->spoil = NULL;
+	ASSERT_EQ(0, settle_server(s));
+	ASSERT_EQ(0, try_stat(s, "file"));
+}
+
+TEST_F_TIMEOUT(transport, created_with_truncated_replies, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	size_t whole = 16 + sizeof(struct fuse_entry_out);
+	char name[16];
+
+	s->spoil_opcode = FUSE_MKDIR;
+	s->spoil = cut;
+	for (s->spoil_at = 0; s->spoil_at < whole; s->spoil_at += 3) {
+		snprintf(name, sizeof(name), "c%zu", s->spoil_at);
+		ASSERT_EQ(-EIO, make(s, 1, name)) {
+			TH_LOG("%zu bytes", s->spoil_at);
+		}
+		s->objects[child(s, ROOT, name)].exists = false;
+	}
+	s->spoil = NULL;
+	ASSERT_EQ(0, settle_server(s));
+	ASSERT_EQ(0, make(s, 1, "new"));
+}
+
+TEST_HARNESS_MAIN
