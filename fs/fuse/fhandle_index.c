@@ -264,6 +264,19 @@ static bool make_nodeid_free(struct super_block *sb, u64 nodeid, u32 server_gen)
 	return true;
 }
 
+static struct fuse_old_nodeid *new_old_nodeid(void)
+{
+	struct fuse_old_nodeid *new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+
+	if (!new)
+		return NULL;
+	new->forget = fuse_alloc_forget();
+	if (new->forget)
+		return new;
+	kfree(new);
+	return NULL;
+}
+
 /**
  * fuse_change_nodeid - change the nodeid of an inode
  * @inode: the inode, which is found by its handle
@@ -282,18 +295,16 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 	/* The nodeids of an inode must not change while it is not hashed. */
 	static DEFINE_MUTEX(mutex);
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct fuse_old_nodeid *old, *new, *void_nodeids = NULL;
+	struct fuse_old_nodeid *old, *new = NULL, *void_nodeids = NULL;
 	unsigned int nr;
 	bool changed;
 	u64 nlookup;
 
-	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return false;
-	new->forget = fuse_alloc_forget();
-	if (!new->forget) {
-		kfree(new);
-		return false;
+	/* The former nodeid is void otherwise. */
+	if (READ_ONCE(fi->server_gen) == server_gen) {
+		new = new_old_nodeid();
+		if (!new)
+			return false;
 	}
 
 	mutex_lock(&mutex);
@@ -318,7 +329,7 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 		goto insert;
 	}
 	old = find_old(fi, nodeid, &nr);
-	changed = old || nr < OLD_NODEIDS_MAX;
+	changed = old || (new && nr < OLD_NODEIDS_MAX);
 	if (changed) {
 		nlookup = old ? old->nlookup : 0;
 		if (!old) {

@@ -22,6 +22,8 @@
  * @inode: the inode
  *
  * The nodeid of the root is the same for all servers.
+ *
+ * Return: true if the nodeid is void.
  */
 bool fuse_inode_void(struct inode *inode)
 {
@@ -35,6 +37,8 @@ bool fuse_inode_void(struct inode *inode)
 /**
  * fuse_file_void - check whether the server does not know the ID of an open file
  * @ff: the open file
+ *
+ * Return: true if the ID is void.
  */
 bool fuse_file_void(struct fuse_file *ff)
 {
@@ -78,7 +82,8 @@ static int look_up_again(struct inode *inode)
 	    !fuse_change_nodeid(inode, out.nodeid, out.generation)) {
 		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,
 				       out.generation);
-		return -EIO;
+		/* A lookup by name can have renewed the nodeid in the meantime. */
+		return fuse_inode_void(inode) ? -EIO : 0;
 	}
 	kfree(forget);
 	fuse_count_lookups(inode, out.nodeid, 1, out.generation);

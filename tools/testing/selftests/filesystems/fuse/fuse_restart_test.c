@@ -1193,7 +1193,9 @@ TEST_F_TIMEOUT(restart, failing_allocations, 300)
 		failed = failslab_has_failed(&fail);
 		ASSERT_EQ(0, failslab_arm(&fail, 0));
 		failures += failed;
-		ASSERT_TRUE(ret == -ENOMEM || ret == 5);
+		ASSERT_TRUE(ret == -ENOMEM || ret == 5) {
+			TH_LOG("allocation %u: %d", nth, ret);
+		}
 		ASSERT_EQ(5, read_object(fd, NULL));
 	}
 	failslab_end(&fail);

@@ -698,15 +698,31 @@ static bool is_volatile(__u32 opcode, size_t at)
 }
 
 /*
+ * Returns true for a request that the kernel sends at some time: to forget an inode, or
+ * to write back its times.
+ */
+static bool is_deferred(const struct request *r)
+{
+	struct fuse_setattr_in in;
+
+	if (r->in.opcode == FUSE_FORGET || r->in.opcode == FUSE_BATCH_FORGET)
+		return true;
+	if (r->in.opcode != FUSE_SETATTR)
+		return false;
+	memcpy(&in, r->args, sizeof(in));
+	return (in.valid & ~FATTR_FH) == (FATTR_MTIME | FATTR_CTIME);
+}
+
+/*
  * Adds a line to the log: what the request consists of, except for its number and the
- * process. The time and the order of requests to forget inodes are not defined.
+ * process.
  */
 static void log_request(struct server *s, const struct request *r)
 {
 	size_t len = r->in.len - sizeof(r->in), used = strlen(s->log), i;
 	__u32 hash = 0x811c9dc5;
 
-	if (r->in.opcode == FUSE_FORGET || r->in.opcode == FUSE_BATCH_FORGET)
+	if (is_deferred(r))
 		return;
 	for (i = 0; i < len; i++) {
 		if (!is_volatile(r->in.opcode, i))

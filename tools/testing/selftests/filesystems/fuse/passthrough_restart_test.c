@@ -489,7 +489,7 @@ static long elapsed_ms(const struct timespec *start)
 
 /* Kills servers. Returns the longest time in ms that a stat(2) took after that. */
 static long kill_servers(struct __test_metadata *const _metadata,
-			 FIXTURE_DATA(stress) *self, unsigned int restarts)
+			 FIXTURE_DATA(stress) * self, unsigned int restarts)
 {
 	pid_t server = next_server(self->supervisor, 0), next;
 	unsigned int i, seed = 1;
