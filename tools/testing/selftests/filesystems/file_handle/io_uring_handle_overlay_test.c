@@ -95,7 +95,7 @@ FIXTURE_TEARDOWN(overlay)
 static int name_file(struct ring *ring, int dfd, const char *path,
 		     struct handle *fh, bool *inlined)
 {
-	__u64 mnt_id;
+	__u64 mnt_id = 0;
 	int ret;
 
 	fh->bytes = HANDLE_MAX;
