@@ -205,8 +205,8 @@ impl Path {
     ///   first open on an ext4 mount does. It may also send a request to a server and wait for the
     ///   reply, as that of FUSE does.
     ///
-    /// io_uring calls this method after a decode with `FhFlag::Nowait`, so only for filesystems that
-    /// implement [`fh_to_dentry_nowait`](super::exportfs::Operations::fh_to_dentry_nowait).
+    /// io_uring calls this method after a decode with `FhFlag::Nowait`, so only for filesystems
+    /// that implement [`fh_to_dentry_nowait`](super::exportfs::Operations::fh_to_dentry_nowait).
     ///
     /// # Errors
     ///

@@ -2,9 +2,9 @@
 
 //! The C functions of an [`Opcode`].
 //!
-//! A request is *exclusive* if nothing else accesses its `cmd` or writes its `flags`. While a worker
-//! issues the request, cancellation may read other fields and write its sequence numbers, and a
-//! linked timeout may write `link` and take a reference.
+//! A request is *exclusive* if nothing else accesses its `cmd` or writes its `flags`. While a
+//! worker issues the request, cancellation may read other fields and write its sequence numbers,
+//! and a linked timeout may write `link` and take a reference.
 
 use super::{
     Issue,

@@ -40,12 +40,12 @@ pub enum Outcome<'a, T> {
 /// destructor must not take it.
 ///
 /// A destructor may sleep, but other requests of the ring wait for it. It should not do I/O, and
-/// must not wait for another request of the ring. A [`Path`](crate::fs::Path) waits in two cases. If
-/// it owns the last reference to an unlinked file, it evicts the inode, which frees the blocks of
-/// the file. If it owns the last reference to a mount namespace, it takes `namespace_sem` and waits
-/// for a grace period. `IORING_OP_OPENAT` does the former if its inline attempt fails after it has found a
-/// file that is unlinked meanwhile. An [`ARef<File>`](crate::fs::File) does not, because `fput()`
-/// defers the release of the file to task work.
+/// must not wait for another request of the ring. A [`Path`](crate::fs::Path) waits in two cases.
+/// If it owns the last reference to an unlinked file, it evicts the inode, which frees the blocks
+/// of the file. If it owns the last reference to a mount namespace, it takes `namespace_sem` and
+/// waits for a grace period. `IORING_OP_OPENAT` does the former if its inline attempt fails after
+/// it has found a file that is unlinked meanwhile. An [`ARef<File>`](crate::fs::File) does not,
+/// because `fput()` defers the release of the file to task work.
 ///
 /// # Examples
 ///
