@@ -316,14 +316,14 @@ test_threads()
 	local tree="$WORK/copy/scripts/tree.py" kdir=$WORK/copy/build/kdir threads
 	threads=$(find series -mindepth 1 -maxdepth 1 -type d | wc -l)
 	expect "import: a commit joins the thread of the one before it" 0 '' \
-		bash -c 'cd series && ls 09-*/*-fs-add-a-file.patch'
+		bash -c 'cd series && ls 10-fuse-restart/*-fs-add-a-file.patch'
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
 	cd "$WORK/copy" || exit
 	expect "import: a commit can name its thread" 0 "in $((threads + 1)) threads" "$tree" import
 	expect "import: the patch does not contain that line" 1 '' grep -r '^Thread:' series
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 01-nsfs-fixes"'
 	cd "$WORK/copy" || exit
-	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 09" "$tree" import
+	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 10" "$tree" import
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
 	cd "$WORK/copy" || exit
 	"$tree" import > /dev/null
