@@ -234,23 +234,6 @@ TEST_F_TIMEOUT(nfs, directory_without_caches, SLOW_TIMEOUT)
 	close(dir);
 }
 
-static void make_bulk(struct server *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < FILES; i++) {
-		struct object *object = &s->objects[BULK + i];
-
-		object->exists = true;
-		object->parent = ROOT;
-		object->mode = S_IFREG | 0644;
-		object->nlink = 1;
-		snprintf(object->name, sizeof(object->name), "f%05u", i);
-	}
-	s->nr_objects = BULK + FILES;
-	s->lists_bulk = true;
-}
-
 /*
  * Reads a directory of FILES files, and calls a function after every 100 entries.
  * Returns the number of files, each found once, or a negative errno.
@@ -303,7 +286,7 @@ TEST_F_TIMEOUT(nfs, walk_without_caches, SLOW_TIMEOUT)
 	struct server *s = self->s;
 	unsigned long nr;
 
-	make_bulk(s);
+	add_bulk(s, FILES);
 	nr = count(s, FUSE_READDIRPLUS);
 	ASSERT_EQ(FILES, walk(&self->nfs, evict_between, NULL));
 	EXPECT_GT(count(s, FUSE_READDIRPLUS), nr + 10);
@@ -359,7 +342,7 @@ TEST_F_TIMEOUT(nfs, walk_across_restarts, SLOW_TIMEOUT)
 {
 	struct restart_args ra = { &self->nfs, self->s, &self->mount_fd };
 
-	make_bulk(self->s);
+	add_bulk(self->s, FILES);
 	ASSERT_EQ(FILES, walk(&self->nfs, restart_between, &ra));
 }
 

@@ -94,6 +94,23 @@ unsigned int add_object(struct server *s, unsigned int parent,
 	return id;
 }
 
+void add_bulk(struct server *s, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct object *object = &s->objects[BULK + i];
+
+		object->exists = true;
+		object->parent = ROOT;
+		object->mode = S_IFREG | 0644;
+		object->nlink = 1;
+		snprintf(object->name, sizeof(object->name), "f%05u", i);
+	}
+	s->nr_objects = BULK + nr;
+	s->lists_bulk = true;
+}
+
 int object_content(struct server *s, unsigned int id, char *buf, size_t size)
 {
 	return snprintf(buf, size, "object %u version %u\n", id,

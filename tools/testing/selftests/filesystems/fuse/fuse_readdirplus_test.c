@@ -12,19 +12,7 @@
 /* Restarts the server with files "f00000" and so on. */
 static int restart_with_files(struct server *s, int *fd, unsigned int nr)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr; i++) {
-		struct object *object = &s->objects[BULK + i];
-
-		object->exists = true;
-		object->parent = ROOT;
-		object->mode = S_IFREG | 0644;
-		object->nlink = 1;
-		snprintf(object->name, sizeof(object->name), "f%05u", i);
-	}
-	s->nr_objects = BULK + nr;
-	s->lists_bulk = true;
+	add_bulk(s, nr);
 	return restart(s, fd);
 }
 

@@ -151,6 +151,10 @@ unsigned int handle_object(struct server *s, const void *handle, size_t size);
 unsigned int child(struct server *s, unsigned int parent, const char *name);
 unsigned int add_object(struct server *s, unsigned int parent,
 			const char *name, unsigned int mode);
+
+/* Adds the files "f00000" and so on to the root, and lists them. */
+void add_bulk(struct server *s, unsigned int nr);
+
 int object_content(struct server *s, unsigned int id, char *buf, size_t size);
 __u64 object_size(struct server *s, unsigned int id);
 
