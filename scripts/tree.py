@@ -33,6 +33,7 @@ BRANCH = "series"
 BASE = "base"
 THREADS = "thread/"
 NEW_FILE = "New-file: "
+NEW_FILES = re.compile(r"(?m)^New-file: .*\n?")
 THREAD = re.compile(r"(?m)^Thread: ([0-9]{2}-[a-z0-9_-]+)\n?")
 # Entries at the top of the repository that are not part of the kernel.
 DRIVER = {".ci", ".dockerignore", ".gitignore", "Containerfile", "COPYING", "Makefile", "README.md",
@@ -321,7 +322,7 @@ def cmd_import():
             raise Failure(f"'{subject}' belongs to {thread}, but follows a patch of {before}")
         numbers[thread] = numbers.get(thread, 0) + 1
         name = f"{thread}/{numbers[thread]:04d}-{old.stem[5:] if old else slug(subject)}.patch"
-        files[name] = Patch.format(THREAD.sub("", message), added, hunks)
+        files[name] = Patch.format(NEW_FILES.sub("", THREAD.sub("", message)), added, hunks)
     overlay = {name: out("ls-tree", "HEAD", "--", name).split()[:3]
                for name in sorted(new_in_series)}
     write_import(files, {n: e for n, e in overlay.items() if e},
