@@ -39,7 +39,8 @@ QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 # 135 s and is then skipped, and longer stress tests.
 SLOW = ["pidfd:pidfd_test"]
 STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
-          "filesystems/file_handle:nsfs_failslab_test"]
+          "filesystems/file_handle:nsfs_failslab_test",
+          "filesystems/fuse:passthrough_restart_test"]
 # The flavour fs only runs programs that use its filesystems.
 DISKS = ["filesystems/file_handle:" + name for name in
          ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
@@ -79,9 +80,10 @@ ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10"
                          "FS_STRESS_HOG": "1"},
                "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "20000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
-                    "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1"}
-# In all, a million.
-SLOW_RACES = {"fs": "200000"}
+                    "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
+                    "RESTARTS": "100", "FILES": "10000"}
+SLOW_CHANGES = {"fs": {"FS_RACES": "200000"},  # In all, a million.
+                "debug": {"RESTARTS": "40", "FILES": "2000"}}
 
 # Upstream cases that fail on an architecture with an unmodified kernel. If they fail,
 # they are skipped with the reason.
@@ -225,9 +227,9 @@ def select(patterns, without=()):
 
 
 def job_lines(programs, flavour, slow):
-    environment = SLOW_ENVIRONMENT if slow else ENVIRONMENT.get(flavour, {})
-    if slow and flavour in SLOW_RACES:
-        environment = environment | {"FS_RACES": SLOW_RACES[flavour]}
+    environment = ENVIRONMENT.get(flavour, {})
+    if slow:
+        environment = SLOW_ENVIRONMENT | SLOW_CHANGES.get(flavour, {})
     lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1",
              *(f"export {name}={value}" for name, value in environment.items())]
     if programs:
