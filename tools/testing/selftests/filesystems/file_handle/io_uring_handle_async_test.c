@@ -495,6 +495,61 @@ TEST_F(tmpfs, credentials_of_sqpoll_are_those_of_the_ring)
 	ring_exit(&ring);
 }
 
+/* What the requests of a child open, and the result of a request in a worker. */
+struct table_case {
+	const struct handle *fh;
+	int root;
+	int by_name;
+	int by_handle;
+	int direct;
+};
+
+/* The worker exists before the child leaves its descriptor table. */
+static int leave_the_table_of_a_worker(void *arg)
+{
+	struct table_case *t = arg;
+	struct io_uring_sqe *sqe;
+	struct ring ring;
+	int ret, fd;
+
+	ret = ring_init(&ring, 0) ?: ring_one_worker(&ring) ?:
+	      ring_make_table(&ring, 1);
+	if (ret)
+		return ret;
+	ret = close_result(ring_open(&ring, t->root, t->fh, O_RDONLY,
+				     IOSQE_ASYNC));
+	if (ret)
+		return ret;
+	if (unshare(CLONE_FILES))
+		return -errno;
+	fd = dup(t->root);
+	if (fd < 0)
+		return -errno;
+
+	sqe = ring_sqe(&ring);
+	sqe_openat(sqe, fd, ".", O_RDONLY);
+	sqe->flags = IOSQE_ASYNC;
+	t->by_name = ring_run(&ring);
+	t->by_handle = ring_open(&ring, fd, t->fh, O_RDONLY, IOSQE_ASYNC);
+	t->direct = ring_open_direct(&ring, t->root, t->fh, O_RDONLY,
+				     IOSQE_ASYNC, 1) ?:
+		    close_result(ring_install(&ring, 0));
+	return close_result(ring_open(&ring, fd, t->fh, O_RDONLY, 0));
+}
+
+/* As for IORING_OP_OPENAT. */
+TEST_F(tmpfs, a_worker_keeps_its_descriptor_table)
+{
+	struct table_case *t = shared_memory(sizeof(*t));
+
+	ASSERT_NE(t, NULL);
+	*t = (struct table_case) { .fh = &self->fh, .root = self->root };
+	ASSERT_EQ(run_as(WHO_SAME, 0, leave_the_table_of_a_worker, t), 0);
+	EXPECT_EQ(t->by_name, -EBADF);
+	EXPECT_EQ(t->by_handle, t->by_name);
+	EXPECT_EQ(t->direct, 0);
+}
+
 /* The file is closed if it cannot be put into the table. */
 TEST_F(tmpfs, file_without_a_slot_is_closed)
 {
