@@ -30,7 +30,7 @@ FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handl
         "filesystems/fuse:passthrough_restart_test"] + [
     f"filesystems/fuse:fuse_{name}_test"
     for name in ("lookup", "handle", "identity", "readdirplus", "fanotify", "overlay", "io_uring",
-                 "nowait", "transport", "exchange", "nfs", "restart", "handle_stress")]
+                 "nowait", "transport", "exchange", "nfs", "restart*", "handle_stress")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]

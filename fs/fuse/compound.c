@@ -142,6 +142,22 @@ static int fail_all(const struct fuse_compound_op *ops, unsigned int nr, int err
 	return err;
 }
 
+/* Let fuse_args_clear_ids() find the IDs of the first request, which is in @buf. */
+static void point_to_ids(struct fuse_args *args, const struct fuse_args *first,
+			 u8 *buf)
+{
+#ifdef CONFIG_FUSE_HANDLE
+	u8 *header = buf + sizeof(struct fuse_compound_req_in);
+	struct fuse_in_header *in = (struct fuse_in_header *)header;
+	const u8 *second = (const u8 *)first->objects[1].nodeid;
+
+	args->objects[0].nodeid = &in->nodeid;
+	if (second)
+		args->objects[1].nodeid = (u64 *)
+			((u8 *)(in + 1) + (second - (const u8 *)first->in_args[0].value));
+#endif
+}
+
 /* Send all requests as one. Return 1 if they must be sent one by one. */
 static int send_compound(struct mnt_idmap *idmap, struct fuse_mount *fm,
 			 const struct fuse_compound_op *ops, unsigned int nr)
@@ -177,6 +193,7 @@ static int send_compound(struct mnt_idmap *idmap, struct fuse_mount *fm,
 	args.server_gen = ops[0].args->server_gen;
 	args.names_inode = ops[0].args->names_inode;
 	args.has_handles = ops[0].args->has_handles;
+	point_to_ids(&args, ops[0].args, buf);
 	args.in_numargs = 2;
 	args.in_args[0].size = sizeof(in);
 	args.in_args[0].value = &in;

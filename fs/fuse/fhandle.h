@@ -53,7 +53,7 @@ static inline bool fuse_fhandle_known(const struct fuse_fhandle *fh)
 	return fh->len;
 }
 
-void fuse_fhandle_free(struct fuse_fhandle *fh);
+void __fuse_fhandle_free(struct fuse_fhandle *fh);
 int fuse_fhandle_copy(struct fuse_fhandle *to, const struct fuse_fhandle *from);
 bool fuse_fhandle_same(const struct fuse_fhandle *a,
 		       const struct fuse_fhandle *b);
@@ -62,6 +62,13 @@ int fuse_fhandle_parse(const struct fuse_entry2_out *entry, const u8 *buf,
 		       size_t len, bool may_sleep, struct fuse_fhandle *fh);
 ssize_t fuse_fhandle_dirent(const u8 *buf, size_t len, struct fuse_fhandle *fh);
 size_t fuse_fhandle_ext(const struct fuse_fhandle *fh, u8 *buf, size_t room);
+
+/* A handle that is unknown, as all are without handles, has no memory. */
+static inline void fuse_fhandle_free(struct fuse_fhandle *fh)
+{
+	if (fuse_fhandle_known(fh))
+		__fuse_fhandle_free(fh);
+}
 
 /* Return the size of a FUSE_EXT_HANDLE. */
 static inline size_t fuse_fhandle_ext_size(const struct fuse_fhandle *fh)

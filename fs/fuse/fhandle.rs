@@ -247,7 +247,7 @@ fn store(result: Result<FHandle>, to: &mut FHandle) -> c_int {
 ///
 /// The caller must ensure that `fh` points to a valid handle that nothing else accesses.
 #[export]
-unsafe extern "C" fn fuse_fhandle_free(fh: *mut bindings::fuse_fhandle) {
+unsafe extern "C" fn __fuse_fhandle_free(fh: *mut bindings::fuse_fhandle) {
     // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
 

@@ -180,8 +180,8 @@ struct inode *fuse_index_find(struct super_block *sb,
  * an inode waits.
  *
  * Return: the inode with a reference; or NULL if it is not in the index, is bad or
- * being evicted, has no links, or is a directory without a dentry, which cannot be
- * connected without waiting.
+ * being evicted, has no links, or has no dentry: a directory cannot be connected
+ * without waiting, and a security module can request attributes of any new dentry.
  */
 struct inode *fuse_index_find_nowait(struct super_block *sb,
 				     const struct fuse_fhandle *fh,
@@ -200,7 +200,7 @@ struct inode *fuse_index_find_nowait(struct super_block *sb,
 		return NULL;
 	inode = &fi->inode;
 	if (fuse_is_bad(inode) || !inode->i_nlink || skip(inode) ||
-	    (S_ISDIR(inode->i_mode) && hlist_empty(&inode->i_dentry)))
+	    hlist_empty(&inode->i_dentry))
 		return NULL;
 	return igrab(inode);
 }
@@ -245,22 +245,26 @@ void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup,
 	spin_unlock(&fi->lock);
 }
 
-/* The server uses @nodeid for another inode now. Return false if it cannot. */
-static bool make_nodeid_free(struct super_block *sb, u64 nodeid, u32 server_gen)
+/*
+ * The server uses @nodeid for @inode now. Return false if it cannot. @other receives a
+ * reference to the inode that had the nodeid, or NULL.
+ */
+static bool make_nodeid_free(struct inode *inode, u64 nodeid, u32 server_gen,
+			     struct inode **other)
 {
-	struct inode *other = fuse_ilookup_sb(sb, nodeid, server_gen);
+	struct super_block *sb = inode->i_sb;
+	struct fuse_fhandle fh = fuse_inode_fhandle(inode);
 
-	if (!other)
+	*other = fuse_ilookup_sb(sb, nodeid, server_gen);
+	if (!*other)
 		return true;
-	if (other == d_inode(sb->s_root)) {
-		iput(other);
+	/* An object can have two inodes. The one that has the nodeid keeps it. */
+	if (*other == d_inode(sb->s_root) || fuse_inode_has_fhandle(*other, &fh))
 		return false;
-	}
 	/* As if the nodeid had been found first */
-	fuse_make_bad(other);
-	fuse_index_remove(other);
-	remove_inode_hash(other);
-	iput(other);
+	fuse_make_bad(*other);
+	fuse_index_remove(*other);
+	remove_inode_hash(*other);
 	return true;
 }
 
@@ -292,10 +296,9 @@ static struct fuse_old_nodeid *new_old_nodeid(void)
 bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 {
 	struct fuse_conn *fc = get_fuse_conn(inode);
-	/* The nodeids of an inode must not change while it is not hashed. */
-	static DEFINE_MUTEX(mutex);
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct fuse_old_nodeid *old, *new = NULL, *void_nodeids = NULL;
+	struct inode *other = NULL;
 	unsigned int nr;
 	bool changed;
 	u64 nlookup;
@@ -307,12 +310,12 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 			return false;
 	}
 
-	mutex_lock(&mutex);
+	mutex_lock(&fc->nodeid_mutex);
 	changed = (fi->nodeid == nodeid && fi->server_gen == server_gen) ||
 		  fi->server_gen > server_gen;
 	if (changed || nodeid == FUSE_ROOT_ID || fi->nodeid == FUSE_ROOT_ID ||
 	    inode == d_inode(inode->i_sb->s_root) || IS_AUTOMOUNT(inode) ||
-	    !make_nodeid_free(inode->i_sb, nodeid, server_gen))
+	    !make_nodeid_free(inode, nodeid, server_gen, &other))
 		goto unlock;
 
 	remove_inode_hash(inode);
@@ -352,7 +355,8 @@ insert:
 	if (fuse_is_bad(inode))
 		remove_inode_hash(inode);
 unlock:
-	mutex_unlock(&mutex);
+	mutex_unlock(&fc->nodeid_mutex);
+	iput(other);
 	if (new) {
 		new->next = void_nodeids;
 		void_nodeids = new;

@@ -52,7 +52,10 @@ static int build_tail(struct fuse_args *args, const struct fuse_fhandle *fh,
 	}
 	for (i = 0; i < nr; i++)
 		ext_len += fuse_fhandle_ext_size(&fh[i]);
-	args->tail_len = FUSE_REC_ALIGN(len) - len + ext_len;
+	len = FUSE_REC_ALIGN(len) - len + ext_len;
+	if (len > U16_MAX)
+		return -E2BIG;
+	args->tail_len = len;
 	args->tail_extlen = ext_len;
 
 	p = kzalloc(args->tail_len, flags);
@@ -69,6 +72,23 @@ static int build_tail(struct fuse_args *args, const struct fuse_fhandle *fh,
 	for (i = 0; i < nr; i++)
 		p += fuse_fhandle_ext(&fh[i], p, fuse_fhandle_ext_size(&fh[i]));
 	return 0;
+}
+
+/* A request without locks that the caller relies on must not reach the server. */
+static bool lost_locks(const struct fuse_args *args)
+{
+	unsigned int i;
+
+	/* FUSE_FLUSH and FUSE_RELEASE are forced. */
+	if (args->force || args->any_file)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(args->objects); i++) {
+		struct fuse_file *ff = args->objects[i].ff;
+
+		if (ff && fuse_file_lost_locks(ff))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -98,6 +118,8 @@ int __fuse_args_add_handles(struct fuse_conn *fc, struct fuse_args *args,
 			return err;
 	}
 	fuse_args_take_ids(fc, args);
+	if (unlikely(lost_locks(args)))
+		return -EIO;
 	args->has_handles = false;
 	if (args->opcode == FUSE_LOOKUP_HANDLE) {
 		args->has_handles = args->is_ext;

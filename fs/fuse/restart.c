@@ -46,19 +46,46 @@ bool fuse_file_void(struct fuse_file *ff)
 	       fuse_chan_server_gen(ff->fm->fc->chan);
 }
 
+/**
+ * __fuse_file_lost_locks - check whether a lock was held by a server that is gone
+ * @ff: the open file, by which a lock was taken
+ *
+ * Another process can have the lock.
+ *
+ * Return: true if a lock is lost.
+ */
+bool __fuse_file_lost_locks(struct fuse_file *ff)
+{
+	u32 server_gen = fuse_chan_server_gen(ff->fm->fc->chan) + 1;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ff->lock_gen); i++) {
+		u32 lock_gen = READ_ONCE(ff->lock_gen[i]);
+
+		if (lock_gen && lock_gen != server_gen)
+			return true;
+	}
+	return false;
+}
+
 /* The server does not find the object. Its nodeids never refer to another one. */
 static int gone(int err)
 {
 	return err == -ENOENT ? -ESTALE : err;
 }
 
+/*
+ * The caller can hold folio locks of the inode, so its pages are not invalidated, even
+ * if its attributes are not those that are cached.  They are requested again before
+ * they are used.
+ */
 static int look_up_again(struct inode *inode)
 {
 	struct fuse_fhandle fh = fuse_inode_fhandle(inode), fhandle = {};
 	struct fuse_mount *fm = get_fuse_mount(inode);
 	struct fuse_forget_link *forget;
 	struct fuse_entry_out out = {};
-	u64 attr_version;
+	bool stale;
 	int err;
 
 	if (!fuse_fhandle_known(&fh))
@@ -67,7 +94,6 @@ static int look_up_again(struct inode *inode)
 	if (!forget)
 		return -ENOMEM;
 
-	attr_version = fuse_get_attr_version(fm->fc);
 	err = fuse_lookup_handle(fm, NULL, &fh, &QSTR("."), &out, &fhandle,
 				 &forget);
 	fuse_fhandle_free(&fhandle);
@@ -77,18 +103,19 @@ static int look_up_again(struct inode *inode)
 		kfree(forget);
 		return gone(err);
 	}
-	if (invalid_nodeid(out.nodeid) ||
-	    fuse_stale_inode(inode, out.generation, &out.attr) ||
+	stale = fuse_stale_inode(inode, out.generation, &out.attr);
+	if (stale || invalid_nodeid(out.nodeid) ||
 	    !fuse_change_nodeid(inode, out.nodeid, out.generation)) {
 		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,
 				       out.generation);
 		/* A lookup by name can have renewed the nodeid in the meantime. */
-		return fuse_inode_void(inode) ? -EIO : 0;
+		if (!fuse_inode_void(inode))
+			return 0;
+		return stale ? -ESTALE : -EIO;
 	}
 	kfree(forget);
 	fuse_count_lookups(inode, out.nodeid, 1, out.generation);
-	fuse_change_attributes(inode, &out.attr, NULL, ATTR_TIMEOUT(&out),
-			       attr_version);
+	fuse_invalidate_attr(inode);
 	return 0;
 }
 
@@ -135,9 +162,6 @@ static int open_again(struct fuse_file *ff)
 	struct fuse_open_out out = {};
 	int err = 0;
 
-	/* Another process can have taken the lock in the meantime. */
-	if (ff->locked && ff->lock_gen != server_gen)
-		return -EIO;
 	if (has_id(ff))
 		err = fuse_send_open_again(ff, &out, &server_gen);
 	if (err)

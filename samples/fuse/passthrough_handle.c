@@ -70,6 +70,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/fuse.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 /* Versions of glibc define STATX_BASIC_STATS with different types. */
@@ -115,12 +116,20 @@ static int dev_fd;
 
 /*
  * The last request that must not be executed twice. It outlives the server: it is
- * shared with the next one. One thread serves all requests, so there is only one.
+ * shared with the next one.
+ *
+ * One record is sufficient because one thread reads from one descriptor, and replies
+ * to each request before it reads the next one. At most one request is repeated. The
+ * kernel puts it at the head of the queue, so no other request can overwrite its
+ * record. This does not hold for a second thread, for a clone of the descriptor
+ * (FUSE_DEV_IOC_CLONE), or if the kernel queued another request before the repeated
+ * one. Such a server needs a record for each request that is not answered.
  */
 struct journal {
 	__u64 unique;
 	bool finished;
 	int err;
+	struct handle created;	/* by FUSE_CREATE; valid if @finished and !@err */
 };
 
 static struct journal *journal;
@@ -171,7 +180,7 @@ static void get_handle(int fd, struct handle *handle)
 }
 
 /* Opens the underlying file of a handle. */
-static int open_handle(const struct handle *handle)
+static int open_handle(const struct handle *handle, int flags)
 {
 	struct {
 		struct file_handle fh;
@@ -188,7 +197,7 @@ static int open_handle(const struct handle *handle)
 	memcpy(below.fh.f_handle, handle->bytes + sizeof(type),
 	       below.fh.handle_bytes);
 	fd = open_by_handle_at(root.fd, &below.fh,
-			       O_PATH | O_NOFOLLOW | O_CLOEXEC);
+			       flags | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -447,7 +456,7 @@ static int lookup(const struct request *r, struct node **node, struct stat *st)
 	int fd;
 
 	if (!r->in.nodeid)
-		fd = open_handle(&r->ext[0]);
+		fd = open_handle(&r->ext[0], O_PATH);
 	else if (!strcmp(name, "."))
 		fd = reopen(node_of(r->in.nodeid)->fd, O_PATH);
 	else
@@ -744,12 +753,11 @@ static int open_now[2];
 static unsigned int nr_open_now;
 static DIR *dir_now;
 
-static int open_for_now(const struct node *node)
+/* A file that is open for writing has no read leases and cannot be executed. */
+static int open_for_now(const struct node *node, int flags)
 {
-	int fd = reopen(node->fd, O_RDWR);
+	int fd = reopen(node->fd, flags);
 
-	if (fd < 0)
-		fd = reopen(node->fd, O_RDONLY);
 	if (fd >= 0)
 		open_now[nr_open_now++] = fd;
 	return fd;
@@ -764,10 +772,10 @@ static void close_for_now(void)
 	dir_now = NULL;
 }
 
-/* Returns the open file of a request, or a negative errno. */
-static int file_of(const struct request *r, __u64 fh)
+/* Returns the open file of a request that needs @flags, or a negative errno. */
+static int file_of(const struct request *r, __u64 fh, int flags)
 {
-	return r->by_handle ? open_for_now(node_of(r->in.nodeid)) : (int)fh;
+	return r->by_handle ? open_for_now(node_of(r->in.nodeid), flags) : (int)fh;
 }
 
 static DIR *dir_of(const struct request *r, __u64 fh)
@@ -871,7 +879,7 @@ static int do_read(const struct request *r, struct answer *answer)
 	memcpy(&in, r->args, sizeof(in));
 	if (in.size > sizeof(answer->data))
 		in.size = sizeof(answer->data);
-	fd = file_of(r, in.fh);
+	fd = file_of(r, in.fh, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	len = pread(fd, answer->data, in.size, in.offset);
@@ -891,7 +899,7 @@ static int do_write(const struct request *r, struct answer *answer)
 	memcpy(&in, r->args, sizeof(in));
 	if (in.size > r->len - sizeof(in))
 		return -EINVAL;
-	fd = file_of(r, in.fh);
+	fd = file_of(r, in.fh, O_WRONLY);
 	if (fd < 0)
 		return fd;
 	len = pwrite(fd, r->args + sizeof(in), in.size, in.offset);
@@ -933,14 +941,17 @@ static int do_readdir(const struct request *r, struct answer *answer)
 	return 0;
 }
 
-/* Appends the replies to FUSE_CREATE and FUSE_TMPFILE. Consumes @fd. */
+/*
+ * Appends the replies to FUSE_CREATE and FUSE_TMPFILE. Consumes @fd, which can be a
+ * negative errno.
+ */
 static int put_open_entry(int fd, struct answer *answer)
 {
 	struct fuse_open_out out = {};
 	int err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = put_entry(reopen(fd, O_PATH), answer);
 	if (err) {
 		close(fd);
@@ -989,7 +1000,10 @@ static int run_create(const struct request *r)
 	memcpy(&in, r->args, sizeof(in));
 	created = open_created(r, (in.flags & (O_ACCMODE | O_EXCL | O_TRUNC)) |
 			       O_CREAT, in.mode & ~in.umask);
-	return created < 0 ? created : 0;
+	if (created < 0)
+		return created;
+	get_handle(created, &journal->created);
+	return 0;
 }
 
 /* A new file is empty, and has the mode that was requested. */
@@ -1014,7 +1028,14 @@ static int do_create(const struct request *r, struct answer *answer)
 	err = once(r, run_create, was_created);
 	if (err)
 		return err;
-	if (created < 0)
+	/*
+	 * A former server has created the file. By now, the name can refer to another
+	 * one. This is not detected if that server could not record the handle.
+	 */
+	if (created < 0 && journal->finished)
+		created = open_handle(&journal->created,
+				      (in.flags & O_ACCMODE) | O_NONBLOCK);
+	else if (created < 0)
 		created = open_created(r, in.flags & O_ACCMODE, 0);
 	return put_open_entry(created, answer);
 }
@@ -1022,12 +1043,13 @@ static int do_create(const struct request *r, struct answer *answer)
 static int do_tmpfile(const struct request *r, struct answer *answer)
 {
 	struct fuse_create_in in;
+	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	return put_open_entry(openat(node_of(r->in.nodeid)->fd, ".",
-				     (in.flags & (O_ACCMODE | O_EXCL)) |
-				     O_TMPFILE | O_CLOEXEC,
-				     in.mode & ~in.umask), answer);
+	fd = openat(node_of(r->in.nodeid)->fd, ".",
+		    (in.flags & (O_ACCMODE | O_EXCL)) | O_TMPFILE | O_CLOEXEC,
+		    in.mode & ~in.umask);
+	return put_open_entry(fd < 0 ? -errno : fd, answer);
 }
 
 static const char *mkdir_name(const struct request *r)
@@ -1244,7 +1266,7 @@ static int do_fsync(const struct request *r)
 
 	memcpy(&in, r->args, sizeof(in));
 	if (r->by_handle)
-		fd = open_for_now(node_of(r->in.nodeid));
+		fd = open_for_now(node_of(r->in.nodeid), O_RDONLY);
 	else if (r->in.opcode == FUSE_FSYNCDIR)
 		fd = dirfd((DIR *)(uintptr_t)in.fh);
 	else
@@ -1276,7 +1298,7 @@ static int do_fallocate(const struct request *r)
 	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = file_of(r, in.fh);
+	fd = file_of(r, in.fh, O_WRONLY);
 	if (fd < 0)
 		return fd;
 	return fallocate(fd, in.mode, in.offset, in.length) ? -errno : 0;
@@ -1290,7 +1312,7 @@ static int do_lseek(const struct request *r, struct answer *answer)
 	int fd;
 
 	memcpy(&in, r->args, sizeof(in));
-	fd = file_of(r, in.fh);
+	fd = file_of(r, in.fh, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	offset = lseek(fd, in.offset, in.whence);
@@ -1313,8 +1335,9 @@ static int do_copy_file_range(const struct request *r, struct answer *answer)
 	memcpy(&in, r->args, sizeof(in));
 	from = in.off_in;
 	to = in.off_out;
-	fd_in = file_of(r, in.fh_in);
-	fd_out = r->by_handle ? open_for_now(r->second) : (int)in.fh_out;
+	fd_in = file_of(r, in.fh_in, O_RDONLY);
+	fd_out = r->by_handle ? open_for_now(r->second, O_WRONLY) :
+		 (int)in.fh_out;
 	if (fd_in < 0 || fd_out < 0)
 		return fd_in < 0 ? fd_in : fd_out;
 	len = copy_file_range(fd_in, &from, fd_out, &to, in.len, in.flags);
@@ -1583,7 +1606,7 @@ static int execute(struct request *r, struct answer *answer)
 	if (r->in.nodeid || !is_by_handle(r))
 		return dispatch(r, answer);
 	for (i = 0; i < 2 && r->ext[i].size && !err; i++) {
-		fd = open_handle(&r->ext[i]);
+		fd = open_handle(&r->ext[i], O_PATH);
 		if (fd >= 0)
 			nodes[i] = get_node(fd, &st);
 		if (!nodes[i])
@@ -1620,7 +1643,7 @@ static bool serve_one(void)
 
 	len = read(dev_fd, buf, sizeof(buf));
 	if (len < 0)
-		return errno == ENOENT || errno == EAGAIN;
+		return errno == ENOENT || errno == EAGAIN || errno == EINTR;
 	if (len < (ssize_t)sizeof(r.in))
 		return false;
 	memcpy(&r.in, buf, sizeof(r.in));
@@ -1784,6 +1807,15 @@ static bool wait_for_server(int signals, pid_t pid, int *status)
 	}
 }
 
+/* Unlike time(2), not affected when the clock is set. */
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 /*
  * Starts a server, and another one whenever it dies, until the connection ends or
  * a signal arrives. The servers inherit the descriptors. Returns the exit status.
@@ -1801,7 +1833,7 @@ static int supervise(int signals)
 	if (!serve_one())
 		return 0;
 	for (;;) {
-		started = time(NULL);
+		started = seconds();
 		pid = start_server(signals, first);
 		if (pid < 0) {
 			perror("passthrough_handle");
@@ -1817,7 +1849,7 @@ static int supervise(int signals)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
 			return 1;
 		/* A server that cannot run must not use up the machine. */
-		if (time(NULL) - started > 1)
+		if (seconds() - started > 1)
 			nr_short = 0;
 		else if (nr_short < 1000)
 			nr_short++;

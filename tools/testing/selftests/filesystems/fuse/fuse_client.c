@@ -60,9 +60,10 @@ int name_handle(struct server *s, const char *name, struct handle *fh,
 
 int read_object(int fd, unsigned int *version)
 {
-	unsigned int id, v;
-	char buf[64];
+	/* In one page, so that a direct read is one request */
+	char buf[64] __attribute__((aligned(64)));
 	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
+	unsigned int id, v;
 
 	if (len < 0)
 		return -errno;
@@ -74,9 +75,8 @@ int read_object(int fd, unsigned int *version)
 	return id;
 }
 
-int decode_object(int mount_fd, const struct handle *fh)
+int read_and_close(int fd)
 {
-	int fd = decode(mount_fd, fh, O_RDONLY);
 	int ret;
 
 	if (fd < 0)
@@ -84,6 +84,11 @@ int decode_object(int mount_fd, const struct handle *fh)
 	ret = read_object(fd, NULL);
 	close(fd);
 	return ret;
+}
+
+int decode_object(int mount_fd, const struct handle *fh)
+{
+	return read_and_close(decode(mount_fd, fh, O_RDONLY));
 }
 
 int list_names(struct server *s, const char *name, bool stats)
@@ -119,6 +124,13 @@ bool wait_for(unsigned long *counter, unsigned long value)
 		usleep(1000);
 	}
 	return false;
+}
+
+void unmount_server(struct server *s, int *fd)
+{
+	close(*fd);
+	*fd = -1;
+	stop_server(s);
 }
 
 int restart(struct server *s, int *fd)

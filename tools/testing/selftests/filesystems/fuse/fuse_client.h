@@ -29,6 +29,9 @@ int name_handle(struct server *s, const char *name, struct handle *fh,
 /* Returns the object that an open file contains. @version may be NULL. */
 int read_object(int fd, unsigned int *version);
 
+/* Returns the object and closes the file, or returns @fd if it is an error. */
+int read_and_close(int fd);
+
 /* Opens a handle, and returns the object that the file contains. */
 int decode_object(int mount_fd, const struct handle *fh);
 
@@ -40,6 +43,9 @@ int list_names(struct server *s, const char *name, bool stats);
 
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);
+
+/* Closes the mount, and stops the server. */
+void unmount_server(struct server *s, int *fd);
 
 /* Restarts the server, and opens the mount again. */
 int restart(struct server *s, int *fd);

@@ -13,10 +13,6 @@ FIXTURE(fuse)
 
 FIXTURE_SETUP(fuse)
 {
-	const char *reason = fuse_missing();
-
-	if (reason)
-		SKIP(return, "%s", reason);
 	begin(_metadata, &self->s, &self->mount_fd);
 }
 

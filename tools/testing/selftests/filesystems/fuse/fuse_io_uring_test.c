@@ -26,14 +26,7 @@ static int ring_name_handle(struct ring *ring, struct server *s,
 static int ring_decode_object(struct ring *ring, int mount_fd,
 			      const struct handle *fh, unsigned int flags)
 {
-	int fd = ring_open(ring, mount_fd, fh, O_RDONLY | O_CLOEXEC, flags);
-	int ret;
-
-	if (fd < 0)
-		return fd;
-	ret = read_object(fd, NULL);
-	close(fd);
-	return ret;
+	return read_and_close(ring_open(ring, mount_fd, fh, O_RDONLY | O_CLOEXEC, flags));
 }
 
 FIXTURE(fuse_ring)
@@ -45,10 +38,8 @@ FIXTURE(fuse_ring)
 
 FIXTURE_SETUP(fuse_ring)
 {
-	const char *reason = fuse_missing();
+	const char *reason = missing();
 
-	if (!reason)
-		reason = missing();
 	if (reason)
 		SKIP(return, "%s", reason);
 	ASSERT_EQ(0, ring_init(&self->ring, 0));

@@ -363,6 +363,156 @@ TEST_F(nfs, stale)
 	close(fd);
 }
 
+/*
+ * Servers that are replaced under their mount. Nothing is exported or mounted again.
+ */
+
+/* Asks for a handle in each request, which a server needs to take over. */
+static int ask_for_handles(struct nfs *nfs, struct server *s, int *fd)
+{
+	int err = nfs_umount(nfs);
+
+	if (err)
+		return err;
+	/* The former server must not check the handles. */
+	unmount_server(s, fd);
+	s->init_flags |= FUSE_REQUEST_HANDLE;
+	err = restart_export(nfs, s, fd, 0) ?: nfs_mount(nfs);
+	if (err)
+		return err;
+	return s->init_offer & FUSE_REQUEST_HANDLE ? 0 : -EOPNOTSUPP;
+}
+
+static int take_over_between(void *arg)
+{
+	return take_over(arg);
+}
+
+static int take_over_and_evict(void *arg)
+{
+	return take_over(arg) ?: evict_everything();
+}
+
+static int evict_and_take_over(void *arg)
+{
+	return evict_everything() ?: take_over(arg);
+}
+
+static int (*const disturb[])(void *arg) = {
+	take_over_between, take_over_and_evict, evict_and_take_over,
+};
+
+/* Open files of both versions remain usable, because the export remains. */
+TEST_F_TIMEOUT(nfs, take_over, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	unsigned int round;
+	int dir, file, fd;
+
+	ASSERT_EQ(0, ask_for_handles(&self->nfs, s, &self->mount_fd));
+	dir = client_open(&self->nfs, "d1/d2", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(dir, 0);
+	file = client_open(&self->nfs, "d1/file", O_RDWR);
+	ASSERT_GE(file, 0);
+	for (round = 0; round < 3 * ARRAY_SIZE(disturb); round++) {
+		ASSERT_EQ(0, disturb[round % ARRAY_SIZE(disturb)](s));
+		ASSERT_EQ(object_at(s, "d1/file"), read_object(file, NULL)) {
+			TH_LOG("round %u", round);
+		}
+		ASSERT_EQ(1, pwrite(file, "o", 1, 0));
+		ASSERT_EQ(0, fsync(file));
+		fd = openat(dir, "file", O_RDONLY | O_CLOEXEC);
+		ASSERT_GE(fd, 0) {
+			TH_LOG("round %u: errno %d", round, errno);
+		}
+		ASSERT_EQ(object_at(s, "d1/d2/file"), read_object(fd, NULL));
+		close(fd);
+		ASSERT_EQ(object_at(s, "other"), client_read(&self->nfs, "other"));
+		ASSERT_EQ(-ENOENT, client_stat(&self->nfs, "d1/d2/missing"));
+	}
+	close(file);
+	close(dir);
+}
+
+TEST_F_TIMEOUT(nfs, walk_while_servers_take_over, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	unsigned int i;
+
+	add_bulk(s, FILES);
+	ASSERT_EQ(0, ask_for_handles(&self->nfs, s, &self->mount_fd));
+	for (i = 0; i < ARRAY_SIZE(disturb); i++)
+		ASSERT_EQ(FILES, walk(&self->nfs, disturb[i], s));
+}
+
+/* A file that was replaced while no server ran is another file. */
+TEST_F_TIMEOUT(nfs, replaced_before_take_over, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	int fd;
+
+	ASSERT_EQ(0, ask_for_handles(&self->nfs, s, &self->mount_fd));
+	fd = client_open(&self->nfs, "other", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(3, read_object(fd, NULL));
+	leave_server(s);
+	s->objects[3].version++;
+	ASSERT_EQ(0, enter_server(s));
+	ASSERT_EQ(0, evict_everything());
+	/*
+	 * With a delegation, the client of NFSv4 does not look up the name again, and
+	 * reports EIO.
+	 */
+	ASSERT_EQ(variant->version == 3 ? -ESTALE : -EIO, read_object(fd, NULL));
+	close(fd);
+	if (variant->version == 4) {
+		ASSERT_EQ(0, nfs_umount(&self->nfs));
+		ASSERT_EQ(0, nfs_mount(&self->nfs));
+	}
+	ASSERT_EQ(3, client_read(&self->nfs, "other"));
+}
+
+/* The server takes over from itself every few requests, also within one call. */
+TEST_F_TIMEOUT(nfs, take_over_in_the_middle, SLOW_TIMEOUT)
+{
+	static const unsigned int every[] = { 3, 7, 20 };
+	struct server *s = self->s;
+	int fds[ARRAY_SIZE(files)];
+	unsigned int i, n, round;
+
+	ASSERT_EQ(0, ask_for_handles(&self->nfs, s, &self->mount_fd));
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		fds[i] = client_open(&self->nfs, files[i], O_RDWR);
+		ASSERT_GE(fds[i], 0);
+	}
+	for (n = 0; n < ARRAY_SIZE(every); n++) {
+		unsigned int before = s->generation;
+
+		s->restart_every = every[n];
+		for (round = 0; round < 10; round++) {
+			ASSERT_EQ(0, evict_everything());
+			for (i = 0; i < ARRAY_SIZE(files); i++) {
+				int id = object_at(s, files[i]);
+
+				ASSERT_EQ(id, read_object(fds[i], NULL)) {
+					TH_LOG("every %u, round %u, open file %s",
+					       every[n], round, files[i]);
+				}
+				ASSERT_EQ(1, pwrite(fds[i], "o", 1, 0));
+				ASSERT_EQ(0, fsync(fds[i]));
+				ASSERT_EQ(id, client_read(&self->nfs, files[i])) {
+					TH_LOG("every %u, round %u, %s",
+					       every[n], round, files[i]);
+				}
+			}
+		}
+		s->restart_every = 0;
+		EXPECT_GT(s->generation, before + 10);
+	}
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		close(fds[i]);
+}
+
 /* With subtree_check, the handles of files contain that of the parent. */
 TEST_F_TIMEOUT(nfs, subtree_check, SLOW_TIMEOUT)
 {

@@ -16,12 +16,6 @@ static int restart_with_files(struct server *s, int *fd, unsigned int nr)
 	return restart(s, fd);
 }
 
-/* Returns the number of requests that a caller waits for. */
-static unsigned long requests_with_caller(struct server *s)
-{
-	return count_all(s) - count(s, FUSE_RELEASEDIR);
-}
-
 /* Returns the number of requests of "ls -l", or a negative errno. */
 static int requests_of_list(struct server *s, int *fd, __u64 flags)
 {
@@ -32,12 +26,12 @@ static int requests_of_list(struct server *s, int *fd, __u64 flags)
 	ret = restart_with_files(s, fd, FILES);
 	if (!ret)
 		ret = try_stat(s, ".");
-	before = requests_with_caller(s);
+	before = count_all(s);
 	if (!ret)
 		ret = list_names(s, ".", true);
 	if (ret < 0)
 		return ret;
-	return ret < FILES ? -EIO : (int)(requests_with_caller(s) - before);
+	return ret < FILES ? -EIO : (int)(count_all(s) - before);
 }
 
 TEST_F_TIMEOUT(fuse, list_1000_files, SLOW_TIMEOUT)
@@ -204,6 +198,31 @@ TEST_F(fuse, spare_and_padding)
 		}
 		ASSERT_EQ(0, settle_server(s));
 	}
+}
+
+static void name_root(struct server *s __maybe_unused, struct message *m)
+{
+	const __u64 nodeid = FUSE_ROOT_ID;
+
+	if (m->len > sizeof(nodeid))
+		memcpy(m->data, &nodeid, sizeof(nodeid));
+}
+
+/* The handle of an entry is not that of the root. */
+TEST_F(fuse, nodeid_of_the_root)
+{
+	struct server *s = self->s;
+	struct handle before, after;
+
+	ASSERT_EQ(0, name_handle(s, ".", &before, 0));
+	s->spoil_entries = name_root;
+	ASSERT_EQ(3, list_names(s, ".", false));
+	s->spoil_entries = NULL;
+	ASSERT_EQ(0, try_stat(s, "."));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_EQ(0, name_handle(s, ".", &after, 0));
+	ASSERT_EQ(before.bytes, after.bytes);
+	ASSERT_EQ(0, memcmp(before.data, after.data, before.bytes));
 }
 
 /*

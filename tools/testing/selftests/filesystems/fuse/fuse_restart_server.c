@@ -134,17 +134,6 @@ static bool right_nodeid(struct server *s, __u64 nodeid)
 	       nodeid >> FH_SHIFT == s->generation;
 }
 
-static bool right_fh(struct server *s, const struct request *r)
-{
-	int at = fh_offset(r);
-	__u64 fh;
-
-	if (at < 0)
-		return true;
-	memcpy(&fh, r->args + at, sizeof(fh));
-	return fh >> FH_SHIFT == s->generation;
-}
-
 /* The offset of the second nodeid in the arguments */
 static size_t second_nodeid(const struct request *r)
 {
@@ -155,6 +144,27 @@ static size_t second_nodeid(const struct request *r)
 	default:
 		return 0;
 	}
+}
+
+/* IDs that are void are not sent. */
+static bool no_ids(const struct request *r, unsigned int nr)
+{
+	int at = fh_offset(r);
+
+	if (at >= 0 && !is_zero(r->args + at, sizeof(__u64)))
+		return false;
+	return nr < 2 || is_zero(r->args + second_nodeid(r), sizeof(__u64));
+}
+
+static bool right_fh(struct server *s, const struct request *r)
+{
+	int at = fh_offset(r);
+	__u64 fh;
+
+	if (at < 0)
+		return true;
+	memcpy(&fh, r->args + at, sizeof(fh));
+	return fh >> FH_SHIFT == s->generation;
 }
 
 static void violation(struct server *s, const struct request *r,
@@ -175,8 +185,11 @@ void check_handles(struct server *s, const struct request *r)
 	if (r->in.total_extlen && (sizeof(r->in) + r->args_len) % 8)
 		violation(s, r, "alignment");
 	/* What the handle identifies is not known otherwise. */
-	if (!r->in.nodeid)
+	if (!r->in.nodeid) {
+		if (!no_ids(r, nr))
+			violation(s, r, "ID that is void");
 		return;
+	}
 	if (!right_nodeid(s, r->in.nodeid))
 		violation(s, r, "nodeid");
 	if (!right_fh(s, r))

@@ -112,6 +112,7 @@ static void fill_attr(struct server *s, unsigned int id,
 	attr->mode = s->objects[id].mode;
 	attr->nlink = s->objects[id].nlink;
 	attr->size = object_size(s, id);
+	attr->mtime = s->objects[id].mtime;
 	attr->blksize = 4096;
 }
 
@@ -125,6 +126,7 @@ static void fill_statx(struct server *s, unsigned int id,
 	out->stat.mode = s->objects[id].mode;
 	out->stat.nlink = s->objects[id].nlink;
 	out->stat.size = object_size(s, id);
+	out->stat.mtime.tv_sec = s->objects[id].mtime;
 	out->stat.blksize = 4096;
 }
 
@@ -296,7 +298,7 @@ static int do_create(struct server *s, const struct request *r,
 	const char *name = (const char *)r->args + sizeof(struct fuse_create_in);
 	struct fuse_open_out open = {
 		.fh = new_fh(s, 0),
-		.open_flags = FOPEN_DIRECT_IO,
+		.open_flags = s->cached ? FOPEN_KEEP_CACHE : FOPEN_DIRECT_IO,
 	};
 	int err;
 
@@ -363,6 +365,7 @@ static int do_init(struct server *s, const struct request *r,
 		.major = FUSE_KERNEL_VERSION,
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_write = 4096,
+		.max_stack_depth = s->max_stack_depth,
 	};
 
 	memcpy(&in, r->args, sizeof(in));
@@ -392,7 +395,7 @@ static int do_open(struct server *s, const struct request *r,
 {
 	struct fuse_open_out out = {
 		.fh = new_fh(s, nodeid_object(s, r->in.nodeid)),
-		.open_flags = FOPEN_DIRECT_IO,
+		.open_flags = s->cached ? FOPEN_KEEP_CACHE : FOPEN_DIRECT_IO,
 	};
 	struct fuse_open_in in;
 
@@ -600,6 +603,10 @@ static int do_write(const struct request *r, struct message *m)
 
 int dispatch(struct server *s, const struct request *r, struct message *m)
 {
+	int err = s->others ? s->others(s, r, m) : -ENOSYS;
+
+	if (err != -ENOSYS)
+		return err;
 	switch (r->in.opcode) {
 	case FUSE_INIT:
 		return do_init(s, r, m);
@@ -650,7 +657,7 @@ int dispatch(struct server *s, const struct request *r, struct message *m)
 	case FUSE_SETLKW:
 		return 0;
 	default:
-		return s->others ? s->others(s, r, m) : -ENOSYS;
+		return -ENOSYS;
 	}
 }
 
@@ -1038,9 +1045,19 @@ unsigned long count_all(struct server *s)
 	unsigned long nr = 0;
 	unsigned int opcode;
 
-	for (opcode = 0; opcode <= FUSE_LOOKUP_HANDLE; opcode++)
-		nr += count(s, opcode);
-	return nr - count(s, FUSE_FORGET) - count(s, FUSE_BATCH_FORGET);
+	for (opcode = 0; opcode <= FUSE_LOOKUP_HANDLE; opcode++) {
+		switch (opcode) {
+		case FUSE_FORGET:
+		case FUSE_BATCH_FORGET:
+		case FUSE_INTERRUPT:
+		case FUSE_RELEASE:
+		case FUSE_RELEASEDIR:
+			break;
+		default:
+			nr += count(s, opcode);
+		}
+	}
+	return nr;
 }
 
 long outstanding(struct server *s)

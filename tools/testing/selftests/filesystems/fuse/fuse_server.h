@@ -37,6 +37,7 @@ struct object {
 	unsigned int parent;
 	unsigned int mode;
 	unsigned int nlink;
+	unsigned int mtime;
 	unsigned char version;	/* part of the handle */
 	unsigned char shift;	/* part of the nodeid */
 	bool exists;
@@ -65,19 +66,22 @@ struct server {
 	int create_error;		/* of operations that create an inode */
 	bool unknown_ino;		/* of the entries of a directory */
 	bool lists_bulk;		/* in the root, with their names */
+	bool cached;			/* files */
 	bool no_open;			/* ENOSYS for FUSE_OPEN, FUSE_OPENDIR */
 	int handle_error;		/* of all FUSE_LOOKUP_HANDLE */
 	int dot_error;			/* of FUSE_LOOKUP_HANDLE of "." */
 	int statx_error;
 	__u32 statx_mask;
+	unsigned int max_stack_depth;	/* for passthrough */
 	bool default_permissions;	/* option of the mount */
 	bool slow;			/* delays the reply to FUSE_INIT */
 	bool negative;			/* replies nodeid 0 instead of ENOENT */
 	bool die;			/* exits on FUSE_COMPOUND */
 	bool die_early;			/* exits on FUSE_INIT */
-	/* Handles the requests that the server does not implement. */
+	/* Handles a request, or returns -ENOSYS to leave it to the server. */
 	int (*others)(struct server *s, const struct request *r,
 		      struct message *m);
+	void *others_data;
 	/* Receives requests otherwise than from /dev/fuse, and closes it. */
 	void (*transport)(struct server *s);
 	/* Changes the replies within a compound. */
@@ -220,7 +224,10 @@ int use_all_processors(struct server *s);
 unsigned long count(struct server *s, unsigned int opcode);
 unsigned long count_inner(struct server *s, unsigned int opcode);
 
-/* Returns the number of all requests that have a reply. */
+/*
+ * Returns the number of all requests that a caller waits for. Others, such as the
+ * FUSE_RELEASE of a file that was closed, can arrive at any time.
+ */
 unsigned long count_all(struct server *s);
 
 /* Returns the number of lookups that the kernel has not forgotten. */

@@ -9,12 +9,23 @@
 /* For fixtures with the members s and mount_fd */
 #define RESTART()	restart(self->s, &self->mount_fd)
 
+/* Changes the behaviour of the server, which the former one must not show. */
+#define RESTART_WITH(change)						\
+	({								\
+		unmount_server(self->s, &self->mount_fd);		\
+		change;							\
+		RESTART();						\
+	})
+
 /* Starts a server in a private mount namespace, or skips the test. */
 static inline void begin(struct __test_metadata *const _metadata,
 			 struct server **server, int *fd)
 {
+	const char *reason = fuse_missing();
 	struct server *s;
 
+	if (reason)
+		SKIP(return, "%s", reason);
 	ASSERT_EQ(0, stay_on_one_processor());
 	ASSERT_EQ(0, private_mounts());
 	s = new_server();
@@ -31,6 +42,26 @@ static inline void begin(struct __test_metadata *const _metadata,
 	close(*fd);
 	free_server(s);
 	SKIP(return, NO_FUSE_HANDLES);
+}
+
+/* Returns true if begin() has skipped the test. */
+static inline bool was_skipped(struct __test_metadata *const _metadata)
+{
+	return _metadata->exit_code == KSFT_SKIP;
+}
+
+/* Starts a server with FUSE_REQUEST_HANDLE, or skips the test. */
+static inline void begin_replaceable(struct __test_metadata *const _metadata,
+				     struct server **server, int *fd)
+{
+	begin(_metadata, server, fd);
+	if (was_skipped(_metadata))
+		return;
+	unmount_server(*server, fd);
+	(*server)->init_flags |= FUSE_REQUEST_HANDLE;
+	ASSERT_EQ(0, restart(*server, fd));
+	ASSERT_EQ(0, try_stat(*server, "."));
+	ASSERT_TRUE((*server)->init_offer & FUSE_REQUEST_HANDLE);
 }
 
 /* Checks the counts that must be right after each test. */

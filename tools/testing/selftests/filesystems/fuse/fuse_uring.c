@@ -30,6 +30,11 @@ struct queue_entry {
 
 struct fuse_ring {
 	int fd;
+	void *sq;
+	size_t sq_size;
+	void *cq;
+	size_t cq_size;
+	size_t sqes_size;
 	unsigned int *sq_head;
 	unsigned int *sq_tail;
 	unsigned int *sq_array;
@@ -54,35 +59,48 @@ const char *fuse_uring_missing(void)
 	return NULL;
 }
 
+static void *map(struct fuse_ring *ring, size_t size, off_t offset)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		    ring->fd, offset);
+}
+
 static int setup_ring(struct fuse_ring *ring)
 {
 	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 };
-	size_t sq_size, cq_size;
-	void *sq, *cq;
 
 	ring->fd = syscall(__NR_io_uring_setup, 2 * QUEUES_MAX, &p);
 	if (ring->fd < 0)
 		return -errno;
-	sq_size = p.sq_off.array + p.sq_entries * sizeof(__u32);
-	cq_size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
-	sq = mmap(NULL, sq_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		  ring->fd, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		  ring->fd, IORING_OFF_CQ_RING);
-	ring->sqes = mmap(NULL, p.sq_entries * sizeof(struct sqe128),
-			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			  ring->fd, IORING_OFF_SQES);
-	if (sq == MAP_FAILED || cq == MAP_FAILED || ring->sqes == MAP_FAILED)
+	ring->sq_size = p.sq_off.array + p.sq_entries * sizeof(__u32);
+	ring->cq_size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+	ring->sqes_size = p.sq_entries * sizeof(struct sqe128);
+	ring->sq = map(ring, ring->sq_size, IORING_OFF_SQ_RING);
+	ring->cq = map(ring, ring->cq_size, IORING_OFF_CQ_RING);
+	ring->sqes = map(ring, ring->sqes_size, IORING_OFF_SQES);
+	if (ring->sq == MAP_FAILED || ring->cq == MAP_FAILED ||
+	    ring->sqes == MAP_FAILED)
 		return -errno;
-	ring->sq_head = sq + p.sq_off.head;
-	ring->sq_tail = sq + p.sq_off.tail;
-	ring->sq_array = sq + p.sq_off.array;
+	ring->sq_head = ring->sq + p.sq_off.head;
+	ring->sq_tail = ring->sq + p.sq_off.tail;
+	ring->sq_array = ring->sq + p.sq_off.array;
 	ring->sq_mask = p.sq_entries - 1;
-	ring->cq_head = cq + p.cq_off.head;
-	ring->cq_tail = cq + p.cq_off.tail;
+	ring->cq_head = ring->cq + p.cq_off.head;
+	ring->cq_tail = ring->cq + p.cq_off.tail;
 	ring->cq_mask = p.cq_entries - 1;
-	ring->cqes = cq + p.cq_off.cqes;
+	ring->cqes = ring->cq + p.cq_off.cqes;
 	return 0;
+}
+
+/* The commands of a ring keep /dev/fuse open, and a mapping keeps the ring. */
+static void close_ring(struct fuse_ring *ring)
+{
+	if (ring->fd < 0)
+		return;
+	munmap(ring->sq, ring->sq_size);
+	munmap(ring->cq, ring->cq_size);
+	munmap(ring->sqes, ring->sqes_size);
+	close(ring->fd);
 }
 
 /* Submits a command for a queue. */
@@ -221,7 +239,7 @@ void serve_through_ring(struct server *s)
 	s->through_ring += ring.served;
 	/* The kernel uses the entries until the ring is gone. */
 	close(s->fd);
-	close(ring.fd);
+	close_ring(&ring);
 	for (i = 0; i < ring.nr_queues; i++)
 		free(ring.entries[i].iov[1].iov_base);
 	free(ring.entries);

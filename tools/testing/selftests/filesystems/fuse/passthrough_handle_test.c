@@ -4,54 +4,14 @@
  * the test of file handles requires CONFIG_FUSE_HANDLE.
  */
 #define _GNU_SOURCE
+#include <linux/ptrace.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "fuse_client.h"
 #include "kselftest_harness.h"
-
-#define LOWER	"/tmp/lower"
-#define MNT	"/tmp/mnt"
-
-/* Runs the server with two arguments, of which the last can be NULL. */
-static pid_t run_server(const char *first, const char *second)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	die_with_parent();
-	execl("./passthrough_handle", "passthrough_handle", first, second, NULL);
-	_exit(127);
-}
-
-static int exit_status(pid_t pid)
-{
-	int status;
-
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
-
-/* Starts the server, and waits until it is mounted. */
-static pid_t serve(void)
-{
-	struct stat lower, mounted;
-	pid_t pid;
-	int i;
-
-	if (stat(MNT, &lower))
-		return -errno;
-	pid = run_server(LOWER, MNT);
-	for (i = 0; pid > 0 && i < RETRIES; i++) {
-		if (!stat(MNT, &mounted) && mounted.st_dev != lower.st_dev)
-			return pid;
-		usleep(1000);
-	}
-	return -ETIMEDOUT;
-}
+#include "passthrough_mount.h"
 
 FIXTURE(passthrough)
 {
@@ -60,17 +20,12 @@ FIXTURE(passthrough)
 
 FIXTURE_SETUP(passthrough)
 {
-	const char *reason = fuse_missing();
+	const char *reason = passthrough_missing();
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	if (access("./passthrough_handle", X_OK))
-		SKIP(return, "needs passthrough_handle in the current directory");
-	ASSERT_EQ(0, private_mounts());
-	ASSERT_EQ(0, mount("passthrough", "/tmp", "tmpfs", 0, NULL));
-	ASSERT_EQ(0, mkdir(LOWER, 0755));
-	ASSERT_EQ(0, mkdir(MNT, 0755));
-	self->pid = serve();
+	ASSERT_EQ(0, passthrough_directories());
+	self->pid = passthrough_mount(NULL);
 	ASSERT_GT(self->pid, 0);
 }
 
@@ -300,7 +255,7 @@ TEST_F(passthrough, handle_after_restart)
 
 	ASSERT_EQ(0, kill(self->pid, SIGTERM));
 	ASSERT_EQ(0, exit_status(self->pid));
-	self->pid = serve();
+	self->pid = passthrough_mount(NULL);
 	ASSERT_GT(self->pid, 0);
 	mount_fd = open(MNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_GE(mount_fd, 0);
@@ -312,15 +267,247 @@ TEST_F(passthrough, handle_after_restart)
 	close(mount_fd);
 }
 
+/*
+ * System calls of the server
+ */
+
+static long trace(int request, pid_t pid, unsigned long addr, void *data)
+{
+	return syscall(__NR_ptrace, request, pid, addr, data);
+}
+
+/* Stops a process. Requests of the kernel wait until it continues. */
+static bool stop(pid_t pid)
+{
+	int status;
+
+	return !trace(PTRACE_SEIZE, pid, 0, (void *)PTRACE_O_TRACESYSGOOD) &&
+	       !trace(PTRACE_INTERRUPT, pid, 0, NULL) &&
+	       waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
+}
+
+/* Continues to the entry or the exit of a system call. */
+static bool next_stop(pid_t pid, struct ptrace_syscall_info *info)
+{
+	int status;
+
+	return !trace(PTRACE_SYSCALL, pid, 0, NULL) &&
+	       waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	       trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) > 0;
+}
+
+/* Continues to the entry of a system call. Ignores those before @path exists. */
+static bool run_to(pid_t pid, __u64 nr, const char *path,
+		   struct ptrace_syscall_info *info)
+{
+	do {
+		if (!next_stop(pid, info))
+			return false;
+	} while (info->op != PTRACE_SYSCALL_INFO_ENTRY || info->entry.nr != nr ||
+		 access(path, F_OK));
+	return true;
+}
+
+/* read(2) of /dev/fuse fails with EINTR if another server takes over meanwhile. */
+TEST_F(passthrough, interrupted_read)
+{
+	struct ptrace_syscall_info info;
+	pid_t child;
+
+	ASSERT_TRUE(stop(self->pid));
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		die_with_parent();
+		_exit(mkdir(MNT "/directory", 0755) ? errno : 0);
+	}
+	ASSERT_TRUE(run_to(self->pid, __NR_read, "/", &info));
+	/* Do not execute it. */
+	info.entry.nr = -1;
+	if (trace(PTRACE_SET_SYSCALL_INFO, self->pid, sizeof(info), &info))
+		SKIP(goto detach, "needs PTRACE_SET_SYSCALL_INFO");
+	ASSERT_TRUE(next_stop(self->pid, &info));
+	ASSERT_EQ(PTRACE_SYSCALL_INFO_EXIT, info.op);
+	info.exit.rval = -EINTR;
+	info.exit.is_error = true;
+	ASSERT_EQ(0, trace(PTRACE_SET_SYSCALL_INFO, self->pid, sizeof(info), &info));
+detach:
+	ASSERT_EQ(0, trace(PTRACE_DETACH, self->pid, 0, NULL));
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(0, access(LOWER "/directory", F_OK));
+}
+
+/*
+ * The server is killed at a system call. The next one receives its request again.
+ */
+
+FIXTURE(supervised)
+{
+	pid_t pid;
+	pid_t server;
+};
+
+/* Returns the only child of a process, or 0. */
+static pid_t child_of(pid_t parent)
+{
+	char path[64];
+	pid_t pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return pid;
+}
+
+FIXTURE_SETUP(supervised)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	const char *reason = passthrough_missing();
+	__u64 mnt_id;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	if (access("/proc/thread-self/children", R_OK))
+		SKIP(return, "needs CONFIG_PROC_CHILDREN");
+	ASSERT_EQ(0, passthrough_directories());
+	self->pid = passthrough_mount("--supervise");
+	ASSERT_GT(self->pid, 0);
+	ASSERT_EQ(0, encode_at(AT_FDCWD, MNT, &fh, &mnt_id,
+			       AT_HANDLE_MNT_ID_UNIQUE));
+	if (fh.type != FILEID_FUSE_HANDLE)
+		SKIP(return, NO_FUSE_HANDLES);
+	self->server = child_of(self->pid);
+	ASSERT_GT(self->server, 0);
+}
+
+FIXTURE_TEARDOWN(supervised)
+{
+	EXPECT_EQ(0, kill(self->pid, SIGTERM));
+	EXPECT_EQ(0, exit_status(self->pid));
+}
+
+/* The call at which the process is stopped is not executed. */
+static bool kill_stopped(pid_t pid)
+{
+	int status;
+
+	return !kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid &&
+	       WIFSIGNALED(status);
+}
+
+static pid_t create_in_child(void)
+{
+	pid_t pid = fork();
+	int fd;
+
+	if (pid)
+		return pid;
+	die_with_parent();
+	fd = create(MNT "/file", "content");
+	_exit(fd < 0 ? -fd : 0);
+}
+
+static bool contains(const char *path, const char *content)
+{
+	char found[16] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = read(fd, found, sizeof(found) - 1);
+	close(fd);
+	return len >= 0 && !strcmp(found, content);
+}
+
+/* The former server has recorded the file. Another file has its name. */
+TEST_F(supervised, create_recorded)
+{
+	struct ptrace_syscall_info info;
+	pid_t child;
+	int fd;
+
+	ASSERT_TRUE(stop(self->server));
+	child = create_in_child();
+	ASSERT_GT(child, 0);
+	ASSERT_TRUE(run_to(self->server, __NR_writev, LOWER "/file", &info));
+	ASSERT_EQ(0, rename(LOWER "/file", LOWER "/moved"));
+	fd = create(LOWER "/file", "other");
+	ASSERT_GE(fd, 0);
+	close(fd);
+	ASSERT_TRUE(kill_stopped(self->server));
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_TRUE(contains(LOWER "/moved", "content"));
+	EXPECT_TRUE(contains(LOWER "/file", "other"));
+}
+
+/* The former server has not recorded the file. */
+TEST_F(supervised, create_unrecorded)
+{
+	struct ptrace_syscall_info info;
+	pid_t child;
+
+	ASSERT_TRUE(stop(self->server));
+	child = create_in_child();
+	ASSERT_GT(child, 0);
+	ASSERT_TRUE(run_to(self->server, __NR_name_to_handle_at, LOWER "/file",
+			   &info));
+	ASSERT_TRUE(kill_stopped(self->server));
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_TRUE(contains(LOWER "/file", "content"));
+}
+
+/* A request by handle to read does not open the file for writing. */
+TEST_F(supervised, lease)
+{
+	struct ptrace_syscall_info info;
+	pid_t child;
+	int fd;
+
+	fd = create(LOWER "/file", "content");
+	ASSERT_GE(fd, 0);
+	close(fd);
+	fd = open(LOWER "/file", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	/* If the lease is broken, there is a signal. */
+	signal(SIGIO, SIG_IGN);
+	ASSERT_EQ(0, fcntl(fd, F_SETLEASE, F_RDLCK));
+	ASSERT_TRUE(stop(self->server));
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		die_with_parent();
+		_exit(!contains(MNT "/file", "content"));
+	}
+	ASSERT_TRUE(run_to(self->server, __NR_pread64, "/", &info));
+	ASSERT_TRUE(kill_stopped(self->server));
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(F_RDLCK, fcntl(fd, F_GETLEASE));
+	close(fd);
+}
+
+/* Runs the server with up to two arguments. */
+static int status_of(char *first, char *second)
+{
+	char *arguments[] = { first, second, NULL };
+
+	return exit_status(passthrough_run(arguments));
+}
+
 TEST(command_line)
 {
 	if (access("./passthrough_handle", X_OK))
 		SKIP(return, "needs passthrough_handle in the current directory");
-	EXPECT_EQ(0, exit_status(run_server("--help", NULL)));
-	EXPECT_EQ(2, exit_status(run_server("--no-such-option", NULL)));
-	EXPECT_EQ(2, exit_status(run_server(NULL, NULL)));
-	EXPECT_EQ(2, exit_status(run_server("/tmp", NULL)));
-	EXPECT_EQ(1, exit_status(run_server("/no/such/directory", "/tmp")));
+	EXPECT_EQ(0, status_of("--help", NULL));
+	EXPECT_EQ(2, status_of("--no-such-option", NULL));
+	EXPECT_EQ(2, status_of(NULL, NULL));
+	EXPECT_EQ(2, status_of("/tmp", NULL));
+	EXPECT_EQ(1, status_of("/no/such/directory", "/tmp"));
 }
 
 TEST_HARNESS_MAIN

@@ -13,41 +13,17 @@
 
 #include "fuse_client.h"
 #include "kselftest_harness.h"
+#include "passthrough_load.h"
+#include "passthrough_mount.h"
 
-#define LOWER		"/tmp/lower"
-#define MNT		"/tmp/mnt"
-
-#define FILES_DEFAULT	1000
-#define FILES_MAX	10000
-#define RESTARTS_DEFAULT 20
-
-#define READERS		4
-#define WRITERS		4
-#define FDS		25	/* each of them, 200 in all: half read, half write */
-#define STORMS		2
-#define COPIERS		1
-#define STATTERS	1
-#define COPY_FILES	50
-
-#define WORKERS_MAX	16
-
-/* Counters, shared by all processes */
-struct shared {
-	bool stop;
-	unsigned long operations;
-	unsigned long wrong;		/* files or contents */
-	unsigned long errors;
-	int first_error;
-	char first_what[64];
-	ino_t inodes[FILES_MAX];
-};
+#define FILES_DEFAULT		1000
+#define RESTARTS_DEFAULT	20
 
 FIXTURE(stress)
 {
 	struct shared *shared;
 	pid_t supervisor;
 	pid_t workers[WORKERS_MAX];
-	unsigned int nr_workers;
 	unsigned int files;
 };
 
@@ -56,271 +32,6 @@ static unsigned int number(const char *name, unsigned int value)
 	const char *text = getenv(name);
 
 	return text && atoi(text) > 0 ? atoi(text) : value;
-}
-
-static void file_path(char *path, size_t size, unsigned int nr)
-{
-	snprintf(path, size, MNT "/d%u/f%u", nr / 100, nr);
-}
-
-static void report(struct shared *sh, const char *what, int err)
-{
-	if (!__atomic_fetch_add(&sh->errors, 1, __ATOMIC_SEQ_CST)) {
-		sh->first_error = err;
-		snprintf(sh->first_what, sizeof(sh->first_what), "%s", what);
-	}
-}
-
-/* Counts an operation, and an error if it failed. Returns true on success. */
-static bool check(struct shared *sh, const char *what, long ret)
-{
-	__atomic_add_fetch(&sh->operations, 1, __ATOMIC_RELAXED);
-	if (ret >= 0)
-		return true;
-	report(sh, what, errno);
-	return false;
-}
-
-static void count_wrong(struct shared *sh, const char *what)
-{
-	if (!__atomic_fetch_add(&sh->wrong, 1, __ATOMIC_SEQ_CST))
-		fprintf(stderr, "# a wrong object: %s\n", what);
-}
-
-static bool stopped(struct shared *sh)
-{
-	return __atomic_load_n(&sh->stop, __ATOMIC_RELAXED);
-}
-
-/*
- * Workers
- */
-
-static unsigned int content_number(const char *buf, ssize_t len)
-{
-	unsigned int nr = ~0U;
-
-	if (len > 0)
-		sscanf(buf, "file %u", &nr);
-	return nr;
-}
-
-static void reader(struct shared *sh, unsigned int files, unsigned int seed)
-{
-	unsigned int nrs[FDS], i;
-	char path[64], buf[32];
-	int fds[FDS];
-	ssize_t len;
-
-	for (i = 0; i < FDS; i++) {
-		nrs[i] = rand_r(&seed) % files;
-		file_path(path, sizeof(path), nrs[i]);
-		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-		check(sh, "open for reading", fds[i]);
-	}
-	while (!stopped(sh)) {
-		i = rand_r(&seed) % FDS;
-		memset(buf, 0, sizeof(buf));
-		/* Otherwise, the page cache answers. */
-		posix_fadvise(fds[i], 0, 0, POSIX_FADV_DONTNEED);
-		len = pread(fds[i], buf, sizeof(buf) - 1, 0);
-		if (check(sh, "read", len) &&
-		    content_number(buf, len) != nrs[i])
-			count_wrong(sh, "content of an open file");
-	}
-	for (i = 0; i < FDS; i++)
-		check(sh, "close", close(fds[i]));
-}
-
-/* Each file contains its number and how often it was written. */
-static void writer(struct shared *sh, unsigned int id, unsigned int seed)
-{
-	unsigned int rounds[FDS] = {}, i, from, nr, round;
-	char path[64], buf[64];
-	int fds[FDS], len;
-
-	for (i = 0; i < FDS; i++) {
-		snprintf(path, sizeof(path), MNT "/w%u.%u", id, i);
-		fds[i] = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		check(sh, "create", fds[i]);
-	}
-	while (!stopped(sh)) {
-		i = rand_r(&seed) % FDS;
-		len = snprintf(buf, sizeof(buf), "%8u %8u %8u\n", id, i,
-			       ++rounds[i]);
-		if (!check(sh, "write", pwrite(fds[i], buf, len, 0)))
-			continue;
-		posix_fadvise(fds[i], 0, 0, POSIX_FADV_DONTNEED);
-		memset(buf, 0, sizeof(buf));
-		if (!check(sh, "read back", pread(fds[i], buf, len, 0)))
-			continue;
-		if (sscanf(buf, "%u %u %u", &from, &nr, &round) != 3 ||
-		    from != id || nr != i || round != rounds[i])
-			count_wrong(sh, "content after a write");
-		if (rounds[i] % 16 == 0)
-			check(sh, "fsync", fsync(fds[i]));
-	}
-	for (i = 0; i < FDS; i++)
-		check(sh, "close", close(fds[i]));
-}
-
-/* What a compiler does: it creates, renames and removes files in a directory. */
-static void storm(struct shared *sh, unsigned int id)
-{
-	char dir[32], a[64], b[64], c[64], target[64];
-	unsigned int round;
-	struct stat st, st2;
-	int fd;
-
-	snprintf(dir, sizeof(dir), MNT "/s%u", id);
-	check(sh, "mkdir", mkdir(dir, 0755));
-	snprintf(a, sizeof(a), "%s/a", dir);
-	snprintf(b, sizeof(b), "%s/b", dir);
-	snprintf(c, sizeof(c), "%s/c", dir);
-	for (round = 0; !stopped(sh); round++) {
-		fd = open(a, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (!check(sh, "create exclusively", fd))
-			return;
-		check(sh, "write", write(fd, "data", 4));
-		check(sh, "fstat", fstat(fd, &st));
-		check(sh, "close", close(fd));
-		check(sh, "rename", rename(a, b));
-		if (check(sh, "stat", stat(b, &st2)) && st.st_ino != st2.st_ino)
-			count_wrong(sh, "inode after rename");
-		if (stat(a, &st2) != -1 || errno != ENOENT)
-			count_wrong(sh, "old name after rename");
-		check(sh, "link", link(b, a));
-		if (check(sh, "stat", stat(a, &st2)) &&
-		    (st.st_ino != st2.st_ino || st2.st_nlink != 2))
-			count_wrong(sh, "hard link");
-		check(sh, "unlink", unlink(a));
-		check(sh, "symlink", symlink("b", a));
-		memset(target, 0, sizeof(target));
-		if (check(sh, "readlink", readlink(a, target, sizeof(target) - 1)) &&
-		    strcmp(target, "b"))
-			count_wrong(sh, "symbolic link");
-		check(sh, "unlink", unlink(a));
-		check(sh, "mkdir", mkdir(c, 0700));
-		check(sh, "rmdir", rmdir(c));
-		check(sh, "truncate", truncate(b, 2));
-		if (check(sh, "stat", stat(b, &st2)) && st2.st_size != 2)
-			count_wrong(sh, "size after truncate");
-		check(sh, "chmod", chmod(b, 0640));
-		check(sh, "unlink", unlink(b));
-	}
-	check(sh, "rmdir", rmdir(dir));
-}
-
-static bool copy_file(struct shared *sh, const char *from, const char *to)
-{
-	int in, out;
-	char buf[64];
-	ssize_t len;
-
-	in = open(from, O_RDONLY | O_CLOEXEC);
-	if (!check(sh, "open to copy", in))
-		return false;
-	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (check(sh, "create copy", out)) {
-		while ((len = read(in, buf, sizeof(buf))) > 0)
-			check(sh, "write copy", write(out, buf, len));
-		check(sh, "read to copy", len);
-		check(sh, "close", close(out));
-	}
-	check(sh, "close", close(in));
-	return out >= 0;
-}
-
-/* Copies directories, and compares and removes the copies. */
-static void copier(struct shared *sh, unsigned int id, unsigned int files,
-		   unsigned int seed)
-{
-	char from[64], dir[64], to[384], buf[64];
-	unsigned int i, first, entries;
-	struct dirent *entry;
-	ssize_t len;
-	DIR *d;
-	int fd;
-
-	snprintf(dir, sizeof(dir), MNT "/copy%u", id);
-	while (!stopped(sh)) {
-		check(sh, "mkdir", mkdir(dir, 0755));
-		first = rand_r(&seed) % (files - COPY_FILES);
-		for (i = first; i < first + COPY_FILES && !stopped(sh); i++) {
-			file_path(from, sizeof(from), i);
-			snprintf(to, sizeof(to), "%s/%u", dir, i);
-			if (!copy_file(sh, from, to))
-				return;
-		}
-		d = opendir(dir);
-		if (!d) {
-			report(sh, "opendir", errno);
-			return;
-		}
-		for (entries = 0; (errno = 0, entry = readdir(d));) {
-			if (entry->d_name[0] == '.')
-				continue;
-			entries++;
-			snprintf(to, sizeof(to), "%s/%s", dir, entry->d_name);
-			fd = open(to, O_RDONLY | O_CLOEXEC);
-			if (!check(sh, "open copy", fd))
-				continue;
-			memset(buf, 0, sizeof(buf));
-			len = read(fd, buf, sizeof(buf) - 1);
-			if (check(sh, "read copy", len) &&
-			    content_number(buf, len) !=
-			    (unsigned int)atoi(entry->d_name))
-				count_wrong(sh, "content of a copy");
-			check(sh, "close", close(fd));
-		}
-		if (errno)
-			report(sh, "readdir", errno);
-		closedir(d);
-		if (entries != i - first)
-			count_wrong(sh, "number of copies");
-		while (i-- > first) {
-			snprintf(to, sizeof(to), "%s/%u", dir, i);
-			check(sh, "unlink copy", unlink(to));
-		}
-		check(sh, "rmdir", rmdir(dir));
-	}
-}
-
-/* A path always leads to the same inode. */
-static void statter(struct shared *sh, unsigned int files, unsigned int seed)
-{
-	unsigned int nr;
-	struct stat st;
-	char path[64];
-
-	while (!stopped(sh)) {
-		nr = rand_r(&seed) % files;
-		file_path(path, sizeof(path), nr);
-		if (check(sh, "stat", stat(path, &st)) &&
-		    st.st_ino != sh->inodes[nr])
-			count_wrong(sh, "inode of a path");
-	}
-}
-
-static pid_t start_worker(struct shared *sh, unsigned int nr, unsigned int files)
-{
-	unsigned int seed = nr * 7919 + 1;
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	die_with_parent();
-	if (nr < READERS)
-		reader(sh, files, seed);
-	else if (nr < READERS + WRITERS)
-		writer(sh, nr, seed);
-	else if (nr < READERS + WRITERS + STORMS)
-		storm(sh, nr);
-	else if (nr < READERS + WRITERS + STORMS + COPIERS)
-		copier(sh, nr, files, seed);
-	else
-		statter(sh, files, seed);
-	_exit(0);
 }
 
 /*
@@ -387,86 +98,29 @@ static int nr_fds(pid_t pid)
 	return nr;
 }
 
-static pid_t start_supervisor(void)
-{
-	struct stat lower, mounted;
-	pid_t pid;
-	int i;
-
-	if (stat(MNT, &lower))
-		return -errno;
-	pid = fork();
-	if (!pid) {
-		die_with_parent();
-		execl("./passthrough_handle", "passthrough_handle", "--supervise",
-		      LOWER, MNT, NULL);
-		_exit(127);
-	}
-	for (i = 0; pid > 0 && i < RETRIES; i++) {
-		if (!stat(MNT, &mounted) && mounted.st_dev != lower.st_dev)
-			return pid;
-		usleep(1000);
-	}
-	return -ETIMEDOUT;
-}
-
-static int create_files(struct shared *sh, unsigned int files)
-{
-	char path[64], buf[32];
-	struct stat st;
-	unsigned int i;
-	int fd, len;
-
-	for (i = 0; i < files; i++) {
-		if (i % 100 == 0) {
-			snprintf(path, sizeof(path), MNT "/d%u", i / 100);
-			if (mkdir(path, 0755))
-				return -errno;
-		}
-		file_path(path, sizeof(path), i);
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (fd < 0)
-			return -errno;
-		len = snprintf(buf, sizeof(buf), "file %u\n", i);
-		if (write(fd, buf, len) != len || fstat(fd, &st))
-			return -EIO;
-		sh->inodes[i] = st.st_ino;
-		close(fd);
-	}
-	return 0;
-}
-
 FIXTURE_SETUP(stress)
 {
-	const char *reason = fuse_missing();
+	const char *reason = passthrough_missing();
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	if (access("./passthrough_handle", X_OK))
-		SKIP(return, "needs passthrough_handle in the current directory");
 	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->shared);
-	ASSERT_EQ(0, private_mounts());
-	ASSERT_EQ(0, mount("passthrough", "/tmp", "tmpfs", 0, NULL));
-	ASSERT_EQ(0, mkdir(LOWER, 0755));
-	ASSERT_EQ(0, mkdir(MNT, 0755));
-	self->supervisor = start_supervisor();
+	ASSERT_EQ(0, passthrough_directories());
+	self->supervisor = passthrough_mount("--supervise");
 	ASSERT_GT(self->supervisor, 0);
 	self->files = number("FILES", FILES_DEFAULT);
 	ASSERT_LE(self->files, FILES_MAX);
-	ASSERT_GT(self->files, 2 * COPY_FILES);
+	ASSERT_GE(self->files, FILES_MIN);
 }
 
 FIXTURE_TEARDOWN(stress)
 {
-	int status;
-
 	if (self->supervisor <= 0)
 		return;
 	EXPECT_EQ(0, kill(self->supervisor, SIGTERM));
-	EXPECT_EQ(self->supervisor, waitpid(self->supervisor, &status, 0));
-	EXPECT_TRUE(WIFEXITED(status) && !WEXITSTATUS(status));
+	EXPECT_EQ(0, exit_status(self->supervisor));
 }
 
 static bool handles_supported(void)
@@ -543,29 +197,33 @@ TEST_F(stress, ways_to_end)
 
 TEST_F_TIMEOUT(stress, killed_at_random, 600)
 {
-	unsigned int restarts = number("RESTARTS", RESTARTS_DEFAULT), i;
+	unsigned int restarts = number("RESTARTS", RESTARTS_DEFAULT);
 	struct shared *sh = self->shared;
-	int status, baseline, fds = -1;
+	int status, baseline, workers, i, fds = -1;
+	enum lock lock;
 	long longest;
 
 	if (!handles_supported())
 		SKIP(return, NO_FUSE_HANDLES);
 	baseline = nr_fds(next_server(self->supervisor, 0));
 	ASSERT_EQ(0, create_files(sh, self->files));
-	self->nr_workers = READERS + WRITERS + STORMS + COPIERS + STATTERS;
-	for (i = 0; i < self->nr_workers; i++) {
-		self->workers[i] = start_worker(sh, i, self->files);
-		ASSERT_GT(self->workers[i], 0);
-	}
+	workers = start_workers(sh, self->files, self->workers);
+	ASSERT_GT(workers, 0);
 	longest = kill_servers(_metadata, self, restarts);
 	__atomic_store_n(&sh->stop, true, __ATOMIC_SEQ_CST);
-	for (i = 0; i < self->nr_workers; i++) {
+	for (i = 0; i < workers; i++) {
 		ASSERT_EQ(self->workers[i], waitpid(self->workers[i], &status, 0));
 		EXPECT_EQ(0, status);
 	}
 	TH_LOG("%u restarts, %u files, %lu operations, longest wait %ld ms",
 	       restarts, self->files, sh->operations, longest);
-	EXPECT_EQ(0, sh->wrong);
+	EXPECT_EQ(0, sh->wrong) {
+		TH_LOG("first: %s", sh->first_wrong);
+	}
+	for (lock = 0; lock < LOCKS; lock++) {
+		EXPECT_LT(0, locked_counter(lock));
+		EXPECT_EQ(sh->increments[lock], locked_counter(lock));
+	}
 	EXPECT_EQ(0, sh->errors) {
 		TH_LOG("first: %s: %s", sh->first_what, strerror(sh->first_error));
 	}

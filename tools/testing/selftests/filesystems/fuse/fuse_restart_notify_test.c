@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FUSE_NOTIFY_RESTART: notifications that fail, notifications while the mount ends, and
+ * servers that are replaced every few requests.
+ */
+#define _GNU_SOURCE
+#include <sys/mount.h>
+
+#include "../file_handle/failslab.h"
+#include "fuse_restart_fixture.h"
+
+TEST_F(restart, notification_with_arguments)
+{
+	struct server *s = self->s;
+	char bytes[64] = "";
+	size_t len;
+
+	ASSERT_EQ(0, try_stat(s, "file"));
+	for (len = 1; len <= sizeof(bytes); len++)
+		ASSERT_EQ(-EINVAL, notify(s, FUSE_NOTIFY_RESTART, bytes, len));
+	/* Nothing became void. */
+	ASSERT_EQ(1, count_inner(s, FUSE_LOOKUP_HANDLE));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_EQ(1, count_inner(s, FUSE_LOOKUP_HANDLE));
+}
+
+/* FUSE_NOTIFY_RESEND alone leaves all IDs as they are. */
+TEST_F(restart, resend_is_no_restart)
+{
+	struct server *s = self->s;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, notify(s, FUSE_NOTIFY_RESEND, NULL, 0));
+	ASSERT_EQ(2, read_object(fd, NULL));
+	ASSERT_EQ(0, s->reopened);
+	close(fd);
+}
+
+/* Ends the connection. The server closes its descriptor, and @dev remains. */
+static void end_connection(struct server *s)
+{
+	pthread_join(s->thread, NULL);
+	s->running = false;
+}
+
+TEST_F(restart, notification_after_unmount)
+{
+	struct server *s = self->s;
+	int fd, dev, i;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	ASSERT_EQ(0, umount2(s->dir, MNT_DETACH));
+	/* The open file keeps the superblock. */
+	ASSERT_EQ(0, take_over(s));
+	ASSERT_EQ(2, read_object(fd, NULL));
+	dev = dup(s->fd);
+	ASSERT_GE(dev, 0);
+	close(fd);
+	end_connection(s);
+	s->fd = dev;
+	for (i = 0; i < 100; i++)
+		ASSERT_LT(notify(s, FUSE_NOTIFY_RESTART, NULL, 0), 0);
+	close(dev);
+}
+
+static void *notify_often(void *arg)
+{
+	struct server *s = arg;
+
+	while (!notify(s, FUSE_NOTIFY_RESTART, NULL, 0))
+		;
+	return NULL;
+}
+
+/* IDs become void while inodes are evicted and files are closed. */
+TEST_F(restart, notifications_during_unmount)
+{
+	struct server *s = self->s, *notifier;
+	pthread_t thread;
+	int fds[16], i;
+
+	/* Not the counters of the server, only its descriptor */
+	notifier = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, notifier);
+	notifier->fd = dup(s->fd);
+	ASSERT_GE(notifier->fd, 0);
+	for (i = 0; i < 16; i++) {
+		fds[i] = try_open(s, i % 2 ? "file" : "d1/d2/file", O_RDWR);
+		ASSERT_GE(fds[i], 0);
+	}
+	ASSERT_EQ(0, pthread_create(&thread, NULL, notify_often, notifier));
+	/* The nodeids of the server do not change, so the results are right. */
+	for (i = 0; i < 200; i++)
+		try_stat(s, i % 2 ? "d1/d2/d3" : "file");
+	close(self->mount_fd);
+	self->mount_fd = -1;
+	ASSERT_EQ(0, umount2(s->dir, MNT_DETACH));
+	for (i = 0; i < 16; i++)
+		close(fds[i]);
+	end_connection(s);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	close(notifier->fd);
+	munmap(notifier, sizeof(*notifier));
+	/* Requests with IDs that became void are expected here. */
+	s->violations = 0;
+}
+
+/* A server without FUSE_REQUEST_HANDLE cannot be replaced. */
+FIXTURE(ordinary)
+{
+	struct server *s;
+	int mount_fd;
+};
+
+FIXTURE_VARIANT(ordinary)
+{
+	__u64 init_flags;
+};
+
+FIXTURE_VARIANT_ADD(ordinary, plain)
+{
+	.init_flags = FUSE_INIT_EXT | FUSE_EXPORT_SUPPORT,
+};
+
+FIXTURE_VARIANT_ADD(ordinary, lookup_handle)
+{
+	.init_flags = FUSE_INIT_EXT | FUSE_EXPORT_SUPPORT |
+		      FUSE_HAS_LOOKUP_HANDLE,
+};
+
+/* FUSE_REQUEST_HANDLE requires FUSE_HAS_LOOKUP_HANDLE. */
+FIXTURE_VARIANT_ADD(ordinary, request_handle_alone)
+{
+	.init_flags = FUSE_INIT_EXT | FUSE_EXPORT_SUPPORT | FUSE_REQUEST_HANDLE,
+};
+
+FIXTURE_SETUP(ordinary)
+{
+	begin(_metadata, &self->s, &self->mount_fd);
+	if (was_skipped(_metadata))
+		return;
+	ASSERT_EQ(0, RESTART_WITH(self->s->init_flags = variant->init_flags));
+}
+
+FIXTURE_TEARDOWN(ordinary)
+{
+	if (!self->s)
+		return;
+	/* The server does not expect handles, so it cannot check the requests. */
+	self->s->init_flags &= ~FUSE_REQUEST_HANDLE;
+	end(_metadata, self->s, self->mount_fd);
+}
+
+TEST_F(ordinary, notification)
+{
+	struct server *s = self->s;
+	unsigned long before;
+	int fd;
+
+	s->init_flags &= ~FUSE_REQUEST_HANDLE;
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	before = count_all(s);
+	ASSERT_EQ(-EINVAL, notify(s, FUSE_NOTIFY_RESTART, NULL, 0));
+	ASSERT_EQ(2, read_object(fd, NULL));
+	ASSERT_EQ(before + 1, count_all(s));
+	ASSERT_EQ(0, s->with_handles[FUSE_READ]);
+	close(fd);
+}
+
+/*
+ * Many restarts
+ */
+
+#define THREADS		6
+
+struct user {
+	struct server *s;
+	unsigned int nr;
+	unsigned long rounds;
+	unsigned long wrong;
+	int error;
+	bool *stop;
+	pthread_t thread;
+};
+
+static void expect(struct user *u, int ret, int expected)
+{
+	if (ret < 0 && !u->error)
+		u->error = ret;
+	else if (ret >= 0 && ret != expected)
+		u->wrong++;
+}
+
+/* An invalid reply can turn a file into a FIFO or a terminal. */
+#define SAFELY	(O_NONBLOCK | O_NOCTTY)
+
+/* Uses a file that is open, its directory, and names. */
+static void *use_files(void *arg)
+{
+	struct user *u = arg;
+	char name[32], dir[32], path[256];
+	int fd, new, id;
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%.*s/file", 3 * ((int)u->nr + 1) - 1,
+		 PATH_OF_8);
+	id = 5 + 2 * u->nr;
+	snprintf(dir, sizeof(dir), "%.*s", 3 * ((int)u->nr + 1) - 1, PATH_OF_8);
+	fd = try_open(u->s, name, O_RDWR | SAFELY);
+	expect(u, fd, fd);
+	path_of(u->s, name, path, sizeof(path));
+	while (!__atomic_load_n(u->stop, __ATOMIC_SEQ_CST) && fd >= 0) {
+		u->rounds++;
+		expect(u, read_object(fd, NULL), id);
+		expect(u, fstat(fd, &st) ? -errno : (int)st.st_ino, id);
+		expect(u, pwrite(fd, "abc", 3, 0), 3);
+		expect(u, stat(path, &st) ? -errno : (int)st.st_ino, id);
+		expect(u, list_names(u->s, dir, true), 2);
+		new = try_open(u->s, name, O_RDONLY | SAFELY);
+		expect(u, new, new);
+		if (new >= 0) {
+			expect(u, read_object(new, NULL), id);
+			close(new);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* Runs users for a time, and returns the number of their rounds. */
+static unsigned long run_users(struct server *s, unsigned int seconds,
+			       unsigned long *wrong, int *error)
+{
+	struct user users[THREADS] = {};
+	unsigned long rounds = 0;
+	bool stop = false;
+	int i, started;
+
+	*wrong = 0;
+	*error = 0;
+	for (started = 0; started < THREADS; started++) {
+		users[started].s = s;
+		users[started].nr = started;
+		users[started].stop = &stop;
+		if (pthread_create(&users[started].thread, NULL, use_files,
+				   &users[started]))
+			break;
+	}
+	sleep(seconds);
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < started; i++) {
+		pthread_join(users[i].thread, NULL);
+		rounds += users[i].rounds;
+		*wrong += users[i].wrong;
+		if (!*error)
+			*error = users[i].error;
+	}
+	return rounds;
+}
+
+static unsigned int stress_seconds(void)
+{
+	const char *seconds = getenv("FUSE_STRESS_SECONDS");
+
+	return seconds ? atoi(seconds) : 3;
+}
+
+/* No request fails, and none is about a wrong object. */
+TEST_F_TIMEOUT(restart, every_few_requests, 3600)
+{
+	static const unsigned int every[] = { 3, 10, 50 };
+	unsigned long rounds, wrong;
+	struct server *s = self->s;
+	unsigned int i, first;
+	int error;
+
+	ASSERT_EQ(0, use_all_processors(s));
+	s->entry_valid = 0;
+	s->attr_valid = 0;
+	for (i = 0; i < ARRAY_SIZE(every); i++) {
+		first = s->generation;
+		s->restart_every = every[i];
+		rounds = run_users(s, stress_seconds(), &wrong, &error);
+		TH_LOG("%lu rounds, %u restarts", rounds, s->generation - first);
+		EXPECT_GT(rounds, 0);
+		EXPECT_GT(s->generation - first, 10);
+		EXPECT_EQ(0, wrong);
+		EXPECT_EQ(0, error);
+		EXPECT_EQ(0, s->violations);
+	}
+	s->restart_every = 0;
+}
+
+static void flip_something(struct server *s __maybe_unused, struct message *m)
+{
+	static unsigned int calls;
+
+	if (m->len && ++calls % 3 == 0)
+		m->data[calls * 7919 % m->len] ^= 1 << calls % 8;
+}
+
+/* Replies that are not valid, and restarts. The counts must be right afterwards. */
+TEST_F_TIMEOUT(restart, invalid_replies, 3600)
+{
+	unsigned long rounds, wrong;
+	struct server *s = self->s;
+	int error;
+
+	ASSERT_EQ(0, use_all_processors(s));
+	s->entry_valid = 0;
+	s->attr_valid = 0;
+	s->spoil_opcode = 0;
+	s->spoil = flip_something;
+	s->restart_every = 20;
+	rounds = run_users(s, stress_seconds(), &wrong, &error);
+	TH_LOG("%lu rounds, %lu with a wrong reply", rounds, wrong);
+	EXPECT_LT(error, 0);
+	s->spoil = NULL;
+	s->restart_every = 0;
+	/* The kernel was made to use nodeids that the server does not have. */
+	s->violations = 0;
+}
+
+/* Each allocation of a request after a restart fails in turn. */
+TEST_F_TIMEOUT(restart, failing_allocations, 300)
+{
+	struct server *s = self->s;
+	struct failslab fail = {};
+	unsigned int nth, failures = 0;
+	bool failed = true;
+	int fd, ret = 0;
+
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	fd = try_open(s, "d1/file", O_RDWR);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, failslab_start(&fail));
+	for (nth = 1; nth <= ALLOCATIONS_MAX && failed; nth++) {
+		ASSERT_EQ(0, take_over(s));
+		ASSERT_EQ(0, failslab_arm(&fail, nth));
+		ret = read_object(fd, NULL);
+		failed = failslab_has_failed(&fail);
+		ASSERT_EQ(0, failslab_arm(&fail, 0));
+		failures += failed;
+		ASSERT_TRUE(ret == -ENOMEM || ret == 5) {
+			TH_LOG("allocation %u: %d", nth, ret);
+		}
+		ASSERT_EQ(5, read_object(fd, NULL));
+	}
+	failslab_end(&fail);
+	TH_LOG("%u failures", failures);
+	ASSERT_FALSE(failed);
+	ASSERT_EQ(5, ret);
+	ASSERT_GT(failures, 0);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
