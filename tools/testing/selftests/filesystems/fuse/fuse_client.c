@@ -61,7 +61,7 @@ int name_handle(struct server *s, const char *name, struct handle *fh,
 int read_object(int fd, unsigned int *version)
 {
 	/* In one page, so that a direct read is one request */
-	char buf[64] __attribute__((aligned(64)));
+	_Alignas(64) char buf[64];
 	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
 	unsigned int id, v;
 

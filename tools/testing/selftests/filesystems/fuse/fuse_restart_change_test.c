@@ -375,13 +375,14 @@ TEST_F(in_flight, flock)
 /* Opens "file", and executes an operation on it again. Returns its result. */
 #define AGAIN(run, opcode)							\
 	({									\
+		__u32 __opcode = (opcode);					\
 		int __fd, __ret;						\
 										\
 		execute_changes(self->s, &changes);				\
 		__fd = try_open(self->s, "file", O_RDWR);			\
 		ASSERT_GE(__fd, 0);						\
-		__ret = INTERRUPTED(run, opcode, __fd);				\
-		EXPECT_AGAIN(opcode);						\
+		__ret = INTERRUPTED(run, __opcode, __fd);			\
+		EXPECT_AGAIN(__opcode);						\
 		close(__fd);							\
 		__ret;								\
 	})

@@ -28,6 +28,7 @@ FIXTURE_VARIANT_ADD(transport, dev_fuse_writeback) { false, FUSE_WRITEBACK_CACHE
 FIXTURE_VARIANT_ADD(transport, io_uring_writeback) {
 	true, FUSE_OVER_IO_URING | FUSE_WRITEBACK_CACHE,
 };
+
 /* The server checks the handles in each request. */
 FIXTURE_VARIANT_ADD(transport, dev_fuse_handles) { false, FUSE_REQUEST_HANDLE };
 FIXTURE_VARIANT_ADD(transport, io_uring_handles) {

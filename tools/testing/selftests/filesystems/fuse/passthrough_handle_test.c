@@ -494,7 +494,7 @@ TEST_F(supervised, lease)
 /* Runs the server with up to two arguments. */
 static int status_of(char *first, char *second)
 {
-	char *arguments[] = { first, second, NULL };
+	char * const arguments[] = { first, second, NULL };
 
 	return exit_status(passthrough_run(arguments));
 }

@@ -45,7 +45,7 @@ pid_t passthrough_run(char * const arguments[])
 
 pid_t passthrough_mount(const char *option)
 {
-	char *arguments[] = { (char *)option, LOWER, MNT, NULL };
+	char * const arguments[] = { (char *)option, LOWER, MNT, NULL };
 	struct stat lower, mounted;
 	pid_t pid;
 	int i;
