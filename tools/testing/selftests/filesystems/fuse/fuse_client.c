@@ -60,9 +60,10 @@ int name_handle(struct server *s, const char *name, struct handle *fh,
 
 int read_object(int fd, unsigned int *version)
 {
+	char area[2 * 64];
 	/* In one page, so that a direct read is one request */
-	_Alignas(64) char buf[64];
-	ssize_t len = pread(fd, buf, sizeof(buf) - 1, 0);
+	char *buf = area + 64 - (uintptr_t)area % 64;
+	ssize_t len = pread(fd, buf, 63, 0);
 	unsigned int id, v;
 
 	if (len < 0)
