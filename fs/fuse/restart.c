@@ -68,6 +68,20 @@ bool __fuse_file_lost_locks(struct fuse_file *ff)
 	return false;
 }
 
+/**
+ * fuse_file_has_flock - check whether the server holds an flock of an open file
+ * @ff: the open file
+ *
+ * The server can have executed a lock that was repeated, and not have opened the file.
+ *
+ * Return: true if FUSE_RELEASE must release the lock.
+ */
+bool fuse_file_has_flock(struct fuse_file *ff)
+{
+	return READ_ONCE(ff->lock_gen[1]) ==
+	       fuse_chan_server_gen(ff->fm->fc->chan) + 1;
+}
+
 /* The server does not find the object. Its nodeids never refer to another one. */
 static int gone(int err)
 {

@@ -335,6 +335,29 @@ TEST_F(in_flight, posix_lock)
 	}
 }
 
+/* The new server has not opened the file, and must release the lock. */
+TEST_F(in_flight, flock_until_close)
+{
+	struct server *s = self->s;
+	int fd;
+
+	execute_changes(s, &changes);
+	ASSERT_EQ(0, RESTART_WITH(s->init_flags |= FUSE_FLOCK_LOCKS));
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, INTERRUPTED(do_flock, FUSE_SETLK, fd));
+	EXPECT_EQ(0, count(s, FUSE_OPEN));
+	close(fd);
+	EXPECT_TRUE(wait_for(&s->requests[FUSE_RELEASE], 1));
+	/* Without a lock, there is nothing to release. */
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, take_over(s));
+	close(fd);
+	ASSERT_EQ(0, try_stat(s, "file"));
+	EXPECT_EQ(0, s->requests[FUSE_RELEASE]);
+}
+
 TEST_F(in_flight, flock)
 {
 	static const struct {
