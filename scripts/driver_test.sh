@@ -140,6 +140,9 @@ test_arguments()
 		make -C "$TOP" -n run FLAVOUR=rust CMD='echo $HOME $(id)'
 	expect "patches of a thread that does not exist are refused" 1 "no thread 'abc'; there are: 01-nsfs-fixes" \
 		"$TOP/scripts/patches.py" --thread abc
+	mkdir -p "$TOP/build/patches"
+	expect "two runs do not use one work tree" 1 'another run of patches.py is in progress' \
+		flock -n "$TOP/build/patches/lock" "$TOP/scripts/patches.py" --only style
 	expect "a warning with a capital letter is detected" 1 '' \
 		bash -c "$(function_of check.sh silent); BUILD=$WORK; silent echo 'Warning: x.h:1 made up'"
 	expect "a selftest that does not exist is reported" 1 "no selftest matches 'x:y'" \

@@ -19,6 +19,7 @@ interrupted run continues where it stopped.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -175,12 +176,22 @@ CHECKS = [Style("style"),
           Tests("tests")]
 
 
+def lock():
+    """Two runs in one work tree would compile a mixture of patches."""
+    PATCHES.mkdir(parents=True, exist_ok=True)
+    file = open(PATCHES / "lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failure("another run of patches.py is in progress") from None
+    return file
+
+
 def checkout(commit):
     # Unlike a clone, a work tree keeps git from removing the commit that it is at.
     if not SOURCE.is_dir() or git("rev-parse", "-q", "--verify", "HEAD^{tree}", check=False,
                                   cwd=SOURCE).returncode:
         shutil.rmtree(SOURCE, ignore_errors=True)
-        PATCHES.mkdir(parents=True, exist_ok=True)
         git("worktree", "prune")
         git("worktree", "add", "-q", "--detach", "--no-checkout", SOURCE, commit)
     git("checkout", "-q", "-f", "--detach", commit, cwd=SOURCE)
@@ -238,14 +249,16 @@ def main():
     columns = [column for column in CHECKS if arguments.only in (None, column.name)]
     header = "  ".join(f"{column.name:>6}" for column in columns)
     failed, thread = 0, None
-    for patch in patches(arguments.thread):
-        if patch.thread != thread:
-            thread = patch.thread
-            say(f"\n{thread:<52}{header}")
-        verdicts = check(patch, columns)
-        failed += "FAIL" in verdicts.values()
-        say(f"{patch.number:4} {patch.subject[:46]:<47}" +
-            "  ".join(f"{verdicts[column.name]:>6}" for column in columns))
+    todo = list(patches(arguments.thread))
+    with lock():
+        for patch in todo:
+            if patch.thread != thread:
+                thread = patch.thread
+                say(f"\n{thread:<52}{header}")
+            verdicts = check(patch, columns)
+            failed += "FAIL" in verdicts.values()
+            say(f"{patch.number:4} {patch.subject[:46]:<47}" +
+                "  ".join(f"{verdicts[column.name]:>6}" for column in columns))
     if failed:
         raise Failure(f"{failed} patches fail")
 
