@@ -74,21 +74,25 @@ static int build_tail(struct fuse_args *args, const struct fuse_fhandle *fh,
 	return 0;
 }
 
-/* A request without locks that the caller relies on must not reach the server. */
-static bool lost_locks(const struct fuse_args *args)
+/* A request must not reach a server without the lock that the caller relies on. */
+static int check_locks(struct fuse_args *args)
 {
 	unsigned int i;
 
+	args->has_lock = false;
 	/* FUSE_FLUSH and FUSE_RELEASE are forced. */
 	if (args->force || args->any_file)
-		return false;
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(args->objects); i++) {
 		struct fuse_file *ff = args->objects[i].ff;
 
-		if (ff && fuse_file_lost_locks(ff))
-			return true;
+		if (!ff || likely(!fuse_file_has_locks(ff)))
+			continue;
+		if (fuse_file_lost_locks(ff))
+			return -EIO;
+		args->has_lock = true;
 	}
-	return false;
+	return 0;
 }
 
 /**
@@ -118,8 +122,9 @@ int __fuse_args_add_handles(struct fuse_conn *fc, struct fuse_args *args,
 			return err;
 	}
 	fuse_args_take_ids(fc, args);
-	if (unlikely(lost_locks(args)))
-		return -EIO;
+	err = check_locks(args);
+	if (err)
+		return err;
 	args->has_handles = false;
 	if (args->opcode == FUSE_LOOKUP_HANDLE) {
 		args->has_handles = args->is_ext;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include "fuse_operation.h"
 #include "fuse_session.h"
 
 FIXTURE(state)
@@ -164,6 +165,31 @@ TEST_F(state, lost_flock)
 	EXPECT_EQ(2, read_object(new, NULL));
 	close(new);
 	close(unlocked);
+}
+
+static int do_read(struct server *s __maybe_unused, int fd)
+{
+	return read_object(fd, NULL);
+}
+
+/* A request in flight relies on the lock as well. */
+TEST_F(state, lost_flock_in_flight)
+{
+	struct server *s = self->s;
+	pid_t pid;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, flock(fd, LOCK_EX));
+	s->swallow = FUSE_READ;
+	pid = begin_operation(s, do_read, fd);
+	ASSERT_GT(pid, 0);
+	ASSERT_TRUE(wait_swallowed(s));
+	ASSERT_EQ(0, take_over(s));
+	EXPECT_EQ(EIO, end_operation(pid));
+	EXPECT_EQ(0, count(s, FUSE_READ));
+	close(fd);
 }
 
 static int posix_lock(int fd, int type)

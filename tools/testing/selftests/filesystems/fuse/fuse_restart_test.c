@@ -578,33 +578,6 @@ TEST_F(restart, late_eviction)
 	ASSERT_EQ(1, s->forgotten);
 }
 
-/* Locks that the server holds are lost, which is an error and not silent. */
-TEST_F(restart, locks_of_the_server)
-{
-	struct server *s = self->s;
-	int fd, unlocked, new;
-
-	ASSERT_EQ(0, RESTART_WITH(s->init_flags |= FUSE_FLOCK_LOCKS));
-	fd = try_open(s, "file", O_RDONLY);
-	unlocked = try_open(s, "file", O_RDONLY);
-	ASSERT_GE(fd, 0);
-	ASSERT_GE(unlocked, 0);
-	ASSERT_EQ(0, flock(unlocked, LOCK_SH));
-	ASSERT_EQ(0, flock(unlocked, LOCK_UN));
-	ASSERT_EQ(0, flock(fd, LOCK_EX));
-	ASSERT_EQ(0, take_over(s));
-	ASSERT_EQ(-EIO, read_object(fd, NULL));
-	ASSERT_EQ(-1, flock(fd, LOCK_EX));
-	ASSERT_EQ(EIO, errno);
-	ASSERT_EQ(2, read_object(unlocked, NULL));
-	close(fd);
-	new = try_open(s, "file", O_RDONLY);
-	ASSERT_EQ(0, flock(new, LOCK_EX));
-	ASSERT_EQ(2, read_object(new, NULL));
-	close(new);
-	close(unlocked);
-}
-
 /* Without FUSE_FLOCK_LOCKS, the kernel holds the locks, and they remain. */
 TEST_F(restart, locks_of_the_kernel)
 {
