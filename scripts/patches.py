@@ -8,7 +8,7 @@ Columns of the table that it prints:
 
   style  checkpatch --strict on the patch, rustfmt on the Rust files that it changes
   on     builds with the switches of the series on: warnings, W=1 and clippy are
-         errors in the files that the series changes
+         errors in the lines that the series wrote
   off    builds with the switches off and Rust on
   c      builds without Rust
   tests  after the last patch of a thread: the suites of that point, with the switches on
@@ -42,9 +42,9 @@ DIRECTORIES = ["fs/", "io_uring/", "samples/"]
 NOT_BUILT = ("Documentation/", "MAINTAINERS", "tools/")
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--no-summary", "--terse", "--show-types",
               "--no-tree", "--ignore"]
-WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):\d+(?::\d+)?:? (?:warning|error)|"
-                     r"^Warning: (?:\S*?/patches/linux/)?([\w./-]+):\d+|"
-                     r"^\s*--> (?:\S*?/patches/linux/)?([\w./-]+):\d+")
+WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):(\d+)(?::\d+)?:? (?:warning|error)|"
+                     r"^Warning: (?:\S*?/patches/linux/)?([\w./-]+):(\d+)|"
+                     r"^\s*--> (?:\S*?/patches/linux/)?([\w./-]+):(\d+)")
 
 
 class Check:
@@ -140,12 +140,21 @@ class Compile(Check):
         return None
 
 
+def is_in_base(commit, name, number):
+    """Return whether a line is that of the base. git marks such lines with a circumflex."""
+    return out("blame", "-s", "-L", f"{number},{number}", f"{BASE}..{commit}", "--",
+               name).startswith("^")
+
+
 def warnings(text, patch):
-    """Return the first warning about a file that the series changed up to this patch."""
+    """Return the first warning about a line that the series wrote up to this patch."""
     ours = set(out("diff", "--name-only", BASE, patch.commit).splitlines())
     for line in text.splitlines():
         match = WARNING.search(line)
-        if match and (name := next(group for group in match.groups() if group)) in ours:
+        if not match:
+            continue
+        name, number = filter(None, match.groups())
+        if name in ours and not is_in_base(patch.commit, name, number):
             return f"{name}: {line.strip()[:120]}"
     return None
 
