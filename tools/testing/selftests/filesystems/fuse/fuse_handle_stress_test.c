@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "../file_handle/failslab.h"
@@ -14,6 +15,7 @@
 #include "kselftest_harness.h"
 
 #define HANDLE_SIZE	16
+#define MAX_PAGES	128
 #define SECOND_AT	(BYTES_AT + FUSE_REC_ALIGN(HANDLE_SIZE))
 #define REPLIES_LEN	(SECOND_AT + SUB_HEADER + sizeof(struct fuse_statx_out))
 
@@ -151,6 +153,8 @@ FIXTURE_SETUP(hostile)
 	self->s = s;
 	s->entry_valid = 0;
 	s->attr_valid = 0;
+	s->init_flags |= FUSE_MAX_PAGES;
+	s->max_pages = MAX_PAGES;
 	ASSERT_EQ(0, start_server(s));
 	self->mount_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_GE(self->mount_fd, 0);
@@ -677,10 +681,25 @@ static int run_list(FIXTURE_DATA(hostile) * self)
 	return list(path);
 }
 
+/* The kernel allocates memory to map a buffer of more than 64 pages. */
+static int run_list_with_large_buffer(FIXTURE_DATA(hostile) * self)
+{
+	static char buffer[MAX_PAGES * 4096];
+	int fd, err;
+
+	fd = openat(self->mount_fd, "d1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_getdents64, fd, buffer, sizeof(buffer)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 {
 	static int (* const run[])(FIXTURE_DATA(hostile) *) = {
 		run_stat, run_decode, run_create, run_list,
+		run_list_with_large_buffer,
 	};
 	unsigned int i, nth, failures;
 	struct failslab fail = {};
@@ -695,7 +714,9 @@ TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 		failures = 0;
 		for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
 			/* Nothing is cached, so each object is allocated. */
-			settle_server(self->s);
+			ASSERT_EQ(0, settle_server(self->s)) {
+				TH_LOG("operation %u, allocation %u", i, nth);
+			}
 			ASSERT_EQ(0, failslab_arm(&fail, nth));
 			ret = run[i](self);
 			failed = failslab_has_failed(&fail);

@@ -365,6 +365,7 @@ static int do_init(struct server *s, const struct request *r,
 		.major = FUSE_KERNEL_VERSION,
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_write = 4096,
+		.max_pages = s->max_pages,
 		.max_stack_depth = s->max_stack_depth,
 	};
 

@@ -59,6 +59,7 @@ struct server {
 	size_t handle_size;
 	unsigned int entry_valid;
 	unsigned int attr_valid;
+	unsigned int max_pages;		/* of a request; for FUSE_MAX_PAGES */
 	unsigned int generation;	/* of the server, part of the nodeids */
 	__u64 entry_generation;		/* in struct fuse_entry_out */
 	int compound_error;		/* of all FUSE_COMPOUND */
