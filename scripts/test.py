@@ -74,11 +74,12 @@ FLAKY = {
 NEW = FUSE[1:]
 C_SKIP = ["filesystems/fuse:fuse_handle_stress_test"]
 # The stress tests are given more time where a race or a leak would show. Those of FS_*
-# take it for each of five filesystems, and memory where a guest has disks.
+# take it for each of five filesystems, and memory where a guest has disks. An open on
+# debug takes ten times as long.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
                          "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "4",
-                         "FS_STRESS_HOG": "1"},
-               "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "20000"}}
+                         "FS_STRESS_HOG": "1", "FS_OPENS": "2000", "FS_RACES": "500"},
+               "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "10000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
                     "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
                     "RESTARTS": "100", "FILES": "10000"}

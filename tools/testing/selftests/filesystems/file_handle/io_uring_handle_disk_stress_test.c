@@ -72,14 +72,6 @@ static atomic_uint nr_old;
 static atomic_bool stop;
 static bool may_lack_memory;
 
-static unsigned int from_environment(const char *name, unsigned int otherwise)
-{
-	const char *value = getenv(name);
-	int nr = value ? atoi(value) : 0;
-
-	return nr > 0 ? nr : otherwise;
-}
-
 static __u64 target_id(const struct target *t, unsigned int turn)
 {
 	return (__u64)(t - targets + 1) << 32 | turn;

@@ -8,12 +8,16 @@
 # The load runs in each DIRECTORY. Without one, it runs on a tmpfs, and on new
 # filesystems of the kinds that the kernel and the programs of this machine
 # support. These are made in files on a tmpfs of 500 MB.
+#
+# FS_OPENS is the number of warm files that are opened in each directory.
 
 # shellcheck source-path=SCRIPTDIR source=samples.sh
 . "$(dirname "$0")/samples.sh"
 
 limit=120
-load="handle-load --files 500 --requests 2000 --threads 2 --clients 8 --json"
+opens=${FS_OPENS:-10000}
+requests=$((opens / 5))
+load="handle-load --files 500 --requests $requests --threads 2 --clients 8 --json"
 
 endless="handle-load --requests 100000000"
 
@@ -101,7 +105,7 @@ load_by_system_calls()
 {
 	# shellcheck disable=SC2086 # a command
 	expect 0 $load --by calls "$1" || return
-	is "$(field by) $(field requests) $(field workers)" "calls 2000 0"
+	is "$(field by) $(field requests) $(field workers)" "calls $requests 0"
 }
 load_runs_by_system_calls() { in_each_directory load_by_system_calls; }
 
@@ -111,8 +115,8 @@ load_by_each_way()
 		# shellcheck disable=SC2086 # a command
 		expect 0 $load $stat "$1" || return
 		is "$(field by)" "calls ring async" || return
-		is "$(field requests)" "2000 2000 2000" || return
-		is "$(field warm)" "2000 2000 2000" || return
+		is "$(field requests)" "$requests $requests $requests" || return
+		is "$(field warm)" "$requests $requests $requests" || return
 		is "$(field cold)" "0 0 0" || return
 		inline=$(field warm_inline)
 		[ "${inline%% *} ${inline##* }" = "0 0" ] ||
@@ -130,10 +134,11 @@ load_with_cold_files()
 	[ "$1" != "$tmpfs" ] || return 0
 	# shellcheck disable=SC2086 # a command
 	expect 0 $load --hits 50 --working-set 100 "$1" || return
-	is "$(field requests)" "2000 2000 2000" || return
+	is "$(field requests)" "$requests $requests $requests" || return
 	for cold in $(field cold); do
-		[ "$cold" -gt 800 ] && [ "$cold" -lt 1200 ] && continue
-		echo "# $cold of 2000 requests for cold files"
+		[ $((cold * 10)) -gt $((requests * 3)) ] &&
+			[ $((cold * 10)) -lt $((requests * 7)) ] && continue
+		echo "# $cold of $requests requests for cold files"
 		return 1
 	done
 	# A file is cold if its inode is not in memory: then it is not opened inline.
@@ -143,12 +148,12 @@ load_with_cold_files()
 load_with_warm_files()
 {
 	# shellcheck disable=SC2086 # a command
-	expect 0 $load --requests 10000 --by ring "$1" || return
-	is "$(field warm)" 10000 || return
+	expect 0 $load --requests "$opens" --by ring "$1" || return
+	is "$(field warm)" "$opens" || return
 	inline=$(field warm_inline)
-	[ "$inline" -ge 9500 ] ||
-		{ echo "# only $inline of 10000 warm files were opened inline"; return 1; }
-	[ "$1" != "$tmpfs" ] || is "$inline $(field workers)" "10000 0"
+	[ $((inline * 100)) -ge $((opens * 95)) ] ||
+		{ echo "# only $inline of $opens warm files were opened inline"; return 1; }
+	[ "$1" != "$tmpfs" ] || is "$inline $(field workers)" "$opens 0"
 }
 load_opens_warm_files_inline() { in_each_directory load_with_warm_files; }
 

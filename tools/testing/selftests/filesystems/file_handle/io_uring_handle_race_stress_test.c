@@ -211,9 +211,7 @@ FIXTURE_TEARDOWN(race)
 
 TEST_F_TIMEOUT(race, open_and_name_while_names_change, 7200)
 {
-	const char *value = getenv("FS_RACES");
-	const int given = value ? atoi(value) : 0;
-	const unsigned int wanted = given > 0 ? given : DEFAULT_RACES;
+	const unsigned int wanted = from_environment("FS_RACES", DEFAULT_RACES);
 	unsigned int i, races = 0, turn;
 	const __u64 start = now_ms();
 	int ret = 0;

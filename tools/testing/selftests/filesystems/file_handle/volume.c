@@ -331,3 +331,11 @@ unsigned int volume_generation_offset(const struct volume *v,
 		return 4;
 	}
 }
+
+unsigned int from_environment(const char *name, unsigned int otherwise)
+{
+	const char *value = getenv(name);
+	int number = value ? atoi(value) : 0;
+
+	return number > 0 ? number : otherwise;
+}

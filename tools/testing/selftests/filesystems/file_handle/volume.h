@@ -95,4 +95,7 @@ __u64 volume_id(const struct volume *v, int fd, const struct handle *fh,
 unsigned int volume_generation_offset(const struct volume *v,
 				      const struct handle *fh);
 
+/* Returns the positive number in a variable of the environment, or @otherwise. */
+unsigned int from_environment(const char *name, unsigned int otherwise);
+
 #endif /* __SELFTEST_FILE_HANDLE_VOLUME_H */
