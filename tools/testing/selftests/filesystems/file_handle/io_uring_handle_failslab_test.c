@@ -90,6 +90,21 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, SLOW_TIMEOUT)
 	EXPECT_EQ(count_fds(), self->nr_fds);
 }
 
+/* The ring allocates its requests in bulk, and then tries to allocate one. */
+TEST_F(failslab, request_stays_in_the_queue)
+{
+	sqe_of_kind(ring_sqe(&self->ring), &requests[0], &self->t, KIND_TMPFS);
+	ASSERT_EQ(write_string(FAILSLAB "probability", "100"), 0);
+	ASSERT_EQ(write_string(FAILSLAB "times", "2"), 0);
+	ASSERT_EQ(write_string("/proc/thread-self/make-it-fail", "1"), 0);
+	EXPECT_EQ(ring_submit(&self->ring), -EAGAIN);
+	EXPECT_EQ(ring_submit(&self->ring), 1);
+	ASSERT_EQ(write_string("/proc/thread-self/make-it-fail", "0"), 0);
+	EXPECT_TRUE(is_right(&requests[0], &self->t, KIND_TMPFS,
+			     ring_result(&self->ring)));
+	EXPECT_EQ(count_fds(), self->nr_fds);
+}
+
 /* If io_uring cannot create its first worker, it cancels the queue. */
 static bool is_out_of_memory(int result)
 {

@@ -130,11 +130,12 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 
 int ring_submit(struct ring *ring)
 {
-	unsigned int nr = ring->tail - *ring->sq_tail;
+	const unsigned int nr = ring->tail - *ring->sq_tail;
 
 	__atomic_store_n(ring->sq_tail, ring->tail, __ATOMIC_RELEASE);
+	/* A call that had no memory has left requests in the queue. */
 	if (!(ring->flags & IORING_SETUP_SQPOLL))
-		return ring_enter(ring, nr, 0, 0);
+		return ring_enter(ring, ring->tail - *ring->sq_head, 0, 0);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) &
