@@ -89,7 +89,7 @@ def run(command, log, cwd=SOURCE, env=None):
 
 class Style(Check):
     def key(self, patch):
-        return sha(patch.commit, *CHECKPATCH)
+        return sha(out("show", "--format=%B", "--full-index", patch.commit), *CHECKPATCH)
 
     def run(self, patch, log):
         ignored = re.search(r"--ignore \\\s*(\S+)", (TOP / "scripts/check.sh").read_text())[1]
