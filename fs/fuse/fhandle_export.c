@@ -229,6 +229,10 @@ static int search_entries(struct name_search *ns, ssize_t left, u8 *name,
 		size = FUSE_DIRENT_SIZE(dirent);
 		if (size > left)
 			break;
+		/* Not a name: the server must not be asked about it. */
+		if (memchr(dirent->name, '/', dirent->namelen) ||
+		    memchr(dirent->name, '\0', dirent->namelen))
+			return -EIO;
 		ns->pos = dirent->off;
 		p += size;
 		left -= size;
@@ -284,6 +288,9 @@ int fuse_fhandle_get_name(struct dentry *parent, struct dentry *child, u8 *name,
 	};
 	int ret;
 
+	/* The parent is what the server says, and the caller looks up the name in it. */
+	if (!S_ISDIR(ns.dir->i_mode))
+		return -ENOTDIR;
 	if (fuse_is_bad(ns.dir) || fuse_is_bad(ns.child))
 		return -ESTALE;
 	u8 *buf __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);

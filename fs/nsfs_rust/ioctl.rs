@@ -32,6 +32,7 @@ use kernel::{
         Pid,
         Task, //
     },
+    transmute::AsBytes,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -96,7 +97,9 @@ impl MntInfo {
         // CAST: A `u32` fits into a `usize`.
         let bytes = self.as_bytes().get(..self.size as usize).ok_or(EINVAL)?;
 
-        put(arg, bytes)
+        UserSlice::new(UserPtr::from_addr(arg), bytes.len())
+            .writer()
+            .write_slice(bytes)
     }
 }
 
@@ -108,13 +111,13 @@ fn ioctl(ns: &NsCommon, request: Request, arg: usize) -> Result<c_long> {
         Request::NsType => Ok(ns.ns_type() as c_long),
         Request::OwnerUid => {
             let uid = ns.owner_uid().ok_or(EINVAL)?;
-            put(arg, &uid.into_uid_in_current_ns_munged().to_ne_bytes()).map(|()| 0)
+            put(arg, &uid.into_uid_in_current_ns_munged()).map(|()| 0)
         }
         Request::MntNsId => {
             ns.as_mnt().ok_or(EINVAL)?;
-            put(arg, &ns.id().to_ne_bytes()).map(|()| 0)
+            put(arg, &ns.id()).map(|()| 0)
         }
-        Request::Id => put(arg, &ns.id().to_ne_bytes()).map(|()| 0),
+        Request::Id => put(arg, &ns.id()).map(|()| 0),
         Request::Translate(translation, number) => {
             translate(ns.as_pid().ok_or(EINVAL)?, translation, number, arg)
         }
@@ -153,11 +156,13 @@ fn open_neighbour(ns: &NsCommon, direction: Direction, size: usize, arg: usize) 
     open(neighbour, || if arg != 0 { info.put(arg) } else { Ok(()) })
 }
 
-/// Copies `bytes` to user space.
-fn put(arg: usize, bytes: &[u8]) -> Result {
-    UserSlice::new(UserPtr::from_addr(arg), bytes.len())
+/// Copies a word to user space.
+///
+/// Like `put_user()` in C, it copies nothing if only a part of the memory is accessible.
+fn put<T: AsBytes>(arg: usize, word: &T) -> Result {
+    UserSlice::new(UserPtr::from_addr(arg), size_of::<T>())
         .writer()
-        .write_slice(bytes)
+        .write(word)
 }
 
 /// Translates a pid between `ns` and the pid namespace of the current task.

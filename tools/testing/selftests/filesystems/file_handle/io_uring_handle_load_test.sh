@@ -9,7 +9,8 @@
 # filesystems of the kinds that the kernel and the programs of this machine
 # support. These are made in files on a tmpfs of 500 MB.
 #
-# FS_OPENS is the number of warm files that are opened in each directory.
+# FS_OPENS is the number of warm files that are opened in each directory, and
+# FS_FILES the number of files.
 
 # shellcheck source-path=SCRIPTDIR source=samples.sh
 . "$(dirname "$0")/samples.sh"
@@ -17,7 +18,8 @@
 limit=120
 opens=${FS_OPENS:-10000}
 requests=$((opens / 5))
-load="handle-load --files 500 --requests $requests --threads 2 --clients 8 --json"
+files=${FS_FILES:-500}
+load="handle-load --files $files --requests $requests --threads 2 --clients 8 --json"
 
 endless="handle-load --requests 100000000"
 
@@ -133,7 +135,7 @@ load_with_cold_files()
 {
 	[ "$1" != "$tmpfs" ] || return 0
 	# shellcheck disable=SC2086 # a command
-	expect 0 $load --hits 50 --working-set 100 "$1" || return
+	expect 0 $load --hits 50 --working-set $((files / 5)) "$1" || return
 	is "$(field requests)" "$requests $requests $requests" || return
 	for cold in $(field cold); do
 		[ $((cold * 10)) -gt $((requests * 3)) ] &&

@@ -3,7 +3,8 @@
  * IORING_OP_OPEN_BY_HANDLE_AT opens a file whose inode is in memory without a
  * worker, for a server that keeps handles and neither files nor dentries.
  *
- * FS_OPENS is the number of opens in each filesystem.
+ * FS_OPENS is the number of opens in each filesystem, and FS_FILES the number of
+ * files, a multiple of 50.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -97,9 +98,9 @@ TEST_F(warm, a_worker_opens_on_request)
 	struct warm_count count;
 
 	ASSERT_EQ(warm_up(self->w), 0);
-	count = warm_open(self->w, WARM_FILES, IOSQE_ASYNC);
+	count = warm_open(self->w, self->w->nr_files, IOSQE_ASYNC);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
-	EXPECT_EQ(count.opened, WARM_FILES);
+	EXPECT_EQ(count.opened, self->w->nr_files);
 	EXPECT_EQ(count.inlined, 0U);
 	EXPECT_GE(nr_workers(), 1U);
 }
@@ -112,16 +113,16 @@ TEST_F(warm, a_worker_opens_what_is_not_in_memory)
 	if (!volume_is_disk(variant->kind))
 		SKIP(return, "the inodes are always in memory");
 	ASSERT_EQ(volume_forget(&self->w->volume), 0);
-	count = warm_open(self->w, WARM_FILES, 0);
+	count = warm_open(self->w, self->w->nr_files, 0);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
-	EXPECT_EQ(count.opened, WARM_FILES);
+	EXPECT_EQ(count.opened, self->w->nr_files);
 	EXPECT_EQ(count.inlined, 0U);
 	EXPECT_GE(nr_workers(), 1U);
 
 	/* The worker has read them. */
-	count = warm_open(self->w, WARM_FILES, 0);
+	count = warm_open(self->w, self->w->nr_files, 0);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
-	EXPECT_GE(count.inlined, variant->percent * WARM_FILES / 100);
+	EXPECT_GE(count.inlined, variant->percent * self->w->nr_files / 100);
 }
 
 /* Inodes that the kernel has dropped, while the filesystem stays mounted. */
@@ -132,13 +133,13 @@ TEST_F(warm, opens_inodes_that_were_dropped)
 	ASSERT_EQ(volume_forget(&self->w->volume), 0);
 	ASSERT_EQ(warm_up(self->w), 0);
 	ASSERT_EQ(volume_evict(&self->w->volume), 0);
-	count = warm_open(self->w, WARM_FILES, 0);
+	count = warm_open(self->w, self->w->nr_files, 0);
 	TH_LOG("%s: %u of %u inline", volume_names[variant->kind],
 	       count.inlined, count.opened);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
-	EXPECT_EQ(count.opened, WARM_FILES);
+	EXPECT_EQ(count.opened, self->w->nr_files);
 	EXPECT_TRUE(volume_is_disk(variant->kind) ? nr_workers() >= 1 :
-						    count.inlined == WARM_FILES);
+						    count.inlined == self->w->nr_files);
 }
 
 TEST_HARNESS_MAIN

@@ -15,12 +15,15 @@ static const char *file_name(unsigned int i)
 
 int warm_make(struct warm *w)
 {
+	unsigned int i, nr = from_environment("FS_FILES", WARM_FILES);
 	struct warm_file *file;
-	unsigned int i;
 	struct stat st;
 	int ret;
 
-	for (i = 0; i < WARM_FILES; i++) {
+	if (nr > WARM_FILES || nr % WARM_BATCH)
+		return -EINVAL;
+	w->nr_files = nr;
+	for (i = 0; i < nr; i++) {
 		file = &w->files[i];
 		file->id = i + 1;
 		ret = volume_add(&w->volume, file_name(i), file->id, &file->fh);
@@ -40,7 +43,7 @@ int warm_remove(struct warm *w)
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < WARM_FILES && !ret; i++)
+	for (i = 0; i < w->nr_files && !ret; i++)
 		ret = volume_unlink(&w->volume, file_name(i));
 	return ret;
 }
@@ -61,7 +64,7 @@ int warm_up(const struct warm *w)
 	bool right;
 	int fd;
 
-	for (i = 0; i < WARM_FILES; i++) {
+	for (i = 0; i < w->nr_files; i++) {
 		fd = decode(w->volume.root, &w->files[i].fh,
 			    O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
@@ -76,7 +79,7 @@ int warm_up(const struct warm *w)
 
 static const struct warm_file *nth(const struct warm *w, unsigned int i)
 {
-	return &w->files[i % WARM_FILES];
+	return &w->files[i % w->nr_files];
 }
 
 static bool open_batch(struct warm *w, unsigned int first, unsigned int flags,

@@ -9,7 +9,7 @@
 /* The flags of a ring that can tell inline completions from others. */
 #define WARM_SETUP	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
-#define WARM_FILES	500
+#define WARM_FILES	500	/* unless FS_FILES is less */
 #define WARM_BATCH	50
 
 struct warm_file {
@@ -22,6 +22,7 @@ struct warm_file {
 struct warm {
 	struct volume volume;
 	struct ring ring;
+	unsigned int nr_files;		/* a multiple of WARM_BATCH */
 	struct warm_file files[WARM_FILES];
 };
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 
 #include "fuse_fixture.h"
+#include "fuse_requests.h"
 
 TEST_F(fuse, encode_and_decode)
 {
@@ -233,18 +234,27 @@ TEST_F(fuse, decode_without_inode_numbers)
 	close(fd);
 }
 
+/* The number of the object with this name, which is unique */
+static unsigned int object_named(struct server *s, const char *name)
+{
+	unsigned int id;
+
+	for (id = ROOT + 1; id < BULK; id++) {
+		if (s->objects[id].exists && !strcmp(s->objects[id].name, name))
+			return id;
+	}
+	return 0;
+}
+
 /* The parent does not contain the directory any more. */
 TEST_F(fuse, decode_directory_without_a_name)
 {
 	struct server *s = self->s;
-	unsigned int d3 = 0, id;
+	unsigned int d3;
 	struct handle fh;
 
 	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
-	for (id = ROOT + 1; id < BULK; id++) {
-		if (!strcmp(s->objects[id].name, "d3"))
-			d3 = id;
-	}
+	d3 = object_named(s, "d3");
 	ASSERT_NE(0, d3);
 	/* The server finds its handle, but it is in no directory. */
 	s->objects[d3].name[0] = '\0';
@@ -252,6 +262,70 @@ TEST_F(fuse, decode_directory_without_a_name)
 	ASSERT_EQ(0, RESTART());
 	ASSERT_EQ(-ESTALE, decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY));
 	ASSERT_EQ(0, settle_server(s));
+}
+
+/* The server says that a directory is in a regular file, and lists it there. */
+TEST_F(fuse, decode_directory_in_a_file)
+{
+	struct server *s = self->s;
+	unsigned int d3, file = 2;
+	struct handle fh;
+
+	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
+	d3 = object_named(s, "d3");
+	ASSERT_NE(0, d3);
+	s->objects[d3].parent = file;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-ESTALE, decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, try_stat(s, "file"));
+}
+
+/* The parent in a file handle is a regular file, in which the server lists the file. */
+TEST_F(fuse, parent_handle_of_a_file)
+{
+	struct server *s = self->s;
+	unsigned int file = 2, other = 3;
+	struct handle fh;
+	int fd;
+
+	ASSERT_EQ(0, name_handle(s, "other", &fh, AT_HANDLE_CONNECTABLE));
+	object_handle(s, file, fh.data + 4 + fh.data[0], fh.data[1]);
+	s->objects[other].parent = file;
+	ASSERT_EQ(0, RESTART());
+	fd = decode(self->mount_fd, &fh, O_PATH);
+	if (fd >= 0)
+		close(fd);
+	else
+		ASSERT_EQ(-ESTALE, fd);
+	ASSERT_EQ(0, try_stat(s, "file"));
+}
+
+static unsigned int wrong_names;
+
+static int count_wrong_names(struct server *s __maybe_unused,
+			     const struct request *r,
+			     struct message *m __maybe_unused)
+{
+	if (r->in.opcode == FUSE_LOOKUP_HANDLE && strchr((const char *)r->args, '/'))
+		wrong_names++;
+	return -ENOSYS;
+}
+
+/* A directory lists an entry that is not a name. The server is not asked about it. */
+TEST_F(fuse, decode_directory_with_a_slash_in_its_name)
+{
+	struct server *s = self->s;
+	unsigned int d3;
+	struct handle fh;
+
+	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
+	d3 = object_named(s, "d3");
+	ASSERT_NE(0, d3);
+	s->objects[d3].name[1] = '/';
+	s->others = count_wrong_names;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-ESTALE, decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, wrong_names);
 }
 
 TEST_F(fuse, connectable)

@@ -7,6 +7,7 @@
 #include <dirent.h>
 
 #include "fuse_fixture.h"
+#include "fuse_requests.h"
 
 TEST_F(fuse, reused_nodeid)
 {
@@ -497,6 +498,28 @@ TEST_F(fuse, creation_fails)
 		for (j = 0; j < ARRAY_SIZE(creations); j++)
 			EXPECT_EQ(errors[i], create(s, creations[j].opcode,
 						    creations[j].name));
+	}
+	ASSERT_EQ(0, settle_server(s));
+}
+
+static void add_bytes(struct server *s __maybe_unused, struct message *m)
+{
+	static const char zeros[8];
+
+	put_bytes(m, zeros, sizeof(zeros));
+}
+
+/* If a reply is not valid, the errors in it are not used either. */
+TEST_F(fuse, creation_fails_with_invalid_reply)
+{
+	struct server *s = self->s;
+	unsigned int i;
+
+	s->create_error = -ENOSPC;
+	s->spoil = add_bytes;
+	for (i = 0; i < ARRAY_SIZE(creations); i++) {
+		s->spoil_opcode = creations[i].opcode;
+		EXPECT_EQ(-EIO, create(s, creations[i].opcode, creations[i].name));
 	}
 	ASSERT_EQ(0, settle_server(s));
 }

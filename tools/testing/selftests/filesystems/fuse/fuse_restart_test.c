@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
+#include "fuse_operation.h"
 #include "fuse_restart_fixture.h"
 
 /* <linux/fs.h> and <sys/mount.h> cannot both be included. */
@@ -594,6 +595,94 @@ TEST_F(restart, locks_of_the_kernel)
 	close(fd);
 	ASSERT_EQ(0, flock(other, LOCK_EX | LOCK_NB));
 	close(other);
+}
+
+/*
+ * A reply that is processed late
+ */
+
+static struct handle late_fh;
+
+/* A processor other than that of the test and of the server */
+static int other_cpu;
+
+static int stay_on_other_processor(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(other_cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+static int decode_there(struct server *s __maybe_unused, int fd)
+{
+	return stay_on_other_processor() ?:
+	       close_result(decode(fd, &late_fh, O_PATH | O_CLOEXEC));
+}
+
+struct hog {
+	bool started;
+	bool stop;
+	int error;
+};
+
+/* Runs instead of all ordinary processes. */
+static void *occupy_processor(void *arg)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	struct hog *hog = arg;
+
+	hog->error = stay_on_other_processor();
+	if (!hog->error && sched_setscheduler(0, SCHED_FIFO, &param))
+		hog->error = -errno;
+	__atomic_store_n(&hog->started, true, __ATOMIC_SEQ_CST);
+	while (!hog->error && !__atomic_load_n(&hog->stop, __ATOMIC_SEQ_CST))
+		;
+	return NULL;
+}
+
+/*
+ * A process that decodes has received its reply, and only runs again when the next
+ * server has replied to another one, which has created the inode.
+ */
+TEST_F(restart, decode_that_another_one_overtakes)
+{
+	struct server *s = self->s;
+	struct hog hog = {};
+	unsigned long before;
+	pthread_t thread;
+	int i, fd, result;
+	pid_t pid;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs two processors");
+	other_cpu = !sched_getcpu();
+	ASSERT_EQ(0, name_handle(s, "d1/file", &late_fh, 0));
+	ASSERT_EQ(0, settle_server(s));
+	serve_in_caller(s);
+	before = count(s, FUSE_COMPOUND);
+	pid = begin_operation(s, decode_there, self->mount_fd);
+	ASSERT_GT(pid, 0);
+	/* It waits, and leaves the processor. */
+	usleep(100000);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, occupy_processor, &hog));
+	while (!__atomic_load_n(&hog.started, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	for (i = 0; i < 10 && count(s, FUSE_COMPOUND) == before; i++)
+		EXPECT_TRUE(serve_request(s, 1000));
+	EXPECT_EQ(before + 1, count(s, FUSE_COMPOUND));
+	EXPECT_EQ(0, serve_in_thread(s));
+	EXPECT_EQ(0, take_over(s));
+	fd = decode(self->mount_fd, &late_fh, O_PATH | O_CLOEXEC);
+	EXPECT_GE(fd, 0);
+	__atomic_store_n(&hog.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	result = end_operation(pid);
+	close_result(fd);
+	if (hog.error)
+		SKIP(return, "needs SCHED_FIFO");
+	EXPECT_EQ(0, result);
 }
 
 TEST_HARNESS_MAIN

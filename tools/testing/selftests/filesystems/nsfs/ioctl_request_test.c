@@ -183,4 +183,34 @@ TEST_F(request, request_with_wrong_size)
 	}
 }
 
+/* A word is not written if only a part of its memory is accessible. */
+TEST_F(nsfs, word_is_written_as_a_whole)
+{
+	static const struct {
+		unsigned int request, type, size;
+	} words[] = {
+		{ NS_GET_ID, 0, sizeof(__u64) },
+		{ NS_GET_MNTNS_ID, CLONE_NEWNS, sizeof(__u64) },
+		{ NS_GET_OWNER_UID, CLONE_NEWUSER, sizeof(uid_t) },
+	};
+	unsigned char *end = page_end();
+	unsigned int i, size, at;
+
+#ifndef __x86_64__
+	SKIP(return, "needs x86_64, which stores all of a word or nothing");
+#endif
+	ASSERT_NE(end, NULL);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (words[i].type && words[i].type != self->ns.kind->type)
+			continue;
+		for (size = 1; size < words[i].size; size++) {
+			memset(end - size, CANARY, size);
+			EXPECT_EQ(ask(self->ns.fd, words[i].request, end - size),
+				  -EFAULT);
+			for (at = 1; at <= size; at++)
+				EXPECT_EQ(end[-(int)at], CANARY);
+		}
+	}
+}
+
 TEST_HARNESS_MAIN
