@@ -12,6 +12,7 @@ FLAVOUR ?=
 TESTS ?=
 FROM ?=
 THREAD ?=
+MODEL ?=
 VERSION ?= 1
 RUNNER ?= qemu
 CMD ?=
@@ -46,7 +47,7 @@ SYMBOLS := $(or $(FLAVOUR),symbols)
 TEST := scripts/test.py --runner $(RUNNER) $(if $(JUNIT),--junit '$(JUNIT)') $(if $(JSON),--json '$(JSON)')
 
 .PHONY: help arguments setup source tree import series apply-check b4 build run shell test quick slow \
-	kunit coverage bench check docs fixes items sizes unsafe patches ide gdb artifacts clean distclean
+	kunit coverage bench check docs fixes prove items sizes unsafe patches ide gdb artifacts clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -58,6 +59,7 @@ help: ## this list
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
+		'MODEL=' 'the models that `make prove` checks (default: all)' \
 		'THREAD=' 'one thread, such as 05-fhandle, for patches, series and b4' \
 		'VERSION=' 'the version of the mails of `make series` and `make b4` (default: 1)' \
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
@@ -146,6 +148,10 @@ docs: tree ## build our documents with Sphinx: HTML in build/docs; fails on a wa
 
 fixes: setup tree ## check that the tests of each fix in C fail before the fix and pass after it
 	@scripts/fixes.sh
+
+prove: tree ## check the models with Spin, and that each guard in them is needed
+	@scripts/setup.sh prove
+	@scripts/prove.py $(MODEL)
 
 items: tree ## list the public items of the Rust code and their users; fail if one has none
 	@scripts/public_items.py

@@ -675,6 +675,7 @@ test_tools()
 		'/absent/r.xml: No such file or directory' "$TOP/scripts/test.py" rust --junit /absent/r.xml
 	expect "results are written as JUnit XML and JSON" 0 '^OK' "$TOP/scripts/junit_test.py"
 	expect "lines that ran are told from others" 0 '^OK' "$TOP/scripts/coverage_test.py"
+	expect "models and their guards are checked" 0 '^OK' "$TOP/scripts/prove_test.py"
 }
 
 test_all()

@@ -13,6 +13,7 @@ FIXES=(
 "nsfs: make the info of NS_MNT_GET_NEXT and NS_MNT_GET_PREV optional|nsfs/ioctl_mntns_test|next_without_info previous_without_info"
 "fhandle: do not warn about a connectable handle of a disconnected dentry|file_handle/name_to_handle_test|connectable_handle_is_refused_without_a_warning user_cannot_make_the_kernel_warn"
 "fhandle: do not report an interrupted decode as ESTALE|file_handle/decode_error_test|interrupted_decode_is_not_stale"
+"pidfs: do not decode the handle of a pid without a task|file_handle/pidfs_handle_stress_test|clone_that_fails_is_not_found"
 )
 
 RESULTS=$BUILD/results/fixes

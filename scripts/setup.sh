@@ -6,6 +6,7 @@
 #
 #   setup.sh          the tools to build, boot and test
 #   setup.sh source   only the tools to make build/linux and to write the series
+#   setup.sh prove    those, and Spin and a C compiler for the models
 #   setup.sh bench    also those of `make bench`
 #   setup.sh check    also those of `make check`
 #   setup.sh disks FLAVOUR...
@@ -177,9 +178,21 @@ wanted_for_source()
 	EOF
 }
 
+wanted_for_prove()
+{
+	wanted_for_source
+	cat <<-EOF
+		gcc gcc
+		spin spin
+		/usr/include/stdio.h libc6-dev
+	EOF
+}
+
 wanted()
 {
-	[ "$PURPOSE" != source ] || { wanted_for_source; return; }
+	case $PURPOSE in
+	source | prove) "wanted_for_$PURPOSE"; return ;;
+	esac
 	cat <<-EOF
 		bc bc
 		bison bison
@@ -256,7 +269,8 @@ missing_tools()
 	done < <(wanted)
 }
 
-needs_compilers() { [ "$PURPOSE" != source ]; }
+# The compilers of the kernel.
+needs_compilers() { [ "$PURPOSE" != source ] && [ "$PURPOSE" != prove ]; }
 
 # The kernel comes from a package, which apt downloads and dpkg-deb unpacks.
 lacks_source()
