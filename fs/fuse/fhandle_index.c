@@ -205,6 +205,26 @@ struct inode *fuse_index_find_nowait(struct super_block *sb,
 	return igrab(inode);
 }
 
+/**
+ * fuse_inode_has_id - check whether a server uses a nodeid for an inode
+ * @inode: the inode
+ * @nodeid: the nodeid
+ * @server_gen: the server
+ *
+ * After a restart, both can change at the same time: the nodeid of the former server
+ * must not be compared together with the number of the present one, which can use it
+ * for another inode.
+ *
+ * Return: true if @server_gen uses @nodeid.
+ */
+bool fuse_inode_has_id(struct inode *inode, u64 nodeid, u32 server_gen)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	guard(spinlock)(&fi->lock);
+	return fi->nodeid == nodeid && fi->server_gen == server_gen;
+}
+
 /* Return the record of a former nodeid, or NULL. The caller holds fi->lock. */
 static struct fuse_old_nodeid *find_old(struct fuse_inode *fi, u64 nodeid,
 					unsigned int *nr)
@@ -381,12 +401,40 @@ unlock:
 bool fuse_same_object(struct inode *inode, u64 nodeid, u32 server_gen,
 		      struct fuse_fhandle *fh)
 {
-	if ((get_node_id(inode) != nodeid ||
-	     get_fuse_inode(inode)->server_gen != server_gen) &&
+	if (!fuse_inode_has_id(inode, nodeid, server_gen) &&
 	    (!fuse_inode_has_fhandle(inode, fh) ||
 	     !fuse_change_nodeid(inode, nodeid, server_gen)))
 		return false;
 	return fuse_inode_adopt_fhandle(inode, fh);
+}
+
+/**
+ * fuse_drop_reused - drop the inode that had a nodeid before
+ * @sb: the superblock
+ * @nodeid: a nodeid in a reply that the caller does not use otherwise
+ * @server_gen: the server that sent the reply
+ * @fh: the handle in the reply
+ *
+ * If the nodeid now belongs to an object with another handle, I/O on files that are
+ * open must not reach that object.
+ */
+void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
+		      const struct fuse_fhandle *fh)
+{
+	struct fuse_fhandle known;
+	struct inode *inode;
+
+	if (!fuse_fhandle_known(fh))
+		return;
+	inode = fuse_ilookup_sb(sb, nodeid, server_gen);
+	if (!inode)
+		return;
+	known = fuse_inode_fhandle(inode);
+	if (inode != d_inode(sb->s_root) && !fuse_fhandle_same(&known, fh)) {
+		fuse_make_bad(inode);
+		fuse_index_remove(inode);
+	}
+	iput(inode);
 }
 
 /**

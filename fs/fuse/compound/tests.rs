@@ -287,7 +287,10 @@ mod suite {
                     let longer = is_longer(size, at, length);
 
                     put(&mut buf, at + LEN_AT, &length.to_ne_bytes());
-                    assert_eq!(judge(&buf).result.is_ok(), *buf == *right || longer);
+                    let result = judge(&buf).result;
+
+                    assert_eq!(result.is_ok(), *buf == *right || longer);
+                    assert!(result.is_ok() || result == Err(EIO));
                 }
             }
         }
@@ -334,6 +337,31 @@ mod suite {
                 assert!(outcome.results[nr].is_err_and(|e| e == EIO));
             }
         }
+        Ok(())
+    }
+
+    /// A request whose reply has no room for a nodeid finds nothing.
+    #[test]
+    fn dependency_on_a_short_argument() -> Result {
+        let (mut first, mut second) = ([UNTOUCHED; 4], [UNTOUCHED; FIRST]);
+        let mut requests = [
+            Request {
+                args: [&mut first, &mut []],
+                ..Request::default()
+            },
+            Request {
+                args: [&mut second, &mut []],
+                dependency: Some(0),
+                ..Request::default()
+            },
+        ];
+        let mut buf = KVec::new();
+
+        add(&mut buf, 0, 0, 4)?;
+        add(&mut buf, 1, 0, FIRST)?;
+        assert!(parse(&[0; 16], &buf, &mut requests).is_ok());
+        assert_eq!(requests[0].result, Ok(0));
+        assert_eq!(requests[1].result, Err(ECANCELED));
         Ok(())
     }
 

@@ -219,7 +219,7 @@ mod suite {
         let none = FHandle::NONE;
 
         assert!(!none.is_known() && none.as_bytes().is_empty());
-        assert!(FHandle::new(&pattern(MAX + 1)?, GFP_KERNEL).is_err());
+        assert!(FHandle::new(&pattern(MAX + 1)?, GFP_KERNEL).is_err_and(|e| e == EIO));
         for size in 1..=MAX {
             let mut bytes = pattern(size)?;
             let handle = FHandle::new(&bytes, GFP_KERNEL)?;

@@ -20,6 +20,7 @@ use crate::{
 /// Returns [`None`] if:
 ///
 /// - No pidfd was ever created for the pid.
+/// - The pid has no task yet: clone(2) is creating it.
 /// - The task has been reaped. A zombie has not been reaped.
 /// - The pid is outside of the pid namespace hierarchy of the current task.
 ///

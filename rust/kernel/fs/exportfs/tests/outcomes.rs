@@ -29,6 +29,7 @@ use core::ptr::NonNull;
 pub(super) const FOUND: u8 = 0;
 pub(super) const ABSENT: u8 = 1;
 pub(super) const FAILED: u8 = 2;
+pub(super) const LONGEST: u8 = 3;
 
 /// The open flags that the operations expect.
 pub(super) const OFLAGS: u32 = 0xdead_beef;
@@ -141,6 +142,17 @@ impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
 
     fn get_parent(_child: &Dentry) -> Result<OwnedDentry<'_>> {
         Self::lookup()?.ok_or(ENOENT)
+    }
+
+    /// Fills the buffer, and returns a length that is below, at or above its limit.
+    fn get_name(_parent: &Dentry, _child: &Dentry, name: &mut [u8]) -> Result<usize> {
+        name.fill(b'x');
+        match OUTCOME {
+            FOUND => Ok(3),
+            LONGEST => Ok(name.len()),
+            ABSENT => Ok(name.len() + 1),
+            _ => Err(ENOMEM),
+        }
     }
 
     fn permission(oflags: u32) -> Result {

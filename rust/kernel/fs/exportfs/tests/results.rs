@@ -38,6 +38,8 @@ use core::ptr::NonNull;
 mod suite {
     use super::*;
 
+    const NAME_MAX: usize = bindings::NAME_MAX as usize;
+
     /// The operation receives both inodes, each with its own private data.
     #[test]
     fn encode_sees_inode_and_parent() -> Result {
@@ -167,6 +169,44 @@ mod suite {
             get_parent::<{ outcomes::FAILED }>(&child)?,
             Decoded::Failed(ENOMEM)
         );
+        Ok(())
+    }
+
+    /// Returns the result of `get_name`, and the buffer.
+    fn get_name<const OUTCOME: u8>() -> Result<(c_int, [u8; NAME_MAX + 1])> {
+        let path = outcomes::path()?;
+        let dentry = path.dentry().as_raw();
+        let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
+        let get_name = ops.get_name.ok_or(ENOENT)?;
+        let mut name = [b'-'; NAME_MAX + 1];
+
+        // SAFETY: The path holds a reference to the dentry, which is positive, and keeps its
+        // superblock active. The buffer has the size that the operation requires.
+        let ret = unsafe { get_name(dentry, name.as_mut_ptr().cast(), dentry) };
+
+        Ok((ret, name))
+    }
+
+    #[test]
+    fn get_name_terminates_name() -> Result {
+        let (ret, name) = get_name::<{ outcomes::FOUND }>()?;
+        assert_eq!(ret, 0);
+        assert!(name.starts_with(b"xxx\0"));
+
+        let (ret, name) = get_name::<{ outcomes::LONGEST }>()?;
+        assert_eq!(ret, 0);
+        assert!(name.iter().position(|&byte| byte == 0) == Some(NAME_MAX));
+        Ok(())
+    }
+
+    #[test]
+    fn get_name_fails_without_a_valid_name() -> Result {
+        let (ret, name) = get_name::<{ outcomes::ABSENT }>()?;
+        assert_eq!(ret, ENAMETOOLONG.to_errno());
+        assert_eq!(name[NAME_MAX], 0);
+
+        let (ret, _) = get_name::<{ outcomes::FAILED }>()?;
+        assert_eq!(ret, ENOMEM.to_errno());
         Ok(())
     }
 

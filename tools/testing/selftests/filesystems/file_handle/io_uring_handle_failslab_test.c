@@ -54,6 +54,11 @@ static int submit_one(struct ring *ring)
 	return ret;
 }
 
+static const char *const kind_names[KINDS] = {
+	"open pidfd", "open tmpfs", "open namespace", "name", "open stale handle",
+	"name of no file",
+};
+
 /* In the submitting task, which executes requests that need not wait. */
 TEST_F_TIMEOUT(failslab, each_allocation_in_turn, SLOW_TIMEOUT)
 {
@@ -74,14 +79,14 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, SLOW_TIMEOUT)
 			ret = ring_result(ring);
 			EXPECT_TRUE((failed && ret == -ENOMEM) ||
 				    is_right(req, &self->t, kind, ret)) {
-				TH_LOG("kind %u, allocation %u: %d",
-				       kind, nth, ret);
+				TH_LOG("%s, allocation %u: %d",
+				       kind_names[kind], nth, ret);
 			}
 			if (!failed)
 				break;
 			failures++;
 		}
-		TH_LOG("kind %u: %u failures", kind, failures);
+		TH_LOG("%s: %u failures", kind_names[kind], failures);
 		EXPECT_LT(nth, (unsigned int)ALLOCATIONS_MAX);
 		/* tmpfs refuses a stale handle without an allocation. */
 		if (kind != KIND_STALE)

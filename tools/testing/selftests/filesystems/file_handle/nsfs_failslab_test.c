@@ -48,6 +48,7 @@ struct operation {
 	const char *name;
 	unsigned int type;	/* the only type that supports it, or 0 */
 	bool opens;		/* works on a descriptor */
+	bool allocates;
 	int (*run)(const struct handle *fh, int fd);
 };
 
@@ -95,16 +96,93 @@ static int run_info(const struct handle *fh, int fd)
 	return info.mnt_ns_id == handle_ns(fh).ns_id ? 0 : -EBADMSG;
 }
 
+static int run_id(const struct handle *fh, int fd)
+{
+	return ns_id(fd) == handle_ns(fh).ns_id ? 0 : -EBADMSG;
+}
+
+static int run_type(const struct handle *fh, int fd)
+{
+	return ns_type(fd) == handle_ns(fh).ns_type ? 0 : -EBADMSG;
+}
+
+static int run_owner(const struct handle *fh __maybe_unused, int fd)
+{
+	uid_t uid;
+
+	return ioctl(fd, NS_GET_OWNER_UID, &uid) ? -errno : 0;
+}
+
+static int run_mnt_id(const struct handle *fh, int fd)
+{
+	__u64 id;
+
+	if (ioctl(fd, NS_GET_MNTNS_ID, &id))
+		return -errno;
+	return id == handle_ns(fh).ns_id ? 0 : -EBADMSG;
+}
+
+/* The first process of the namespace has another ID in that of the test. */
+static int first_pid(int fd, unsigned int request)
+{
+	pid_t pid = ioctl(fd, request, 1);
+
+	if (pid < 0)
+		return -errno;
+	return pid > 1 ? pid : -EBADMSG;
+}
+
+static int first_pid_in(int fd, unsigned int request)
+{
+	pid_t pid = first_pid(fd, NS_GET_PID_FROM_PIDNS);
+
+	if (pid > 0)
+		pid = ioctl(fd, request, pid) == 1 ? 0 : -EBADMSG;
+	return pid;
+}
+
+static int run_pid_from(const struct handle *fh __maybe_unused, int fd)
+{
+	int ret = first_pid(fd, NS_GET_PID_FROM_PIDNS);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int run_tgid_from(const struct handle *fh __maybe_unused, int fd)
+{
+	int ret = first_pid(fd, NS_GET_TGID_FROM_PIDNS);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int run_pid_in(const struct handle *fh __maybe_unused, int fd)
+{
+	return first_pid_in(fd, NS_GET_PID_IN_PIDNS);
+}
+
+static int run_tgid_in(const struct handle *fh __maybe_unused, int fd)
+{
+	return first_pid_in(fd, NS_GET_TGID_IN_PIDNS);
+}
+
 static const struct operation operations[] = {
-	{ "decode", 0, false, run_decode },
-	{ "decode while open", 0, true, run_decode },
-	{ "encode", 0, true, run_encode },
-	{ "NS_GET_USERNS", 0, true, run_userns },
-	{ "NS_GET_PARENT", CLONE_NEWUSER, true, run_parent },
-	{ "NS_GET_PARENT", CLONE_NEWPID, true, run_parent },
-	{ "NS_MNT_GET_INFO", CLONE_NEWNS, true, run_info },
-	{ "NS_MNT_GET_NEXT", CLONE_NEWNS, true, run_next },
-	{ "NS_MNT_GET_PREV", CLONE_NEWNS, true, run_previous },
+	{ "decode", 0, false, true, run_decode },
+	{ "decode while open", 0, true, true, run_decode },
+	{ "encode", 0, true, false, run_encode },
+	{ "NS_GET_USERNS", 0, true, true, run_userns },
+	{ "NS_GET_PARENT", CLONE_NEWUSER, true, true, run_parent },
+	{ "NS_GET_PARENT", CLONE_NEWPID, true, true, run_parent },
+	{ "NS_GET_NSTYPE", 0, true, false, run_type },
+	{ "NS_GET_OWNER_UID", CLONE_NEWUSER, true, false, run_owner },
+	{ "NS_GET_ID", 0, true, false, run_id },
+	{ "NS_GET_MNTNS_ID", CLONE_NEWNS, true, false, run_mnt_id },
+	{ "NS_GET_PID_FROM_PIDNS", CLONE_NEWPID, true, false, run_pid_from },
+	{ "NS_GET_TGID_FROM_PIDNS", CLONE_NEWPID, true, false, run_tgid_from },
+	{ "NS_GET_PID_IN_PIDNS", CLONE_NEWPID, true, false, run_pid_in },
+	{ "NS_GET_TGID_IN_PIDNS", CLONE_NEWPID, true, false, run_tgid_in },
+	{ "NS_MNT_GET_INFO", CLONE_NEWNS, true, false, run_info },
+	{ "NS_MNT_GET_NEXT", CLONE_NEWNS, true, true, run_next },
+	{ "NS_MNT_GET_PREV", CLONE_NEWNS, true, true, run_previous },
 };
 
 /* All operations still work. */
@@ -140,7 +218,7 @@ static void expect_health(struct __test_metadata *_metadata,
 TEST_F_TIMEOUT(failslab, each_allocation_in_turn, STRESS_TIMEOUT)
 {
 	unsigned int i, j, nth, failures;
-	bool failed, allocates;
+	bool failed;
 	int fd, ret;
 
 	for (i = 0; i < ARRAY_SIZE(operations); i++) {
@@ -178,9 +256,7 @@ TEST_F_TIMEOUT(failslab, each_allocation_in_turn, STRESS_TIMEOUT)
 				close(fd);
 		}
 		TH_LOG("%s: %u failures", op->name, failures);
-		/* These two copy their result from the stack. */
-		allocates = op->run != run_info && op->run != run_encode;
-		EXPECT_EQ(allocates, failures > 0);
+		EXPECT_EQ(op->allocates, failures > 0);
 	}
 	expect_health(_metadata, self->fh);
 	EXPECT_EQ(count_fds(), self->fds);

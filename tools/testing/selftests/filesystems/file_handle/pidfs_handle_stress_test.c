@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Decode handles of pidfs in several threads: of processes that are created
- * and exit, and random handles.
+ * and exit, of processes whose creation fails, and random handles.
  */
 #define _GNU_SOURCE
 #include <stdatomic.h>
@@ -16,6 +16,7 @@
 #define CHURN_SECONDS	3
 #define CHURN_TIMEOUT	60	/* seconds, for a slow machine */
 #define FUZZ_SECONDS	2
+#define FAILING_SECONDS	2
 
 /* A process that is replaced by the next one. */
 struct process {
@@ -40,7 +41,7 @@ struct result {
 	unsigned int wrong_errno;
 	unsigned int wrong_number;
 	unsigned int lost;	/* stale although alive */
-	unsigned int undead;	/* decoded although reaped */
+	unsigned int undead;	/* decoded although reaped or never created */
 	int last_errno;		/* last unexpected error */
 };
 
@@ -345,6 +346,91 @@ TEST_F(stress, decode_random_handles)
 	close(fd);
 	ASSERT_EQ(process_reap(&processes[0]), 0);
 	EXPECT_EQ(count_fds(), self->fds);
+}
+
+/* The number that the next process probably has. */
+static atomic_ullong next_number;
+
+/* Returns true if the process does not exist and has not exited. */
+static bool never_existed(int pidfd)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
+
+	return !ioctl(pidfd, PIDFD_GET_INFO, &info) &&
+	       !(info.mask & (PIDFD_INFO_PID | PIDFD_INFO_EXIT));
+}
+
+static void *failing_decoder(void *arg)
+{
+	struct result *res = arg;
+	struct handle fh = slot_read(&processes[0].slot).fh;
+	int fd;
+
+	while (!atomic_load(&stop)) {
+		handle_set_number(&fh, atomic_load(&next_number));
+		fd = decode(FD_PIDFS_ROOT, &fh, O_CLOEXEC);
+		if (fd >= 0) {
+			/* Another process can have the number. */
+			if (never_existed(fd))
+				res->undead++;
+			close(fd);
+		} else if (fd == -ESTALE) {
+			res->stale++;
+		} else {
+			res->wrong_errno++;
+			res->last_errno = fd;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * clone(2) creates a pidfd before it stores the descriptor. If it cannot store
+ * it, there is no process. Meanwhile, no handle finds one.
+ */
+TEST_F_TIMEOUT(stress, clone_that_fails_is_not_found, CHURN_TIMEOUT)
+{
+	struct __clone_args args = {
+		/* To copy no memory makes it faster. */
+		.flags		= CLONE_PIDFD | CLONE_VM,
+		.pidfd		= sizeof(int),	/* not mapped */
+		.exit_signal	= SIGCHLD,
+	};
+	unsigned int fails = 0, i;
+	struct result sum;
+	cpu_set_t cpus;
+	__u64 end;
+
+	ASSERT_EQ(process_create(&processes[0]), 0);
+	ASSERT_EQ(process_reap(&processes[0]), 0);
+	for (i = 0; i < DECODERS; i++) {
+		ASSERT_EQ(pthread_create(&results[i].id, NULL, failing_decoder,
+					 &results[i]), 0);
+		self->threads++;
+	}
+	/* Each processor allocates consecutive numbers. */
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+	end = now_ms() + FAILING_SECONDS * 1000;
+	do {
+		if (!(fails % 64)) {
+			ASSERT_EQ(process_create(&processes[0]), 0);
+			ASSERT_EQ(process_reap(&processes[0]), 0);
+			atomic_store(&next_number, numbers[nr_numbers - 1]);
+		}
+		atomic_fetch_add(&next_number, 1);
+		ASSERT_EQ(syscall(__NR_clone3, &args, sizeof(args)), -1);
+		ASSERT_EQ(errno, EFAULT);
+		fails++;
+	} while (now_ms() < end);
+
+	sum = stop_threads(&self->threads);
+	TH_LOG("%u clones, %u times decoded, %u times stale",
+	       fails, sum.undead, sum.stale);
+	EXPECT_EQ(sum.last_errno, 0);
+	EXPECT_EQ(sum.undead, 0U);
+	EXPECT_GT(sum.stale, 0U);
 }
 
 TEST_HARNESS_MAIN

@@ -103,8 +103,9 @@ static bool right_size(__u32 opcode, size_t len)
  * replies: each is counted whose reply is complete, follows only well-formed
  * replies, and does not depend on a request that found nothing.
  */
-static void count_lookups(const struct message *m, const struct inner *inner,
-			  unsigned int nr, struct counted *counted)
+static void count_lookups(const unsigned char *data, size_t size,
+			  const struct inner *inner, unsigned int nr,
+			  struct counted *counted)
 {
 	__u64 nodeids[INNER_MAX] = {};
 	struct fuse_out_header header;
@@ -115,11 +116,11 @@ static void count_lookups(const struct message *m, const struct inner *inner,
 	for (i = 0; i < nr; i++) {
 		__u32 dep = inner[i].dependency;
 
-		if (m->len - at < sizeof(header))
+		if (size - at < sizeof(header))
 			return;
-		memcpy(&header, m->data + at, sizeof(header));
+		memcpy(&header, data + at, sizeof(header));
 		if (header.unique != i || header.len < sizeof(header) ||
-		    header.len > m->len - at || header.error > 0 ||
+		    header.len > size - at || header.error > 0 ||
 		    header.error <= -512 ||
 		    (header.error && header.len != sizeof(header)))
 			return;
@@ -129,11 +130,11 @@ static void count_lookups(const struct message *m, const struct inner *inner,
 		    (dep == FUSE_COMPOUND_INDEPENDENT ||
 		     (valid[dep] && nodeids[dep]))) {
 			nodeids[i] = count_entry(counted, inner[i].r.in.opcode,
-						 m->data + at, len);
+						 data + at, len);
 			valid[i] = right_size(inner[i].r.in.opcode, len);
 		}
 		at += len;
-		if (m->len - at < FUSE_REC_ALIGN(len) - len)
+		if (size - at < FUSE_REC_ALIGN(len) - len)
 			return;
 		at += FUSE_REC_ALIGN(len) - len;
 	}
@@ -201,6 +202,10 @@ int do_compound(struct server *s, const struct request *r, struct message *m,
 	put_bytes(m, replies.data, replies.len);
 	if (s->swallowed)
 		return NO_REPLY;
-	count_lookups(&replies, inner, nr, counted);
-	return 0;
+	err = s->mutate ? s->mutate(s, r, 0, m) : 0;
+	/* The kernel refuses a shorter reply. */
+	if (!err && m->len >= sizeof(out))
+		count_lookups(m->data + sizeof(out), m->len - sizeof(out), inner,
+			      nr, counted);
+	return err;
 }

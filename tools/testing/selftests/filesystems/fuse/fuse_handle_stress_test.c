@@ -655,6 +655,49 @@ static int run_decode(FIXTURE_DATA(hostile) * self)
 	return 0;
 }
 
+/* The lookup by handle of a path, and the handle that it returns */
+static int run_name(FIXTURE_DATA(hostile) * self)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	__u64 mnt_id;
+	int ret;
+
+	ret = encode_at(AT_FDCWD, self->file, &fh, &mnt_id,
+			AT_HANDLE_MNT_ID_UNIQUE);
+	if (ret)
+		return ret;
+	return same_handle(&fh, &self->fh) ? 0 : -EBADMSG;
+}
+
+/* The reply has the size of the file, and the open file its content. */
+static int run_open(FIXTURE_DATA(hostile) * self)
+{
+	int fd = decode(self->mount_fd, &self->fh, O_RDONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = read_object(fd, NULL);
+	close(fd);
+	if (ret < 0)
+		return ret;
+	return ret == (int)child(self->s, ROOT, "file") ? 0 : -EBADMSG;
+}
+
+static int run_mkdir(FIXTURE_DATA(hostile) * self)
+{
+	return try_mkdir(self->s);
+}
+
+static int run_link(FIXTURE_DATA(hostile) * self)
+{
+	char path[256];
+
+	/* The server does not store the name. */
+	snprintf(path, sizeof(path), "%s/linked", self->s->dir);
+	return link(self->file, path) ? -errno : 0;
+}
+
 static int run_create(FIXTURE_DATA(hostile) * self)
 {
 	char path[256];
@@ -697,9 +740,19 @@ static int run_list_with_large_buffer(FIXTURE_DATA(hostile) * self)
 
 TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 {
-	static int (* const run[])(FIXTURE_DATA(hostile) *) = {
-		run_stat, run_decode, run_create, run_list,
-		run_list_with_large_buffer,
+	static const struct {
+		const char *name;
+		int (*run)(FIXTURE_DATA(hostile) *);
+	} calls[] = {
+		{ "lookup", run_stat },
+		{ "decode", run_decode },
+		{ "decode, open and read", run_open },
+		{ "encode", run_name },
+		{ "create", run_create },
+		{ "mkdir", run_mkdir },
+		{ "link", run_link },
+		{ "readdirplus", run_list },
+		{ "readdirplus with a large buffer", run_list_with_large_buffer },
 	};
 	unsigned int i, nth, failures;
 	struct failslab fail = {};
@@ -710,15 +763,15 @@ TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 		SKIP(return, NEEDS_FAILSLAB);
 	ASSERT_EQ(0, failslab_start(&fail));
 
-	for (i = 0; i < ARRAY_SIZE(run); i++) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		failures = 0;
 		for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
 			/* Nothing is cached, so each object is allocated. */
 			ASSERT_EQ(0, settle_server(self->s)) {
-				TH_LOG("operation %u, allocation %u", i, nth);
+				TH_LOG("%s, allocation %u", calls[i].name, nth);
 			}
 			ASSERT_EQ(0, failslab_arm(&fail, nth));
-			ret = run[i](self);
+			ret = calls[i].run(self);
 			failed = failslab_has_failed(&fail);
 			ASSERT_EQ(0, failslab_arm(&fail, 0));
 			if (!failed)
@@ -726,11 +779,11 @@ TEST_F_TIMEOUT(hostile, failing_allocations, 300)
 			failures++;
 			if (ret)
 				ASSERT_EQ(-ENOMEM, ret) {
-					TH_LOG("operation %u, allocation %u",
-					       i, nth);
+					TH_LOG("%s, allocation %u",
+					       calls[i].name, nth);
 				}
 		}
-		TH_LOG("operation %u: %u failures", i, failures);
+		TH_LOG("%s: %u failures", calls[i].name, failures);
 		ASSERT_FALSE(failed);
 		ASSERT_EQ(0, ret);
 		ASSERT_GT(failures, 0);

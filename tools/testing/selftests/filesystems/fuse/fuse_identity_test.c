@@ -42,6 +42,38 @@ TEST_F(fuse, reused_nodeid)
 	close(new);
 }
 
+static unsigned int nr_lookups;
+
+static int fail_second_lookup(struct server *s __maybe_unused,
+			      const struct request *r,
+			      struct message *m __maybe_unused)
+{
+	return r->in.opcode == FUSE_LOOKUP_HANDLE && ++nr_lookups == 2 ? -EACCES :
+									 -ENOSYS;
+}
+
+/* The revalidation shows that the nodeid is reused, and the lookup after it fails. */
+TEST_F(fuse, reused_nodeid_and_failed_lookup)
+{
+	struct server *s = self->s;
+	int old;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	old = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(old, 0);
+	ASSERT_EQ(2, read_object(old, NULL));
+
+	s->objects[2].version++;
+	nr_lookups = 0;
+	s->others = fail_second_lookup;
+	ASSERT_EQ(-EACCES, try_stat(s, "file"));
+	ASSERT_EQ(2, nr_lookups);
+	ASSERT_EQ(-EIO, read_object(old, NULL));
+	close(old);
+	ASSERT_EQ(0, try_stat(s, "file"));
+}
+
 /* Sets the nodeid in the reply to a lookup. */
 static void swap_nodeid(struct server *s, struct message *m)
 {

@@ -28,6 +28,9 @@ struct counted {
 void put_bytes(struct message *m, const void *data, size_t len);
 bool is_zero(const unsigned char *p, size_t len);
 
+/* Drops what a former server knew, before FUSE_NOTIFY_RESTART. */
+void forget_all(struct server *s);
+
 /* Counts and logs a request, and sends the reply. */
 void handle_request(struct server *s, struct request *r);
 

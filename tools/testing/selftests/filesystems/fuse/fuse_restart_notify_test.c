@@ -329,38 +329,85 @@ TEST_F_TIMEOUT(restart, invalid_replies, 3600)
 	s->violations = 0;
 }
 
+/* An open file, and what its path and its handle are looked up with */
+struct paths {
+	struct server *s;
+	int mount_fd;
+	int fd;
+	struct handle fh;
+};
+
+static int run_read(const struct paths *paths)
+{
+	return read_object(paths->fd, NULL);
+}
+
+static int run_open(const struct paths *paths)
+{
+	return read_and_close(try_open(paths->s, "d1/file", O_RDWR));
+}
+
+static int run_decode(const struct paths *paths)
+{
+	return decode_object(paths->mount_fd, &paths->fh);
+}
+
+static int run_encode(const struct paths *paths)
+{
+	struct handle fh;
+	int ret = name_handle(paths->s, "d1/file", &fh, 0);
+
+	return ret ?: same_handle(&fh, &paths->fh) ? 5 : -EBADMSG;
+}
+
 /* Each allocation of a request after a restart fails in turn. */
 TEST_F_TIMEOUT(restart, failing_allocations, 300)
 {
+	static const struct {
+		const char *name;
+		int (*run)(const struct paths *paths);
+	} calls[] = {
+		{ "read", run_read },
+		{ "open", run_open },
+		{ "decode", run_decode },
+		{ "encode", run_encode },
+	};
+	struct paths paths = { .s = self->s, .mount_fd = self->mount_fd };
 	struct server *s = self->s;
 	struct failslab fail = {};
-	unsigned int nth, failures = 0;
-	bool failed = true;
-	int fd, ret = 0;
+	unsigned int i, nth, failures;
+	bool failed;
+	int ret;
 
 	if (!failslab_is_there())
 		SKIP(return, NEEDS_FAILSLAB);
-	fd = try_open(s, "d1/file", O_RDWR);
-	ASSERT_GE(fd, 0);
+	paths.fd = try_open(s, "d1/file", O_RDWR);
+	ASSERT_GE(paths.fd, 0);
+	ASSERT_EQ(0, name_handle(s, "d1/file", &paths.fh, 0));
 	ASSERT_EQ(0, failslab_start(&fail));
-	for (nth = 1; nth <= ALLOCATIONS_MAX && failed; nth++) {
-		ASSERT_EQ(0, take_over(s));
-		ASSERT_EQ(0, failslab_arm(&fail, nth));
-		ret = read_object(fd, NULL);
-		failed = failslab_has_failed(&fail);
-		ASSERT_EQ(0, failslab_arm(&fail, 0));
-		failures += failed;
-		ASSERT_TRUE(ret == -ENOMEM || ret == 5) {
-			TH_LOG("allocation %u: %d", nth, ret);
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		failed = true;
+		failures = 0;
+		for (nth = 1; nth <= ALLOCATIONS_MAX && failed; nth++) {
+			ASSERT_EQ(0, take_over(s));
+			ASSERT_EQ(0, failslab_arm(&fail, nth));
+			ret = calls[i].run(&paths);
+			failed = failslab_has_failed(&fail);
+			ASSERT_EQ(0, failslab_arm(&fail, 0));
+			failures += failed;
+			ASSERT_TRUE((failed && ret == -ENOMEM) || ret == 5) {
+				TH_LOG("%s, allocation %u: %d",
+				       calls[i].name, nth, ret);
+			}
+			ASSERT_EQ(5, read_object(paths.fd, NULL));
 		}
-		ASSERT_EQ(5, read_object(fd, NULL));
+		TH_LOG("%s: %u failures", calls[i].name, failures);
+		ASSERT_FALSE(failed);
+		ASSERT_EQ(5, ret);
+		ASSERT_GT(failures, 0);
 	}
 	failslab_end(&fail);
-	TH_LOG("%u failures", failures);
-	ASSERT_FALSE(failed);
-	ASSERT_EQ(5, ret);
-	ASSERT_GT(failures, 0);
-	close(fd);
+	close(paths.fd);
 }
 
 TEST_HARNESS_MAIN

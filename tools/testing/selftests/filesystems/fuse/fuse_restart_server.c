@@ -180,6 +180,10 @@ void check_handles(struct server *s, const struct request *r)
 	unsigned int nr = nr_inodes(r);
 	__u64 nodeid;
 
+	if (s->check) {
+		s->check(s, r);
+		return;
+	}
 	if (!wants_handles(s) || !nr)
 		return;
 	if (r->in.total_extlen && (sizeof(r->in) + r->args_len) % 8)

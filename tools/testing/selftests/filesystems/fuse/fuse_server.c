@@ -44,6 +44,8 @@ static void grant(struct server *s, __u64 nodeid, int nr)
 
 	if (!nodeid || nodeid == FUSE_ROOT_ID || id >= OBJECTS_MAX)
 		return;
+	if (s->granted_nodeid)
+		s->granted_nodeid(s, nodeid, nr);
 	s->objects[id].lookups += nr;
 	__atomic_add_fetch(&s->granted, nr, __ATOMIC_SEQ_CST);
 }
@@ -97,6 +99,8 @@ static void forget(struct server *s, __u64 nodeid, __u64 nlookup)
 		s->root_forgets++;
 	if (nodeid == FUSE_ROOT_ID || id >= OBJECTS_MAX)
 		return;
+	if (s->granted_nodeid)
+		s->granted_nodeid(s, nodeid, -(long)nlookup);
 	s->objects[id].lookups -= nlookup;
 	if (s->objects[id].lookups < 0)
 		s->violations++;
@@ -494,7 +498,7 @@ static bool put_listed(struct server *s, const struct request *r,
 			  s->objects[id].name);
 }
 
-/* Lists all objects, and those of the bulk only if @lists_bulk. */
+/* Lists all objects that have a name, and those of the bulk only if @lists_bulk. */
 static int do_readdir(struct server *s, const struct request *r,
 		      struct message *m)
 {
@@ -505,7 +509,7 @@ static int do_readdir(struct server *s, const struct request *r,
 	memcpy(&in, r->args, sizeof(in));
 	room = in.size < REPLY_MAX ? in.size : REPLY_MAX;
 	for (id = in.offset < ROOT ? ROOT : in.offset; id < end; id++) {
-		if (s->objects[id].exists && id != ROOT &&
+		if (s->objects[id].exists && s->objects[id].name[0] &&
 		    s->objects[id].parent == nodeid_object(s, r->in.nodeid) &&
 		    !put_listed(s, r, m, room, id))
 			break;
@@ -772,7 +776,9 @@ static void answer(struct server *s, struct request *r)
 			s->spoil_single(s, &m);
 		if (r->in.opcode == FUSE_READDIRPLUS && s->spoil_entries && !err)
 			s->spoil_entries(s, &m);
-		if (r->in.opcode == FUSE_READDIRPLUS)
+		if (s->mutate && err <= 0)
+			err = s->mutate(s, r, err, &m);
+		if (!err && r->in.opcode == FUSE_READDIRPLUS)
 			count_entries(s, &m, &counted);
 		else if (!err)
 			count_entry(&counted, r->in.opcode, m.data, m.len);
@@ -797,7 +803,7 @@ void handle_request(struct server *s, struct request *r)
 }
 
 /* Nothing of a former server is known. */
-static void forget_all(struct server *s)
+void forget_all(struct server *s)
 {
 	unsigned int id;
 

@@ -92,6 +92,16 @@ struct server {
 	/* Changes the reply to FUSE_READDIRPLUS. */
 	void (*spoil_entries)(struct server *s, struct message *m);
 	__u32 spoil_opcode;		/* of the first request, 0: any */
+	/*
+	 * Changes any reply before its lookups are counted. @error is the result of
+	 * the request. Returns the error to reply with.
+	 */
+	int (*mutate)(struct server *s, const struct request *r, int error,
+		      struct message *m);
+	/* Replaces the check of the handles and the IDs in a request. */
+	void (*check)(struct server *s, const struct request *r);
+	/* Counts lookups of a nodeid other than that of the root. */
+	void (*granted_nodeid)(struct server *s, __u64 nodeid, long nr);
 	__u32 swallow;			/* opcode; stops without a reply, if set */
 	bool swallow_done;		/* executes that request nevertheless */
 	bool naive;			/* executes repeated requests again */
@@ -137,6 +147,7 @@ struct server {
 	bool running;
 	bool resent;			/* the request that is executed */
 	pthread_t thread;
+	int mount_fd;			/* for the fuzzer */
 	char dir[64];
 };
 

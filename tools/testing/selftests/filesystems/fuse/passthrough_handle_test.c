@@ -238,6 +238,20 @@ TEST_F_TIMEOUT(passthrough, many_files, SLOW_TIMEOUT)
 	ASSERT_EQ(0, stat(MNT "/0", &a));
 }
 
+/* Mounts a new server. Returns a descriptor of its root, or a negative errno. */
+static int mount_again(pid_t *pid)
+{
+	int fd;
+
+	if (kill(*pid, SIGTERM) || exit_status(*pid))
+		return -EIO;
+	*pid = passthrough_mount(NULL);
+	if (*pid < 0)
+		return *pid;
+	fd = open(MNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 TEST_F(passthrough, handle_after_restart)
 {
 	struct handle fh = { .bytes = HANDLE_MAX };
@@ -253,16 +267,38 @@ TEST_F(passthrough, handle_after_restart)
 	if (fh.type != FILEID_FUSE_HANDLE)
 		SKIP(return, NO_FUSE_HANDLES);
 
-	ASSERT_EQ(0, kill(self->pid, SIGTERM));
-	ASSERT_EQ(0, exit_status(self->pid));
-	self->pid = passthrough_mount(NULL);
-	ASSERT_GT(self->pid, 0);
-	mount_fd = open(MNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mount_fd = mount_again(&self->pid);
 	ASSERT_GE(mount_fd, 0);
 	fd = decode(mount_fd, &fh, O_RDONLY);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(7, read(fd, content, sizeof(content)));
 	EXPECT_STREQ("content", content);
+	close(fd);
+	close(mount_fd);
+}
+
+/* The kernel finds the name of the directory, which has the maximum length. */
+TEST_F(passthrough, longest_name_after_restart)
+{
+	struct handle fh = { .bytes = HANDLE_MAX };
+	char dir[sizeof(MNT) + 1 + NAME_MAX] = MNT "/";
+	char path[sizeof(dir) + 1];
+	__u64 mnt_id;
+	int fd, mount_fd;
+
+	memset(dir + sizeof(MNT), 'x', NAME_MAX);
+	ASSERT_EQ(0, mkdir(dir, 0700));
+	ASSERT_EQ(0, encode_at(AT_FDCWD, dir, &fh, &mnt_id,
+			       AT_HANDLE_MNT_ID_UNIQUE));
+	if (fh.type != FILEID_FUSE_HANDLE)
+		SKIP(return, NO_FUSE_HANDLES);
+
+	mount_fd = mount_again(&self->pid);
+	ASSERT_GE(mount_fd, 0);
+	fd = decode(mount_fd, &fh, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	path_of_fd(fd, path, sizeof(path));
+	EXPECT_STREQ(dir, path);
 	close(fd);
 	close(mount_fd);
 }
