@@ -19,8 +19,15 @@ CMD ?=
 JUNIT ?=
 JSON ?=
 KUNIT ?=
+CASES ?=
+SEED ?=
+REPLAY ?=
+CONTROLS ?=
 GDB ?=
+MINUTES ?= 5
 ARTIFACTS_URL ?=
+FILES ?=
+HOURS ?= 8
 
 # The name of another architecture is an abbreviation of its flavour "rust".
 ifneq ($(filter arm arm64 riscv s390,$(FLAVOUR)),)
@@ -41,13 +48,20 @@ export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY ARTIFACTS_URL
 # flavours are built if they are named.
 ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
 FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug fs))
+# `make fuzz` compares these. FLAVOURS on the command line replaces both lists.
+FUZZED = $(if $(findstring command,$(origin FLAVOURS)),$(FLAVOURS),$(or $(FLAVOUR),c rust))
 ONE := $(or $(FLAVOUR),rust)
 # The flavour with debug information.
 SYMBOLS := $(or $(FLAVOUR),symbols)
+FUZZ := $(if $(CASES),--cases '$(CASES)') $(if $(SEED),--seed '$(SEED)')
+# The replies of a FUSE server, whose handles only exist in Rust.
+FUZZ_FUSE = $(if $(REPLAY),true,$(if $(filter rust,$(FUZZED))$(CONTROLS),$(addsuffix \
+	$(if $(CONTROLS), --controls, rust)$(if $(SEED), --seed '$(SEED)'),$(wildcard scripts/fuse_fuzz.py)),true))
 TEST := scripts/test.py --runner $(RUNNER) $(if $(JUNIT),--junit '$(JUNIT)') $(if $(JSON),--json '$(JSON)')
 
 .PHONY: help arguments setup source tree import series apply-check b4 build run shell test quick slow \
-	kunit coverage bench check docs fixes prove items sizes unsafe patches ide gdb artifacts clean distclean
+	torture kunit coverage bench fuzz check docs fixes prove items sizes unsafe mutants patches ide gdb \
+	artifacts clean distclean
 
 help: ## this list
 	@echo 'Targets:'
@@ -65,9 +79,17 @@ help: ## this list
 		'RUNNER=' 'qemu (the default) or vng: what the tests are booted with' \
 		'JUNIT=' 'the file in which the tests leave their results as JUnit XML' \
 		'JSON=' 'the file in which the tests leave their results as JSON' \
+		'MINUTES=' 'the duration of `make torture` (default: 5)' \
 		'KUNIT=' 'arguments of kunit.py, e.g. a suite, or --arch=x86_64' \
 		'GDB=' "arguments of gdb, e.g. -ex 'break do_handle_open'" \
 		'ARTIFACTS_URL=' 'where a lab finds the artifacts' \
+		'CASES=' 'the number of cases of `make fuzz` (default: 1000000)' \
+		'SEED=' 'the seed of `make fuzz` (default: a random number, which is printed)' \
+		'REPLAY=' 'a sequence that `make fuzz` printed' \
+		'CONTROLS=' '1: `make fuzz` measures when it finds known faults,' \
+		'' '`make mutants` judges only the mutants that revert a mend' \
+		'FILES=' "files whose mutants are judged, e.g. 'fs/nsfs_rust* rust/kernel/fs/path.rs'" \
+		'HOURS=' 'how long `make mutants` runs at most (default: 8)' \
 		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the demonstration' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
@@ -127,6 +149,11 @@ quick: build ## run our own suites and KUnit on one flavour
 slow: build ## run the suites that take minutes: pidfd_test, longer stress tests
 	@$(TEST) $(ONE) --slow
 
+torture: setup tree ## destroy what handles identify while they are used, for MINUTES, on debug
+	@scripts/setup.sh disks debug
+	@scripts/build.sh debug
+	@scripts/torture.py --minutes '$(MINUTES)'
+
 kunit: setup tree ## run the KUnit suites and doctests on UML with kunit.py, without QEMU
 	@scripts/kunit.sh $(if $(JSON),--json='$(abspath $(JSON))') $(KUNIT)
 
@@ -137,6 +164,11 @@ coverage: setup tree ## print the lines of the series that `make quick` executes
 bench: setup tree ## measure each call on the base, c and rust in instructions: tables and charts
 	@scripts/setup.sh bench
 	@scripts/bench.py $(or $(FLAVOUR),base/c c rust)
+
+fuzz: setup tree ## compare the outcomes of CASES random calls on FLAVOUR (default: c and rust)
+	@$(if $(CONTROLS),scripts/fuzz_controls.py,scripts/build_all.sh $(FUZZED) && scripts/fuzz.py $(FUZZED) \
+		$(if $(REPLAY),--replay '$(REPLAY)')) $(FUZZ)
+	@$(FUZZ_FUSE)
 
 check: setup tree ## run rustfmt, clippy, rustdoc, kernel-doc, checkpatch and shellcheck; build a minimal kernel
 	@scripts/setup.sh check
@@ -161,6 +193,11 @@ sizes: tree ## print lines, public items and unsafe blocks by file, compared wit
 
 unsafe: tree ## list each piece of unsafe code with its argument; fails if one has none
 	@scripts/unsafe_code.py
+
+mutants: setup tree ## judge small faults in FILES of the series for HOURS: the tests must notice each
+	@scripts/setup_mutants.sh
+	@scripts/build.sh rust
+	@scripts/mutants.py --files '$(FILES)' --hours $(HOURS) $(if $(CONTROLS),--controls)
 
 patches: setup tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check

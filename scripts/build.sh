@@ -6,7 +6,8 @@
 #   build.sh FLAVOUR TARGET...  make targets of the kernel, such as rust/kernel.o
 #
 # The flavour base/c is the unmodified base, in a separate tree. If COMMIT is set,
-# base/c is that commit of the series instead.
+# base/c is that commit of the series instead. fuzz_controls.py creates the tree of
+# faults/rust.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,6 +28,7 @@ LINKER=""
 check_flavour "$FLAVOUR"
 SRC=$LINUX
 [ "$FLAVOUR" != base/c ] || SRC=$BASE
+[ "$FLAVOUR" != faults/rust ] || SRC=$FAULTS
 
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
 kmake() { make -C "$SRC" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
@@ -145,7 +147,7 @@ configure()
 	   [ -z "$(differs "$OUT/.config" "${fragments[@]}" | known_here)" ]; then
 		return
 	fi
-	[ "$FLAVOUR" = debug ] || [ "$SRC" = "$BASE" ] || [ -d "$OUT" ] || seed_from_sibling
+	[ "$FLAVOUR" = debug ] || [ "$SRC" != "$LINUX" ] || [ -d "$OUT" ] || seed_from_sibling
 	mkdir -p "$OUT"
 	rm -f "$OUT/.fragments"
 	step "$FLAVOUR: configure" env -C "$SRC" ARCH="$ARCH" \
@@ -294,7 +296,7 @@ guest()
 }
 
 need_space "$BUILD" 3000 "a kernel build"
-[ "$SRC" = "$LINUX" ] || checkout_base
+[ "$SRC" != "$BASE" ] || checkout_base
 configure
 if [ $# -gt 0 ]; then
 	kmake "$@"

@@ -107,6 +107,25 @@ test_reports()
 	expect "and no further guest is started" 1 '' grep -x c "$fake/build/results/booted"
 }
 
+# A torture of a kernel without checkers, and of one that reports no sleep.
+test_torture()
+{
+	local fake=$WORK/torture
+	mkdir -p "$fake"/build/{debug,linux}
+	cp -a "$TOP/scripts" "$fake"
+	ln -s "$LINUX/tools" "$fake/build/linux/tools"
+	echo CONFIG_KASAN=y > "$fake/build/debug/.config"
+	expect "a kernel without checkers is not tortured" 1 'debug lacks .*CONFIG_PROVE_RCU' \
+		"$fake/scripts/torture.py"
+	(cd "$TOP/scripts" && python3 -c 'import torture
+for name in torture.CHECKERS: print(f"CONFIG_{name}=y")') > "$fake/build/debug/.config"
+	# shellcheck disable=SC2016 # expanded by the script
+	printf '%s\n' '#!/bin/sh' ': > "$2/console.log"; : > "$2/job.log"' > "$fake/scripts/boot.sh"
+	expect "a torture in which nothing happens fails" 1 'handle_torture reported nothing' \
+		"$fake/scripts/torture.py" --minutes 0.1
+	expect "so does a sleep that is not reported" 0 'boot.sh ended with 0' cat "$WORK/previous"
+}
+
 test_arguments()
 {
 	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug fs rust symbols" \
@@ -674,8 +693,22 @@ test_tools()
 	expect "results that cannot be written are refused before the guests boot" 2 \
 		'/absent/r.xml: No such file or directory' "$TOP/scripts/test.py" rust --junit /absent/r.xml
 	expect "results are written as JUnit XML and JSON" 0 '^OK' "$TOP/scripts/junit_test.py"
+	expect "differences of a fuzzer are found and minimised" 0 '^OK' "$TOP/scripts/fuzz_test.py"
+	expect "a number of cases that is none is refused" 2 "'x' is not a positive number" \
+		"$TOP/scripts/fuzz.py" rust --cases x
+	expect "a sequence that does not start at a block is refused" 2 "'7:8' is not FIRST:CASE" \
+		"$TOP/scripts/fuzz.py" rust --replay 7:8
+	expect "failures of the FUSE fuzzer are reported" 0 '^OK' "$TOP/scripts/fuse_fuzz_test.py"
+	expect "a number of FUSE cases that is none is refused" 2 "'x' is not a positive number" \
+		"$TOP/scripts/fuse_fuzz.py" rust --cases x
 	expect "lines that ran are told from others" 0 '^OK' "$TOP/scripts/coverage_test.py"
 	expect "models and their guards are checked" 0 '^OK' "$TOP/scripts/prove_test.py"
+	expect "torture.py notices what did not happen" 0 '^OK' "$TOP/scripts/torture_test.py"
+	expect "a torture without a duration is refused" 2 'the duration is not positive' \
+		"$TOP/scripts/torture.py" --minutes 0
+	expect "mutants are made, dropped and judged" 0 '^OK' "$TOP/scripts/mutants_test.py"
+	expect "an unknown file has no mutants" 1 "no file of the series matches .none.rs" \
+		"$TOP/scripts/mutants.py" --files none.rs
 }
 
 test_all()
@@ -688,6 +721,7 @@ test_all()
 	test_configuration
 	test_boots
 	test_reports
+	test_torture
 	test_arguments
 	test_builds
 	test_hosts

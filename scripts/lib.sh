@@ -6,6 +6,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LINUX=$TOP/build/linux
 # The tree of the "flavour" base/c: the unmodified base, for comparison.
 BASE=$TOP/build/base/linux
+# That of faults/rust: the series with the faults that make fuzz CONTROLS=1 switches on.
+FAULTS=$TOP/build/faults/linux
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
 ARCHITECTURES="x86_64 arm64 riscv arm s390"
 J=${J:-$(nproc)}
@@ -203,7 +205,7 @@ has_disks() { [ "$1" = fs ] || [ "$1" = debug ]; }
 
 check_flavour()
 {
-	case " $(flavours) base/c " in
+	case " $(flavours) base/c faults/rust " in
 	*" $1 "*) ;;
 	*) die "there is no flavour '$1'; there are: $(flavours)" ;;
 	esac
@@ -214,7 +216,8 @@ check_flavour()
 # the series adds.
 fragments()
 {
-	local name names="base base-rust $ARCH $1 $1-$ARCH"
+	local flavour=${1#faults/}
+	local name names="base base-rust $ARCH $flavour $flavour-$ARCH"
 	[ "$1" != base/c ] || names="base $ARCH base-$ARCH"
 	! has_disks "$1" || names="base-disks $names"
 	for name in $names; do

@@ -27,7 +27,7 @@ sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 
 # The suites, as collection:program patterns of kselftest-list.txt.
 FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test",
-        "filesystems/fuse:passthrough_restart_test"] + [
+        "filesystems/fuse:passthrough_restart_test", "filesystems/fuse:fuse_fuzz"] + [
     f"filesystems/fuse:fuse_{name}_test"
     for name in ("lookup", "handle", "identity", "readdirplus", "fanotify", "overlay", "io_uring",
                  "nowait", "transport", "exchange", "nfs", "restart*", "handle_stress")]
@@ -47,8 +47,9 @@ DISKS = ["filesystems/file_handle:" + name for name in
           "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
           "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
           "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
-# Slow upstream programs do not run on debug.
-DEBUG_SKIP = ["namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
+# Slow upstream programs do not run on debug, and `make torture` runs the first one.
+DEBUG_SKIP = ["filesystems/file_handle:handle_failslab_test",
+              "namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
               "pidfd:pidfd_poll_test", "pidfd:pidfd_info_test",
               "filesystems/mount_cycle:*"]
@@ -73,12 +74,13 @@ FLAKY = {
 # skip the cases of these features.
 NEW = FUSE[1:]
 C_SKIP = ["filesystems/fuse:fuse_handle_stress_test"]
-# The stress tests are given more time where a race or a leak would show. Those of FS_*
-# take it for each of five filesystems, and memory where a guest has disks. An open on
-# debug takes ten times as long.
-ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "5", "FUSE_STRESS_SECONDS": "10",
-                         "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "4",
-                         "FS_STRESS_HOG": "1", "FS_OPENS": "2000", "FS_RACES": "500"},
+# Stress tests take memory where a guest has disks. Debug repeats less: a call takes ten
+# times as long there, the time of FS_STRESS_SECONDS is spent on each of five filesystems,
+# and that of FUSE_STRESS_SECONDS on six cases. `make slow` and `make torture` repeat more.
+ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "3", "FUSE_STRESS_SECONDS": "3",
+                         "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "2",
+                         "FS_STRESS_HOG": "1", "FS_OPENS": "1000", "FS_FILES": "100",
+                         "FS_RACES": "300", "FUZZ_CASES": "4000"},
                "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "10000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
                     "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
@@ -95,6 +97,12 @@ KNOWN = {
             "which is only true on little-endian machines",
     },
 }
+
+# Scan twice, so that objects that are about to be freed are not reported. A line of the
+# kernel log has at most a kilobyte.
+LEAKS = ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
+         "echo scan > $leaks; sleep 1",
+         "while read -r line; do echo \"$line\" > /dev/kmsg; done < $leaks"]
 
 # In seconds. Guests share the processors of this machine, so a program may take several
 # times as long as alone.
@@ -237,11 +245,7 @@ def job_lines(programs, flavour, slow):
         lines.append(f"./run_kselftest.sh -f -o {PROGRAM_LIMIT} "
                      + " ".join(f"-t {name}" for name in programs))
     if flavour == "debug":
-        # Scan twice, so that objects that are about to be freed are not reported. A line
-        # of the kernel log has at most a kilobyte.
-        lines += ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
-                  "echo scan > $leaks; sleep 1",
-                  "while read -r line; do echo \"$line\" > /dev/kmsg; done < $leaks"]
+        lines += LEAKS
     return lines
 
 

@@ -136,6 +136,7 @@ static int begin_case(struct fuzz *f)
 {
 	unsigned int rate, wire_rate, restart_rate, i;
 	struct server *s = f->s;
+	bool is_quiet;
 	int err;
 
 	configure(f);
@@ -148,7 +149,8 @@ static int begin_case(struct fuzz *f)
 	f->caller = syscall(SYS_gettid);
 	f->is_calling = false;
 	/* In one case of eight, the handle of the root is mutated as well. */
-	if (!one_in(f, 8))
+	is_quiet = !one_in(f, 8);
+	if (is_quiet)
 		quiet(f);
 	s->others_data = f;
 	s->others = answer_others;
@@ -169,8 +171,10 @@ static int begin_case(struct fuzz *f)
 	barrier(f);
 	quiet(f);
 	s->mount_fd = mount_fd(s);
-	if (s->mount_fd < 0)
-		return s->mount_fd;
+	/* The root can already be bad. */
+	f->unusable = s->mount_fd < 0;
+	if (f->unusable)
+		return is_quiet ? -EIO : 0;
 	f->rate = rate;
 	f->wire_rate = wire_rate;
 	f->restart_rate = restart_rate;
@@ -219,7 +223,7 @@ static void hung(int sig __maybe_unused)
 static bool run_case(struct fuzz *f)
 {
 	long before = taint();
-	unsigned int i;
+	unsigned int i = 0;
 	int err;
 
 	snprintf(hang_message, sizeof(hang_message),
@@ -234,6 +238,7 @@ static bool run_case(struct fuzz *f)
 	f->is_pending = false;
 	f->no_compounds = false;
 	f->declined = false;
+	f->unusable = false;
 	f->digest = 0xcbf29ce484222325ULL;
 	f->failure[0] = '\0';
 	f->s = new_server();
@@ -245,7 +250,9 @@ static bool run_case(struct fuzz *f)
 	err = begin_case(f);
 	if (err)
 		fail(f, "mount: %d", err);
-	for (i = 0; !err && f->init <= INIT_LATE && i < OPERATIONS && !f->failure[0]; i++)
+	if (err || f->init > INIT_LATE || f->unusable)
+		i = OPERATIONS;
+	for (; i < OPERATIONS && !f->failure[0]; i++)
 		run_operation(f);
 	end_case(f);
 	if (taint() != before)

@@ -75,6 +75,7 @@ struct fuzz {
 	unsigned int rate;		/* of 256 replies, how many are mutated */
 	unsigned int wire_rate;		/* of 256 replies, how many follow a wrong one */
 	unsigned int restart_rate;	/* of 1024 requests, how many meet a restart */
+	bool unusable;			/* the mount, as its root is bad */
 	bool honest;			/* nothing is mutated in this case */
 	bool no_compounds;		/* the server has replied with ENOSYS */
 	bool declined;			/* this operation may send single requests */

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Judge mutants of the series: small faults that the tests must notice.
+
+All mutants are in one kernel, which chooses one of them at run time. For each, the guest
+runs the cases that reach its block, the fastest first, until one fails. Results are kept
+in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
+
+  mutants.py [--files 'PATTERN...'] [--hours N] [--list] [--report] [--controls]
+"""
+
+import argparse
+import collections
+import fcntl
+import signal
+import sys
+import time
+
+from mutation.build import Builder
+from mutation.campaign import Campaign, Reach
+from mutation.listing import Listing
+from mutation.place import HERE, OUT
+
+
+def read_arguments(path):
+    """Return the arguments of equivalent.txt: the label of a mutant, and below it, indented,
+    why no test can notice it."""
+    arguments, label = {}, None
+    for line in path.read_text().splitlines() if path.exists() else []:
+        if line.startswith((" ", "\t")) and label:
+            arguments[label] = f"{arguments.get(label, '')} {line.strip()}".strip()
+        elif line and line[0] != "#":
+            label = line.strip()
+    return arguments
+
+
+def refuse_unknown_arguments(listing):
+    """Fail if an argument is for a mutant that does not exist any more."""
+    labels = {mutant.label for mutant in listing.mutants}
+    for label in read_arguments(HERE / "equivalent.txt"):
+        if label not in labels:
+            sys.exit(f"mutants: error: equivalent.txt names no mutant: {label}")
+
+
+# Their functions that Rust replaces are compiled, and never called, in the flavour rust.
+TWINS = {"fs/fhandle.c", "fs/nsfs.c", "fs/pidfs.c"}
+COLUMNS = ("mutants", "unbuildable", "not in this kernel", "killed", "argued", "survived", "open")
+
+
+def report(chosen, builder, results):
+    """Print a line for each file. Return the mutants that survived without an argument."""
+    arguments = read_arguments(HERE / "equivalent.txt")
+    table, survivors = collections.defaultdict(collections.Counter), []
+    for mutant in chosen:
+        row = table[mutant.file]
+        row["mutants"] += 1
+        verdict = results.get(mutant.key, {"verdict": "open"})["verdict"]
+        if mutant.key in builder.dropped:
+            row["unbuildable"] += 1
+        elif verdict == "killed":
+            row["killed"] += 1
+        elif mutant.key not in builder.built or (mutant.file in TWINS and verdict == "unreached"):
+            row["not in this kernel"] += 1
+        elif mutant.label in arguments:
+            row["argued"] += 1
+        elif verdict == "open":
+            row["open"] += 1
+        else:
+            row["survived"] += 1
+            survivors.append(mutant)
+    print(f"{'file':44}" + "".join(f"{name:>20}" for name in COLUMNS) + f"{'score':>8}")
+    total = collections.Counter()
+    for file, row in sorted(table.items()):
+        print_row(file, row)
+        total += row
+    print_row("all", total)
+    if total["open"]:
+        print(f"{total['open']} mutants are not judged yet: run the same command again")
+    for mutant in survivors:
+        print(f"survived ({results[mutant.key]['verdict']}) line {mutant.line}: {mutant.label}")
+    return survivors
+
+
+def print_row(name, row):
+    judged = row["killed"] + row["survived"]
+    score = f"{100 * row['killed'] / judged:7.1f}%" if judged else "       -"
+    print(f"{name:44}" + "".join(f"{row[column]:20}" for column in COLUMNS) + score)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", default="")
+    parser.add_argument("--hours", type=float, default=8)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--build", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--controls", action="store_true")
+    args = parser.parse_args()
+    # The guest ends with this script.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    deadline = time.monotonic() + args.hours * 3600
+    listing = Listing(args.files.split())
+    refuse_unknown_arguments(listing)
+    chosen = listing.select(args.files.split())
+    if args.controls:
+        chosen = [mutant for mutant in listing.mutants if mutant.number in listing.controls]
+    if not chosen:
+        sys.exit(f"mutants: error: '{args.files}' has no mutants")
+    if args.list:
+        for mutant in chosen:
+            print(mutant.label, "=>", " ".join(mutant.replacement.split())[:80])
+        return
+    builder = Builder(listing)
+    if args.report:
+        builder.instrument()
+    else:
+        builder.build_all()
+    if args.build:
+        return
+    reach = Reach(builder)
+    if not reach.load():
+        if args.report:
+            sys.exit("mutants: error: the kernel or the tests have changed since the last run")
+        reach.measure()
+    name = "controls" if args.controls else "judge"
+    with open(OUT / f"{name}.lock", "w", encoding="utf-8") as lock:
+        if not args.report and not take(lock):
+            sys.exit(f"mutants: error: another run holds {lock.name}")
+        run(chosen, builder, reach, deadline, args.report, name)
+
+
+def take(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def run(chosen, builder, reach, deadline, only_report, name):
+    """Judge mutants and report; exit with 1 if one survived without an argument."""
+    campaign = Campaign(chosen, builder, reach, deadline, name)
+    if not only_report:
+        campaign.run()
+    survivors = report(chosen, builder, campaign.results)
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Measure which cases reach which mutants, and judge the mutants with them."""
+
+import collections
+import hashlib
+import json
+import re
+import time
+
+import test
+from lib import BUILD, TOP, say
+from mutation import judge
+from mutation.place import KERNEL, LINUX, OUT, git
+
+# The suites of KUnit that test the series, and programs that take minutes.
+SUITES = ("rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
+SKIP = {"passthrough_restart_test"}
+# The mutants that one guest judges at most.
+PART = 200
+# Words of paths that say nothing of what is tested.
+COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
+
+
+class Reach:
+    """The cases, how long each takes, and the blocks that it executes."""
+
+    def __init__(self, builder):
+        self.builder = builder
+        self.file = OUT / "reach.json"
+        self.cases, self.reached, self.boot = {}, {}, set()
+
+    @staticmethod
+    def identity():
+        """Return a hash of the kernel, and one of the programs."""
+        return [hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+                for path in (KERNEL / "vmlinux", BUILD / "guest/image.cpio")]
+
+    def load(self):
+        """Load what is known of this kernel. Return whether that is all."""
+        if not self.file.exists():
+            return False
+        data = json.loads(self.file.read_text())
+        kernel, programs = self.identity()
+        if data["identity"][0] != kernel:
+            return False
+        self.take(data)
+        return data["identity"][1] == programs
+
+    def take(self, data):
+        self.boot = set(data["boot"])
+        for fields, reached in data["cases"]:
+            case = judge.Case(**fields)
+            self.cases[case.name] = case
+            self.reached[case.name] = set(reached)
+
+    def save(self):
+        data = {"identity": self.identity(), "boot": sorted(self.boot),
+                "cases": [[vars(case), sorted(self.reached[name])]
+                          for name, case in self.cases.items()]}
+        self.file.write_text(json.dumps(data))
+
+    def listing(self, guest):
+        """Return all cases: of the selftests, and the suites of KUnit."""
+        found = []
+        for name in test.select(test.QUICK):
+            directory, program = name.split(":")
+            if program not in SKIP:
+                found += judge.selftest_cases(directory, program,
+                                              BUILD / "guest/selftests" / directory / program)
+        for words in guest.run(["cat $P/suites"], time.monotonic() + 120):
+            if len(words) == 1 and words[0] not in ("end", "crash", "hang", "late") \
+                    and words[0].startswith(SUITES):
+                version = git(LINUX, "rev-parse", "series")[:8]
+                found.append(judge.Case("kunit", words[0], version=version))
+        return found
+
+    def measure(self):
+        guest = judge.Guest(TOP, OUT / "results/reach", KERNEL.relative_to(BUILD))
+        listed = self.listing(guest)
+        known = {case.identity for case in self.cases.values()}
+        names = {case.name for case in listed}
+        self.cases = {name: case for name, case in self.cases.items() if name in names}
+        cases = [case for case in listed if case.identity not in known]
+        say(f"     measuring {len(cases)} cases")
+        done = 0
+        guest.patience = 120
+        while done < len(cases):
+            lines = [case.line(number, 60) for number, case in enumerate(cases)]
+            lines += ["read -r boot < $P/reached", "echo BOOT $boot"]
+            lines += [f"measure {number}" for number in range(done, len(cases))]
+            for words in guest.run(lines, time.monotonic() + 3600):
+                if words[:1] == ["BOOT"]:
+                    self.boot |= judge.probes("".join(words[1:]))
+                elif words[:1] == ["B"]:
+                    self.add(cases[int(words[1])], words)
+                    done = int(words[1]) + 1
+                elif words[:1] == ["R"]:
+                    done = int(words[1])
+                elif words[0] in ("crash", "hang", "late"):
+                    say(f"     {cases[done].name}: {words[0]} without a mutant, is not used")
+                    done += 1
+        self.save()
+
+    def add(self, case, words):
+        case.status, case.ms = int(words[2]), int(words[3])
+        self.cases[case.name] = case
+        self.reached[case.name] = judge.probes("".join(words[4:]))
+
+    def of(self, mutant):
+        """Return the cases that pass and reach a mutant, the fastest first."""
+        return sorted((case for name, case in self.cases.items()
+                       if mutant.probe in self.reached[name] and case.status == 0),
+                      key=lambda case: case.ms)
+
+
+class Campaign:
+    """Judges mutants, and records each result at once."""
+
+    def __init__(self, chosen, builder, reach, deadline, name="judge"):
+        self.builder, self.reach, self.deadline = builder, reach, deadline
+        self.file = OUT / "results.jsonl"
+        self.results = read_results(self.file)
+        self.chosen = chosen
+        self.suspects = []
+        self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))
+        self.killers = collections.defaultdict(collections.Counter)
+        by_key = {m.key: m for m in chosen}
+        for key, result in self.results.items():
+            if key in by_key and result["verdict"] == "killed" and result["how"].startswith("1 "):
+                self.killers[self.function(by_key[key])][result["by"]] += 1
+
+    @staticmethod
+    def function(mutant):
+        return mutant.file, mutant.function
+
+    def record(self, mutant, verdict, by="", how="", passed=()):
+        """Record a verdict. "passed" are the cases that did not notice the mutant."""
+        result = {"key": mutant.key, "name": mutant.name, "verdict": verdict, "by": by, "how": how,
+                  "passed": sorted(passed)}
+        self.results[mutant.key] = result
+        with open(self.file, "a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+        # A case that ends at its limit is not a fast one.
+        if verdict == "killed" and how.startswith("1 "):
+            self.killers[self.function(mutant)][by] += 1
+
+    def order(self, mutant):
+        """Return the cases for a mutant: those that killed others of the function first, then
+        the fastest case of each program, then the second of each, and so on. More cases come
+        from programs whose name has words of the path, such as nsfs."""
+        killers, rank = self.killers[self.function(mutant)], collections.Counter()
+        path = set(re.split(r"\W|_", mutant.file)) - COMMON_WORDS
+        cases = []
+        for case in self.reach.of(mutant):
+            cases.append((-killers[case.name] / (case.ms + 100),
+                          rank[case.program] + case.ms // 1000, case.ms, case))
+            near = len(path & set(re.split(r"\W|_", case.program)))
+            rank[case.program] += 1 / (1 + 3 * near)
+        return [entry[-1] for entry in sorted(cases, key=lambda entry: entry[:3])]
+
+    def pending(self, budget):
+        """Yield each mutant that is not judged, and the cases that this pass runs."""
+        dropped = self.builder.dropped
+        for mutant in self.chosen:
+            result = self.results.get(mutant.key, {"verdict": "open"})
+            if mutant.key in dropped or mutant.key not in self.builder.built \
+                    or result["verdict"] == "killed":
+                continue
+            passed = set(result.get("passed", ()))
+            order = self.order(mutant)
+            cases = [case for case in order if case.identity not in passed]
+            if not cases:
+                self.end(mutant, result)
+                continue
+            # The budget is for all passes so far.
+            spent, part = sum(case.ms for case in order if case.identity in passed), []
+            for case in cases:
+                if (passed or part) and spent + case.ms > budget:
+                    break
+                part.append(case)
+                spent += case.ms
+            if not part:
+                continue
+            yield mutant, part
+
+    def end(self, mutant, result):
+        """Record that no case is left."""
+        verdict = "survived"
+        if not self.reach.of(mutant):
+            verdict = "boot" if mutant.probe in self.reach.boot else "unreached"
+        if result["verdict"] != verdict:
+            self.record(mutant, verdict, passed=result.get("passed", ()))
+
+    def run(self):
+        for budget in (1000, 4000, 15000, 60000, 10**9):
+            again = set()
+            while time.monotonic() < self.deadline:
+                suspects, self.suspects = self.suspects, []
+                work = suspects[:1] + [w for w in self.pending(budget)
+                                       if w[0].key not in again and w[0] != suspects[0][0]
+                                       ][:PART] if suspects else [
+                    w for w in self.pending(budget) if w[0].key not in again][:PART]
+                if not work:
+                    break
+                self.boot(work, again)
+            list(self.pending(budget))
+            say(f"     passes of {budget / 1000:.0f} s: {self.summary()}")
+
+    def summary(self):
+        verdicts = collections.Counter(self.results[m.key]["verdict"] if m.key in self.results
+                                       else "open" for m in self.chosen
+                                       if m.key in self.builder.built)
+        return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+
+    def boot(self, work, again):
+        """Judge a part in one guest, which ends at the first crash."""
+        cases = {case.name: number for number, case in enumerate(self.reach.cases.values())}
+        used = {case.name for _, part in work for case in part}
+        lines = [case.line(cases[name], case.limit()) for name, case in self.reach.cases.items()
+                 if name in used]
+        known = {str(mutant.number): (mutant, part) for mutant, part in work}
+        lines += [f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)
+                  for mutant, part in work]
+        names = list(cases)
+        self.guest.patience = max(self.reach.cases[name].limit() for name in used)
+        current, case, judged = None, "", 0
+        for words in self.guest.run(lines, self.deadline):
+            kind = words[0] if words else ""
+            if kind == "M":
+                current, judged = known[words[1]], judged + 1
+            elif kind in ("R", "C"):
+                case = names[int(words[1])]
+            elif kind == "K":
+                self.record(known[words[1]][0], "killed", names[int(words[2])],
+                            " ".join(words[3:])[:160])
+                current = None
+            elif kind == "S":
+                mutant, part = known[words[1]]
+                self.record(mutant, "open", passed={case.identity for case in part}
+                            | set(self.results.get(mutant.key, {}).get("passed", ())))
+                again.add(mutant.key)
+                current = None
+            elif kind == "D":
+                # The case fails without the mutant as well, from now on. Another mutant may be the
+                # cause, unless this is the first one in the guest.
+                damaged = known[words[1]]
+                if judged > 1:
+                    self.suspects.append((damaged[0], [self.reach.cases[case]]))
+                else:
+                    self.record(damaged[0], "killed", case,
+                                " ".join(words[3:]) + ", also afterwards")
+                current = None
+            elif kind in ("crash", "hang") and current:
+                self.record(current[0], "killed", case, kind)
+                current = None
+            elif kind == "crash" and not current:
+                say("     the guest ended without a mutant")
+
+
+def read_results(path):
+    results = {}
+    if path.exists():
+        for line in path.read_text().splitlines():
+            result = json.loads(line)
+            results[result["key"]] = result
+    return results
