@@ -19,7 +19,8 @@
 #include "kselftest_harness.h"
 
 /* Files that are not cached: at least one for each allocation of a call. */
-#define FILES		60
+#define FILES		200
+#define CONTROL_GROUPS	40
 
 /* The result of an object that is not the one of the handle */
 #define WRONG_OBJECT	-EBADMSG
@@ -242,8 +243,11 @@ static int set_up_volume(struct scene *s)
 	unsigned int i;
 	int ret = 0;
 
-	/* The others keep all inodes and dentries. */
-	s->nr = s->volume.kind == VOLUME_TMPFS ? 1 : FILES;
+	if (s->volume.kind == VOLUME_KERNFS)
+		s->nr = CONTROL_GROUPS;
+	else if (volume_is_disk(s->volume.kind))
+		s->nr = FILES;
+	/* tmpfs keeps all inodes and dentries. */
 	for (i = 0; i < s->nr && !ret; i++)
 		ret = set_up_file(s, i);
 	return ret;
