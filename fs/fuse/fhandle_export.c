@@ -229,7 +229,7 @@ static int search_entries(struct name_search *ns, ssize_t left, u8 *name,
 		size = FUSE_DIRENT_SIZE(dirent);
 		if (size > left)
 			break;
-		/* Not a name: the server must not be asked about it. */
+		/* Do not send an invalid name to the server. */
 		if (memchr(dirent->name, '/', dirent->namelen) ||
 		    memchr(dirent->name, '\0', dirent->namelen))
 			return -EIO;
@@ -288,7 +288,7 @@ int fuse_fhandle_get_name(struct dentry *parent, struct dentry *child, u8 *name,
 	};
 	int ret;
 
-	/* The parent is what the server says, and the caller looks up the name in it. */
+	/* The server can name a file that is not a directory as the parent. */
 	if (!S_ISDIR(ns.dir->i_mode))
 		return -ENOTDIR;
 	if (fuse_is_bad(ns.dir) || fuse_is_bad(ns.child))

@@ -416,7 +416,8 @@ bool fuse_same_object(struct inode *inode, u64 nodeid, u32 server_gen,
  * @fh: the handle in the reply
  *
  * If the nodeid now belongs to an object with another handle, I/O on files that are
- * open must not reach that object.
+ * open must not reach that object. Only revalidation needs this: a lookup finds the
+ * inode itself.
  */
 void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
 		      const struct fuse_fhandle *fh)
@@ -433,6 +434,7 @@ void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
 	if (inode != d_inode(sb->s_root) && !fuse_fhandle_same(&known, fh)) {
 		fuse_make_bad(inode);
 		fuse_index_remove(inode);
+		remove_inode_hash(inode);
 	}
 	iput(inode);
 }

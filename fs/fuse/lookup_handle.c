@@ -371,7 +371,7 @@ int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
 	if (created < 0) {
 		/* The entry can be valid even if the reply is not. */
 		to_forget = out->nodeid;
-		/* The error is not valid either if another part is not. */
+		/* If another part of the reply is invalid, the error is not used. */
 		if (new->err)
 			created = new->err;
 	} else {

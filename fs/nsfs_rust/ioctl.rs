@@ -158,7 +158,8 @@ fn open_neighbour(ns: &NsCommon, direction: Direction, size: usize, arg: usize) 
 
 /// Copies a word to user space.
 ///
-/// Like `put_user()` in C, it copies nothing if only a part of the memory is accessible.
+/// Like `put_user()` in C, it is a single store where the architecture has one. It then copies
+/// nothing if only a part of the memory is accessible.
 fn put<T: AsBytes>(arg: usize, word: &T) -> Result {
     UserSlice::new(UserPtr::from_addr(arg), size_of::<T>())
         .writer()

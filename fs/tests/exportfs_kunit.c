@@ -203,7 +203,7 @@ static void exportfs_kunit_encode_is_checked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exportfs_kunit_seen.encoded, 2);
 }
 
-/* Whoever sets the parameter expects the report in the kernel log. */
+/* The report is expected in the kernel log, where the caller must look for it. */
 static void exportfs_kunit_sleep_is_reported(struct kunit *test)
 {
 	struct dentry *dentry;

@@ -61,6 +61,8 @@
  *		not compared
  * guard: NO_BAD_CHECK: assertion hashed in reuse-restart: an inode that becomes bad is
  *		hashed again
+ * guard: NO_DROP_UNHASH: assertion hashed in reuse-restart: an inode whose nodeid is
+ *		reused stays hashed
  * guard: NO_NAME_GEN: assertion name in users: a name of a former server is used
  * guard: NO_DEPENDENT: assertion sobj in lookups: a dependent request is not tied to its
  *		server
@@ -474,14 +476,22 @@ inline iget(i) {
 inline match(i, ok) {
 	ok = false;
 	if
-	:: kind != RENEW -> has_id(i, ok)
-	:: else
+	:: kind == NAME -> has_id(i, ok)
+	:: else ->
+		atomic {
+			!inode[i].lock ->
+			ok = kind != RENEW && inode[i].nodeid == r_node &&
+				inode[i].server_gen == r_gen;
+			other = inode[i].server_gen != r_gen
+		}
 	fi;
 	if
-	:: !ok && r_fh != 0 && inode[i].fhandle == r_fh &&
-	   (kind != DECODE || inode[i].server_gen != server_gen) -> change_nodeid(i, ok)
+	:: !ok && r_fh != 0 && inode[i].fhandle == r_fh && (kind != DECODE || other) ->
+		tried = true;
+		change_nodeid(i, ok)
 	:: else
-	fi
+	fi;
+	other = false
 }
 
 /*
@@ -530,6 +540,40 @@ inline request(i) {
 	}
 }
 
+/*
+ * action: drop_reused: fs/fuse/fhandle_index.c:fuse_drop_reused: a revalidation finds
+ *		another handle for a nodeid
+ */
+inline drop_reused() {
+	if
+	:: r_fh != 0 ->
+		atomic {
+			find(o, inode[k].used && inode[k].hashed && inode[k].nodeid == r_node &&
+			     inode[k].server_gen == r_gen);
+			if
+			:: o != NONE && inode[o].count == 0 -> !inode[o].used; o = NONE
+			:: o != NONE && inode[o].count > 0 -> inode[o].count++
+			:: else
+			fi
+		}
+		if
+		:: o != NONE && inode[o].fhandle != 0 && inode[o].fhandle != r_fh ->
+#ifdef NO_DROP_UNHASH
+			inode[o].bad = true;
+			inode[o].indexed = false
+#else
+			make_bad(o)
+#endif
+		:: else
+		fi;
+		if
+		:: o != NONE -> iput(o)
+		:: else
+		fi
+	:: else
+	fi
+}
+
 #define LOCALS								\
 	byte i = NONE, j = NONE, k, o = NONE, nr;			\
 	byte r_node, r_gen, r_obj, r_fh;				\
@@ -566,7 +610,7 @@ active [TASKS] proctype task() {
 	byte i, j = NONE, k, o = NONE, nr, kind;
 	byte r_node, r_gen, r_obj, r_fh;
 	byte f_node, f_nr, f_gen;
-	bool ok, present, done, isnew, twice, reply;
+	bool ok, present, done, isnew, twice, reply, other, tried;
 
 	ready;
 	if
@@ -659,7 +703,7 @@ create:
 		:: kind >= LOOKUP && ok
 		:: kind >= LOOKUP && !ok ->
 			if
-			:: i != NONE -> iput(i); done = kind == DECODE
+			:: i != NONE -> iput(i); done = kind == DECODE && !tried; tried = false
 			:: else
 			fi;
 			iget(i);
@@ -676,6 +720,10 @@ create:
 			assert(inode[i].obj == r_obj);
 			assert(kind != DECODE || inode[i].obj == A)
 		:: else ->
+			if
+			:: kind == NAME -> drop_reused()
+			:: else
+			fi;
 			forget_reply();
 			if
 			:: twice -> forget_reply()
@@ -690,7 +738,7 @@ create:
 	fi;
 	atomic {
 		r_node = 0; r_gen = 0; r_obj = 0; r_fh = 0; kind = 0;
-		ok = false; present = false; twice = false; reply = false;
+		ok = false; present = false; twice = false; reply = false; tried = false;
 		running--
 	}
 }

@@ -56,8 +56,10 @@ static int fail_second_lookup(struct server *s __maybe_unused,
 TEST_F(fuse, reused_nodeid_and_failed_lookup)
 {
 	struct server *s = self->s;
+	struct handle fh;
 	int old;
 
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
 	s->entry_valid = 0;
 	ASSERT_EQ(0, RESTART());
 	old = try_open(s, "file", O_RDONLY);
@@ -70,6 +72,9 @@ TEST_F(fuse, reused_nodeid_and_failed_lookup)
 	ASSERT_EQ(-EACCES, try_stat(s, "file"));
 	ASSERT_EQ(2, nr_lookups);
 	ASSERT_EQ(-EIO, read_object(old, NULL));
+	/* The old inode is not found by its nodeid. */
+	object_handle(s, 2, fh.data + 4, fh.data[0]);
+	ASSERT_EQ(2, decode_object(self->mount_fd, &fh));
 	close(old);
 	ASSERT_EQ(0, try_stat(s, "file"));
 }
