@@ -341,15 +341,15 @@ test_threads()
 	local tree="$WORK/copy/scripts/tree.py" kdir=$WORK/copy/build/kdir threads
 	threads=$(find series -mindepth 1 -maxdepth 1 -type d | wc -l)
 	expect "import: a commit joins the thread of the one before it" 0 '' \
-		bash -c 'cd series && ls 10-fuse-restart/*-fs-add-a-file.patch'
-	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
+		bash -c 'cd series && ls "$(ls | tail -n 1)"/*-fs-add-a-file.patch'
+	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 99-new"'
 	cd "$WORK/copy" || exit
 	expect "import: a commit can name its thread" 0 "in $((threads + 1)) threads" "$tree" import
 	expect "import: the patch does not contain that line" 1 '' grep -r '^Thread:' series
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 01-nsfs-fixes"'
 	cd "$WORK/copy" || exit
-	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 10" "$tree" import
-	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 10-new"'
+	expect "import: the threads stay in order" 1 "belongs to 01-nsfs-fixes, but follows a patch of 99" "$tree" import
+	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 99-new"'
 	cd "$WORK/copy" || exit
 	"$tree" import > /dev/null
 	sed -i 's/^mod signed;/mod signed; \/\/ edited/' rust/kernel/fs/exportfs.rs
@@ -365,7 +365,7 @@ test_threads()
 	expect "each mail has the RFC prefix and the version" 0 '^Subject: \[RFC PATCH v2 01/' cat build/series/07-io_uring.mbox
 	expect "a thread that does not exist is refused" 1 "no thread '06'; there are: 01-nsfs-fixes" \
 		scripts/series.py --thread 06
-	expect "a thread without a cover letter is refused" 1 '10-new/cover-letter.txt does not exist' scripts/series.py
+	expect "a thread without a cover letter is refused" 1 '99-new/cover-letter.txt does not exist' scripts/series.py
 	expect "unsigned mails are not prepared" 1 'must be signed off' scripts/b4.sh 05-fhandle 1
 	git clone -q --shared --no-checkout -b base build/linux "$kdir"
 	expect "the threads apply to the base" 0 '09-fuse-handles +applies' scripts/apply_check.py "$kdir"

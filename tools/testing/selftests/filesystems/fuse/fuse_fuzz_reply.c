@@ -186,7 +186,7 @@ static void change_handle(struct fuzz *f, struct part *p, size_t at, bool last)
 		break;
 	case 3:
 		/* The padding, if there is some */
-		if (size % 8)
+		if (size <= FUSE_MAX_HANDLE_SIZE && size % 8)
 			p->data[at + HANDLE_HEAD + size] = 1 + below(f, 255);
 		break;
 	case 4:

@@ -54,6 +54,9 @@ static size_t largest_reply(__u32 opcode)
 		return sizeof(struct fuse_write_out);
 	case FUSE_STATFS:
 		return sizeof(struct fuse_statfs_out);
+	case FUSE_GETXATTR:
+		/* Before a write, only the size of security.capability is requested. */
+		return sizeof(struct fuse_getxattr_out);
 	default:
 		return 0;
 	}

@@ -4,6 +4,7 @@
  * inode.
  */
 #define _GNU_SOURCE
+#include <sys/vfs.h>
 
 #include "fuse_fixture.h"
 
@@ -295,6 +296,47 @@ TEST_F(fuse, unknown_handle)
 	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
 	ASSERT_EQ(nr + 1, count(s, FUSE_COMPOUND));
 	ASSERT_EQ(2, decode_object(self->mount_fd, &fh));
+}
+
+/* Lookups of one nodeid that the kernel has not forgotten */
+static __u64 counted_nodeid;
+static long counted_lookups;
+
+static void count_nodeid(struct server *s __maybe_unused, __u64 nodeid, long nr)
+{
+	if (nodeid == counted_nodeid)
+		__atomic_add_fetch(&counted_lookups, nr, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * A directory that the kernel knows as the parent has moved into its child, and has
+ * another nodeid. The kernel cannot move it, but uses the new nodeid.
+ */
+TEST_F(fuse, directory_in_its_child)
+{
+	struct server *s = self->s;
+	struct statfs fs;
+	int fd;
+
+	ASSERT_EQ(0, try_stat(s, "d1/d2"));
+	fd = try_open(s, "d1", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	s->objects[4].parent = 6;
+	s->objects[6].parent = ROOT;
+	s->objects[4].shift = 1;
+	counted_nodeid = object_nodeid(s, 4);
+	counted_lookups = 0;
+	s->granted_nodeid = count_nodeid;
+	/* The entries "d1", "file" and "d3" */
+	ASSERT_EQ(3, list_names(s, "d1/d2", false));
+	ASSERT_EQ(0, statfs(s->dir, &fs));
+	ASSERT_EQ(-1, faccessat(fd, "missing", F_OK, 0));
+	ASSERT_EQ(ENOENT, errno);
+	ASSERT_EQ(counted_nodeid, s->last_nodeid);
+	ASSERT_EQ(1, __atomic_load_n(&counted_lookups, __ATOMIC_SEQ_CST));
+	close(fd);
+	ASSERT_EQ(0, settle_server(s));
+	ASSERT_EQ(0, __atomic_load_n(&counted_lookups, __ATOMIC_SEQ_CST));
 }
 
 TEST_HARNESS_MAIN

@@ -498,7 +498,10 @@ static bool put_listed(struct server *s, const struct request *r,
 			  s->objects[id].name);
 }
 
-/* Lists all objects that have a name, and those of the bulk only if @lists_bulk. */
+/*
+ * Lists all objects, and those of the bulk only if @lists_bulk. An object without a name
+ * makes the list invalid, which a test that mutates replies does itself.
+ */
 static int do_readdir(struct server *s, const struct request *r,
 		      struct message *m)
 {
@@ -509,7 +512,8 @@ static int do_readdir(struct server *s, const struct request *r,
 	memcpy(&in, r->args, sizeof(in));
 	room = in.size < REPLY_MAX ? in.size : REPLY_MAX;
 	for (id = in.offset < ROOT ? ROOT : in.offset; id < end; id++) {
-		if (s->objects[id].exists && s->objects[id].name[0] &&
+		if (s->objects[id].exists && id != ROOT &&
+		    (s->objects[id].name[0] || !s->mutate) &&
 		    s->objects[id].parent == nodeid_object(s, r->in.nodeid) &&
 		    !put_listed(s, r, m, room, id))
 			break;
