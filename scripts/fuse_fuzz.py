@@ -20,6 +20,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from fuzz import positive
 from lib import BUILD, TOP, boot_failure, guest_pool, run_guest, say
 
 OUT = BUILD / "fuzz/fuse"
@@ -164,12 +165,6 @@ def table(every, logs):
     say(f"{len(every) - len(missed)} of {len(every)} faults found",
         *(f"FAIL {name} was not found" for name in missed))
     return bool(found[0] or missed or len(logs) != len(every) + 1)
-
-
-def positive(text):
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
-    return int(text)
 
 
 def main():

@@ -62,7 +62,9 @@ def faults():
 
 def make_tree():
     """Check out the series with all faults, unless nothing has changed."""
-    patches = sorted((TOP / "scripts/fuzz/controls").glob("*.patch"))
+    controls = TOP / "scripts/fuzz/controls"
+    # Those in fuse/ are for fuse_fuzz.
+    patches = [*sorted(controls.glob("*.patch")), *sorted(controls.glob("fuse/*.patch"))]
     series = out("rev-parse", "series")
     inputs = hashlib.sha256("\0".join([series, *(p.read_text() for p in patches)]).encode())
     stamp = SOURCE.parent / "inputs"
@@ -75,7 +77,7 @@ def make_tree():
     git("checkout", "-q", "--force", "--detach", "FETCH_HEAD", cwd=SOURCE)
     git("clean", "-qfd", cwd=SOURCE)
     for patch in patches:
-        git("apply", "--index", str(patch), cwd=SOURCE)
+        git("apply", "--3way", str(patch), cwd=SOURCE)
     stamp.write_text(inputs.hexdigest())
 
 
