@@ -87,7 +87,7 @@ help: ## this list
 		'SEED=' 'the seed of `make fuzz` (default: a random number, which is printed)' \
 		'REPLAY=' 'a sequence that `make fuzz` printed' \
 		'CONTROLS=' '1: `make fuzz` measures when it finds known faults,' \
-		'' '`make mutants` judges only the mutants that revert a mend' \
+		'' '`make mutants` judges only the mutants that revert a fix' \
 		'FILES=' "files whose mutants are judged, e.g. 'fs/nsfs_rust* rust/kernel/fs/path.rs'" \
 		'HOURS=' 'how long `make mutants` runs at most (default: 8)' \
 		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the demonstration' \
@@ -183,7 +183,7 @@ fixes: setup tree ## check that the tests of each fix in C fail before the fix a
 
 prove: tree ## check the models with Spin, and that each guard in them is needed
 	@scripts/setup.sh prove
-	@scripts/prove.py $(MODEL)
+	@build/linux/tools/verification/file-handles/prove.py -o build/prove $(J:%=-j%) $(MODEL)
 
 items: tree ## list the public items of the Rust code and their users; fail if one has none
 	@scripts/public_items.py

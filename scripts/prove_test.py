@@ -10,7 +10,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import prove
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools/verification/file-handles"))
+import functions
+import prove    
 
 C = """\
 /* f() in a comment */
@@ -93,8 +95,7 @@ class Prove(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         top = Path(directory.name)
-        for name, value in (("LINUX", top), ("TOP", top), ("MODELS", top / "models"),
-                            ("OUT", top / "out")):
+        for name, value in (("LINUX", top), ("MODELS", top / "models")):
             self.addCleanup(setattr, prove, name, getattr(prove, name))
             setattr(prove, name, value)
         (top / "fs").mkdir()
@@ -109,6 +110,10 @@ class Prove(unittest.TestCase):
         path.write_text(MODEL.replace(old, new) if old else MODEL)
         return prove.read_model(path)
 
+    @staticmethod
+    def hash_of(place):
+        return functions.hash_of(prove.LINUX, place)
+
     def change(self, old, new, name="fs/x.c"):
         text = (self.top / name).read_text()
         self.assertIn(old, text)
@@ -117,40 +122,40 @@ class Prove(unittest.TestCase):
 
 class Functions(Prove):
     def test_c(self):
-        self.assertEqual(prove.c_functions(C, "f"), [
+        self.assertEqual(functions.c_functions(C, "f"), [
             'struct s *f(int a, char b) __must_hold(x) { if (a == \'{\') return "}"; return 0; }'])
-        self.assertEqual(prove.c_functions(C, "g"), ["static int g(int a) { return f(a); }"])
-        self.assertEqual(len(prove.c_functions(C, "twice")), 2)
-        self.assertIn("f(x);", prove.c_functions(C, "MANY")[0])
-        self.assertEqual(prove.c_functions(C, "a"), [])
+        self.assertEqual(functions.c_functions(C, "g"), ["static int g(int a) { return f(a); }"])
+        self.assertEqual(len(functions.c_functions(C, "twice")), 2)
+        self.assertIn("f(x);", functions.c_functions(C, "MANY")[0])
+        self.assertEqual(functions.c_functions(C, "a"), [])
 
     def test_rust(self):
-        self.assertEqual(prove.rust_functions(RUST, "Table::open"),
+        self.assertEqual(functions.rust_functions(RUST, "Table::open"),
                          ['fn open ( & self ) -> [ u8 ; 2 ] { self . close ( ) ; "}" }'])
-        self.assertEqual(prove.rust_functions(RUST, "File::open"), ["fn open ( & self ) { 1 }"])
-        self.assertEqual(prove.rust_functions(RUST, "Ops::close"),
+        self.assertEqual(functions.rust_functions(RUST, "File::open"), ["fn open ( & self ) { 1 }"])
+        self.assertEqual(functions.rust_functions(RUST, "Ops::close"),
                          ["fn close ( & self ) { 'a : loop { } }"])
-        self.assertEqual(len(prove.rust_functions(RUST, "open")), 3)
-        self.assertEqual(prove.rust_functions(RUST, "Table::close"), [])
+        self.assertEqual(len(functions.rust_functions(RUST, "open")), 3)
+        self.assertEqual(functions.rust_functions(RUST, "Table::close"), [])
 
     def test_comments_and_space_do_not_change_the_hash(self):
-        before = prove.hash_of("fs/x.c:f"), prove.hash_of("fs/x.rs:Table::open")
+        before = self.hash_of("fs/x.c:f"), self.hash_of("fs/x.rs:Table::open")
         self.change("\treturn  0;", "\t/* none */\n\treturn 0; // none")
         self.change("{ self.close(); ", "{\n// closes\nself.close();\n", "fs/x.rs")
-        self.assertEqual(before, (prove.hash_of("fs/x.c:f"), prove.hash_of("fs/x.rs:Table::open")))
+        self.assertEqual(before, (self.hash_of("fs/x.c:f"), self.hash_of("fs/x.rs:Table::open")))
         self.change("return 0", "return 1")
         self.change("self.close", "self.open", "fs/x.rs")
-        self.assertNotEqual(before[0], prove.hash_of("fs/x.c:f"))
-        self.assertNotEqual(before[1], prove.hash_of("fs/x.rs:Table::open"))
+        self.assertNotEqual(before[0], self.hash_of("fs/x.c:f"))
+        self.assertNotEqual(before[1], self.hash_of("fs/x.rs:Table::open"))
 
     def test_other_functions_do_not_change_the_hash(self):
-        before = prove.hash_of("fs/x.c:f")
+        before = self.hash_of("fs/x.c:f")
         self.change("a();", "c();")
-        self.assertEqual(before, prove.hash_of("fs/x.c:f"))
+        self.assertEqual(before, self.hash_of("fs/x.c:f"))
 
     def test_absent(self):
-        self.assertIsNone(prove.hash_of("fs/x.c:h"))
-        self.assertIsNone(prove.hash_of("fs/y.c:f"))
+        self.assertIsNone(self.hash_of("fs/x.c:h"))
+        self.assertIsNone(self.hash_of("fs/y.c:f"))
 
 
 class Record(Prove):
@@ -206,19 +211,18 @@ class Format(Prove):
 @unittest.skipUnless(shutil.which("spin"), "needs Spin")
 class Checks(Prove):
     def failures(self, old="", new=""):
-        shutil.rmtree(prove.OUT, ignore_errors=True)
         model = self.model(old, new)
         self.assertEqual(model.wrong, [])
         prove.accept(model)
         try:
-            prove.prove([model])
+            prove.prove([model], prove.output_directory(self.top / "out"), 2)
         except SystemExit as status:
             return str(status)
         return ""
 
     def test_model(self):
         self.assertEqual(self.failures(), "")
-        self.assertTrue((prove.OUT / "m/two.NO_ATOMIC/counterexample.txt").read_text())
+        self.assertTrue((self.top / "out/m/two.NO_ATOMIC/counterexample.txt").read_text())
 
     def test_error(self):
         self.assertIn("two: FAILED: assertion violated (x==2)",
@@ -257,7 +261,21 @@ class Checks(Prove):
         prove.accept(model)
         self.change("return  0", "return 1")
         with self.assertRaisesRegex(SystemExit, "m: fs/x.c:f has changed"):
-            prove.prove([model])
+            prove.prove([model], prove.output_directory(self.top / "out"), 2)
+
+
+class Output(Prove):
+    def test_other_files_are_not_removed(self):
+        (self.top / "kept").mkdir()
+        (self.top / "kept/file").touch()
+        with self.assertRaisesRegex(SystemExit, "kept is not empty, and not of an earlier run"):
+            prove.output_directory(self.top / "kept")
+        self.assertTrue((self.top / "kept/file").exists())
+
+    def test_earlier_output_is_removed(self):
+        (prove.output_directory(self.top / "out") / "old").touch()
+        prove.output_directory(self.top / "out")
+        self.assertFalse((self.top / "out/old").exists())
 
 
 class Arguments(unittest.TestCase):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The mutants of the series, and the changes that revert mends."""
+"""The mutants of the series, and the changes that revert fixes."""
 
 import collections
 import fnmatch
@@ -61,7 +61,7 @@ class Listing:
 
 
 def add_controls(listing, listers):
-    """Add the changes of controls.txt, which revert mends. Return the name of each by its key."""
+    """Add the changes of controls.txt, which revert fixes. Return the name of each by its key."""
     controls = {}
     for control in read_controls(HERE / "controls.txt"):
         source = listing.sources.get(control["file"])

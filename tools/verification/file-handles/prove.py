@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Check the Promela models in tools/verification/file-handles with Spin.
+"""Check the Promela models in this directory with Spin.
 
-  prove.py [MODEL...]          check all models, or some
-  prove.py --accept MODEL...   record that a model has been read again after its code changed
+  prove.py [-o DIR] [-j N] [MODEL...]   check all models, or some
+  prove.py --accept MODEL...            record that a model was compared with changed code
 
 Each model is checked with all guards on: every run must be exhaustive and without an error, and
 together they must reach every statement.  Then each guard is switched off alone: one of the
 runs must end in the counterexample that the model states.  The output of Spin and the
-counterexamples, step by step, are in build/prove/MODEL/RUN[.GUARD].
+counterexamples, step by step, are in DIR/MODEL/RUN[.GUARD]; the default of DIR is a new
+directory in /tmp.
 
 The format of a model.  Its comments contain lines that begin with one of these words; a line
 that follows and is indented by more than one tab continues it (" *" at its beginning is
@@ -41,29 +42,28 @@ model was last compared with it.  A change of the function fails until --accept 
 """
 
 import argparse
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import BUILD, TOP, say, setting
-from rust_source import tokens
+from functions import hash_of
 
-LINUX = Path(setting("LINUX"))
-MODELS = LINUX / "tools/verification/file-handles"
-OUT = BUILD / "prove"
+MODELS = Path(__file__).resolve().parent
+LINUX = MODELS.parents[2]
 
 LINE = re.compile(r"\b(action|helper|guard|run): (.*)")
 KINDS = {"assertion": "assertion violated", "end state": "invalid end state",
          "cycle": "cycle", "never": "end state in claim reached"}
 DEPTH = 1000000
+MARK = ".prove"     # of a directory with output
 # MEMLIM is in MiB: a search that is exhaustive must fit. The compiler takes longer to optimise
 # than most guards to find their counterexample.
 DEPTH_FIRST = ["-O1", "-DMEMLIM=2500"]
@@ -73,69 +73,12 @@ TRUNCATED = ("max search depth too small", "reached -DMEMLIM", "Search not compl
              "search was not completed", "out of memory", "aborting")
 
 
+def say(line):
+    print(line, flush=True)
+
+
 def fail(*lines):
     sys.exit("\n".join(f"prove: error: {line}" for line in lines))
-
-
-# ---- the functions that a model stands for ----
-
-def without_comments(text):
-    """Return C code without comments and with one space for each run of white space."""
-    keep = re.sub(r"/\*.*?\*/|//[^\n]*|(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')",
-                  lambda match: match[1] or " ", text, flags=re.DOTALL)
-    return " ".join(keep.split())
-
-
-def c_functions(text, name):
-    """Return all definitions of a function or a macro, without comments."""
-    found = re.findall(rf"^#define {name}\((?:.*\\\n)*.*", text, re.MULTILINE)
-    for match in re.finditer(rf"^[A-Za-z_][^;{{}}#]*?\b{name}\((?:[^;{{]|\n)*?\n?\{{.*?^\}}",
-                             text, re.MULTILINE | re.DOTALL):
-        found.append(match[0])
-    return [without_comments(code) for code in found]
-
-
-def rust_functions(text, name):
-    """Return all definitions of a function, without comments. "T::f" is a function in an
-    implementation of, or a trait, T."""
-    words = [token.text for token in tokens(text)]
-    owner, _, function = name.rpartition("::")
-    found, stack, head = [], [], 0
-    for at, word in enumerate(words):
-        if word == "{":
-            stack.append(words[head:at])
-        elif word == "}" and stack:
-            stack.pop()
-        if word in ("{", "}", ";"):
-            head = at + 1
-        if word == "fn" and words[at + 1] == function and \
-                (not owner or any(is_block_of(owner, block) for block in stack)):
-            found.append(" ".join(words[at:body_end(words, at)]))
-    return found
-
-
-def is_block_of(owner, block):
-    return owner in block and ("impl" in block or "trait" in block)
-
-
-def body_end(words, at):
-    """Return the end of the function at a position: of its body, or its semicolon."""
-    depth = 0
-    for end in range(at, len(words)):
-        depth += (words[end] in "{([") - (words[end] in "})]")
-        if not depth and words[end] in ("}", ";"):
-            return end + 1
-    return len(words)
-
-
-def hash_of(place):
-    """Return the hash of FILE:FUNCTION in the tree, or None if it does not exist."""
-    path, name = place.split(":", 1)
-    if not (LINUX / path).is_file():
-        return None
-    text = (LINUX / path).read_text(encoding="utf-8")
-    found = (rust_functions if path.endswith(".rs") else c_functions)(text, name)
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16] if found else None
 
 
 # ---- models ----
@@ -262,7 +205,7 @@ def recorded(model):
 
 
 def accept(model):
-    hashes = {place: hash_of(place) for place in model.functions()}
+    hashes = {place: hash_of(LINUX, place) for place in model.functions()}
     if absent := [place for place, value in hashes.items() if not value]:
         fail(*(f"{model.name}: {place} does not exist" for place in absent))
     with open(model.path.with_suffix(".functions"), "w", encoding="utf-8") as file:
@@ -274,7 +217,7 @@ def accept(model):
 def changed_functions(model):
     known = recorded(model)
     for place in model.functions():
-        value = hash_of(place)
+        value = hash_of(LINUX, place)
         if not value:
             yield f"{place} does not exist: the model has to be read again"
         elif place not in known:
@@ -306,9 +249,9 @@ def run_in(directory, log, *command):
     return done.returncode, done.stdout
 
 
-def search(model, run, guard=None):
+def search(out, model, run, guard=None):
     """Search a run for errors. Return the output of the verifier."""
-    directory = OUT / model.name / (run.name + (f".{guard.name}" if guard else ""))
+    directory = out / model.name / (run.name + (f".{guard.name}" if guard else ""))
     directory.mkdir(parents=True)
     file = model.path.name
     shutil.copy(model.path, directory)
@@ -372,10 +315,10 @@ def uses(text, pattern):
     return found
 
 
-def statements(model, run):
+def statements(out, model, run):
     """Return the uses of all statements of a run. The verifier lists them with -d, unless Spin
     has merged them."""
-    directory = OUT / model.name / f"{run.name}.statements"
+    directory = out / model.name / f"{run.name}.statements"
     directory.mkdir()
     shutil.copy(model.path, directory)
     run_in(directory, "spin.log", "spin", "-a", "-o3", *run.flags, model.path.name)
@@ -386,18 +329,18 @@ def statements(model, run):
                       r"(?P<text>.*)")
 
 
-def reached_by(model, run, text):
+def reached_by(out, model, run, text):
     """Return all statements of a run, and those that it reached in at least one place."""
-    every = statements(model, run)
+    every = statements(out, model, run)
     missed = uses(text, rf"\t{re.escape(model.path.name)}:(?P<line>\d+), state (?P<state>\d+), "
                         r'"(?P<text>.*)"')
     return set(every), {key for key, places in every.items() if places - missed[key]}
 
 
-def prove_run(model, run):
+def prove_run(out, model, run):
     """A run with all guards on."""
     started = time.monotonic()
-    text = search(model, run)
+    text = search(out, model, run)
     seconds = time.monotonic() - started
     message, _ = message_of(text)
     states = states_of(text)
@@ -406,14 +349,14 @@ def prove_run(model, run):
         return Result(False, f"FAILED: {message or truncated}", states, seconds)
     if "errors: 0" not in text or "Full statespace search" not in text:
         return Result(False, f"FAILED: {outcome(text)}", states, seconds)
-    return Result(True, "holds", states, seconds, *reached_by(model, run, text))
+    return Result(True, "holds", states, seconds, *reached_by(out, model, run, text))
 
 
-def break_guard(model, guard):
+def break_guard(out, model, guard):
     """All runs without a guard, until one has the counterexample."""
     started, texts = time.monotonic(), []
     for run in (run for run in model.runs if guard.run in ("", run.name)):
-        text = search(model, run, guard)
+        text = search(out, model, run, guard)
         message, depth = message_of(text)
         result = Result(False, "", states_of(text), time.monotonic() - started)
         if KINDS[guard.kind] in message and guard.word in message:
@@ -454,19 +397,18 @@ def report(model, runs, guards):
     return [f"{model.name}: {line}" for line in wrong]
 
 
-def prove(models):
-    shutil.rmtree(OUT, ignore_errors=True)
+def prove(models, out, jobs):
     row("model", "run, or guard that is off", "states", "s", "result")
     failures = []
-    with ThreadPoolExecutor(max_workers=int(os.environ.get("J") or os.cpu_count())) as pool:
-        jobs = [(model, [pool.submit(prove_run, model, run) for run in model.runs],
-                 [pool.submit(break_guard, model, guard) for guard in model.guards])
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        work = [(model, [pool.submit(prove_run, out, model, run) for run in model.runs],
+                 [pool.submit(break_guard, out, model, guard) for guard in model.guards])
                 for model in models]
-        for model, runs, guards in jobs:
+        for model, runs, guards in work:
             failures += report(model, [job.result() for job in runs],
                                [job.result() for job in guards])
+    say(f"the output of Spin is in {out}")
     if failures:
-        say(f"     output of Spin: {OUT.relative_to(TOP)}")
         fail(*failures)
     say(f"{len(models)} models, {sum(len(model.guards) for model in models)} guards: all proved")
 
@@ -484,14 +426,28 @@ def selected(names):
     return models
 
 
+def output_directory(path):
+    """Return an empty directory. Only a directory of an earlier run is removed."""
+    if not path:
+        return Path(tempfile.mkdtemp(prefix="prove-"))
+    if path.exists() and any(path.iterdir()) and not (path / MARK).exists():
+        fail(f"{path} is not empty, and not of an earlier run")
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    (path / MARK).touch()
+    return path
+
+
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("-o", dest="out", type=Path, metavar="DIR")
+    parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("models", nargs="*", metavar="MODEL")
     arguments = parser.parse_args()
     models = selected(arguments.models)
     if not arguments.accept:
-        prove(models)
+        prove(models, output_directory(arguments.out), arguments.jobs)
     elif arguments.models:
         for model in models:
             accept(model)
