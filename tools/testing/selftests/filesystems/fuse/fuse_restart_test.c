@@ -392,6 +392,7 @@ TEST_F(restart, object_with_two_inodes)
 	ASSERT_EQ(2, read_object(new, NULL));
 	ASSERT_EQ(-EIO, read_object(old, NULL));
 	ASSERT_EQ(2, read_object(new, NULL));
+	ASSERT_EQ(2, read_and_close(try_open(s, "file", O_RDONLY)));
 	close(new);
 	ASSERT_EQ(2, evict_and_read(s, old));
 	close(old);
