@@ -152,11 +152,14 @@ static int is_name_of(struct inode *dir, struct inode *child,
 	if (!forget)
 		return -ENOMEM;
 	ret = fuse_lookup_handle(fm, dir, NULL, name, &out, &fhandle, &forget);
-	if (!ret)
+	if (!ret) {
+		fuse_drop_reused(fm->sb, out.nodeid,
+				 fuse_reply_gen(fm->fc, &out), &fhandle);
 		ret = out.nodeid && fuse_inode_has_fhandle(child, &fhandle);
-	else if (ret != -ENOMEM && ret != -EINTR)
+	} else if (ret != -ENOMEM && ret != -EINTR) {
 		/* Another entry can still be the right one. */
 		ret = 0;
+	}
 	fuse_fhandle_free(&fhandle);
 	if (forget && ret >= 0 && out.nodeid && !invalid_nodeid(out.nodeid))
 		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,

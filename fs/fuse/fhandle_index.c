@@ -265,6 +265,23 @@ void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup,
 	spin_unlock(&fi->lock);
 }
 
+/**
+ * fuse_make_stale - make an inode bad, and let no lookup find it
+ * @inode: the inode
+ *
+ * The next lookup of its handle or nodeid creates another inode. The root of a mount
+ * has no other one. Without handles, lookups still find the inode.
+ */
+void fuse_make_stale(struct inode *inode)
+{
+	fuse_make_bad(inode);
+	if (!fuse_has_handles(get_fuse_conn(inode)))
+		return;
+	fuse_index_remove(inode);
+	if (inode != d_inode(inode->i_sb->s_root))
+		remove_inode_hash(inode);
+}
+
 /*
  * The server uses @nodeid for @inode now. Return false if it cannot. @other receives a
  * reference to the inode that had the nodeid, or NULL.
@@ -282,9 +299,7 @@ static bool make_nodeid_free(struct inode *inode, u64 nodeid, u32 server_gen,
 	if (*other == d_inode(sb->s_root) || fuse_inode_has_fhandle(*other, &fh))
 		return false;
 	/* As if the nodeid had been found first */
-	fuse_make_bad(*other);
-	fuse_index_remove(*other);
-	remove_inode_hash(*other);
+	fuse_make_stale(*other);
 	return true;
 }
 
@@ -411,13 +426,14 @@ bool fuse_same_object(struct inode *inode, u64 nodeid, u32 server_gen,
 /**
  * fuse_drop_reused - drop the inode that had a nodeid before
  * @sb: the superblock
- * @nodeid: a nodeid in a reply that the caller does not use otherwise
+ * @nodeid: a nodeid in a reply
  * @server_gen: the server that sent the reply
  * @fh: the handle in the reply
  *
  * If the nodeid now belongs to an object with another handle, I/O on files that are
- * open must not reach that object. Only revalidation needs this: a lookup finds the
- * inode itself.
+ * open must not reach that object. Called if fuse_iget(), which does the same, is not
+ * or may not be called for the reply. The reply to a lookup by handle is an exception:
+ * the handle can be forged, and the server need not check it.
  */
 void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
 		      const struct fuse_fhandle *fh)
@@ -431,11 +447,8 @@ void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
 	if (!inode)
 		return;
 	known = fuse_inode_fhandle(inode);
-	if (inode != d_inode(sb->s_root) && !fuse_fhandle_same(&known, fh)) {
-		fuse_make_bad(inode);
-		fuse_index_remove(inode);
-		remove_inode_hash(inode);
-	}
+	if (inode != d_inode(sb->s_root) && !fuse_fhandle_same(&known, fh))
+		fuse_make_stale(inode);
 	iput(inode);
 }
 

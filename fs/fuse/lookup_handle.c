@@ -293,8 +293,10 @@ again:
 		goto again;
 	}
 
-	fuse_fhandle_free(fhandle);
 	nodeid = hl.reply.entry.nodeid;
+	if (dir)
+		fuse_drop_reused(fm->sb, nodeid, hl.lookup.server_gen, fhandle);
+	fuse_fhandle_free(fhandle);
 	if (!invalid_nodeid(nodeid)) {
 		fuse_chan_queue_forget(fm->fc->chan, *forget, nodeid, 1,
 				       hl.lookup.server_gen);
@@ -311,8 +313,6 @@ static int new_handle_result(struct handle_lookup *hl, u64 nodeid,
 	struct fuse_entry2_out *entry = &hl->reply.entry;
 	int err;
 
-	if (hl->found == -ENOSYS || hl->statx_err == -ENOSYS)
-		return -EIO;
 	if (hl->found >= 0) {
 		err = fuse_fhandle_parse(entry, hl->reply.fhandle, hl->found,
 					 true, fhandle);
@@ -324,6 +324,8 @@ static int new_handle_result(struct handle_lookup *hl, u64 nodeid,
 		if (!entry->nodeid)
 			fuse_fhandle_free(fhandle);
 	}
+	if (hl->found == -ENOSYS || hl->statx_err == -ENOSYS)
+		return -EIO;
 	/* Look the name up again if the handle is unknown. */
 	if (!fhandle->len) {
 		out->entry_valid = 0;
@@ -383,6 +385,9 @@ int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
 		if (!new->err)
 			new->err = new_handle_result(&hl, out->nodeid, out,
 						     &new->fhandle);
+		/* The caller can find that the entry is not valid. */
+		fuse_drop_reused(fm->sb, nodeid, hl.lookup.server_gen,
+				 &new->fhandle);
 	}
 	if (invalid_nodeid(to_forget))
 		kfree(forget);

@@ -212,7 +212,7 @@ inline find(i, cond) {
 }
 
 /*
- * action: make_bad: fs/fuse/fuse_i.h:fuse_make_bad,
+ * action: make_bad: fs/fuse/fhandle_index.c:fuse_make_stale, fs/fuse/fuse_i.h:fuse_make_bad,
  *		fs/fuse/fhandle_index.c:fuse_index_remove,
  *		fs/inode.c:__remove_inode_hash: no lookup finds the inode any more
  */
@@ -541,8 +541,8 @@ inline request(i) {
 }
 
 /*
- * action: drop_reused: fs/fuse/fhandle_index.c:fuse_drop_reused: a revalidation finds
- *		another handle for a nodeid
+ * action: drop_reused: fs/fuse/fhandle_index.c:fuse_drop_reused: a reply that is not used,
+ *		such as that to a revalidation, has another handle for a nodeid
  */
 inline drop_reused() {
 	if

@@ -26,6 +26,26 @@ void path_of_fd(int fd, char *path, size_t size)
 	path[len > 0 ? len : 0] = '\0';
 }
 
+static long number_in(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long number = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld", &number) != 1)
+		number = 0;
+	fclose(file);
+	return number;
+}
+
+long kernel_reports(void)
+{
+	return number_in("/sys/kernel/warn_count") +
+	       number_in("/sys/kernel/oops_count") +
+	       number_in("/proc/sys/kernel/tainted");
+}
+
 int try_stat(struct server *s, const char *name)
 {
 	char path[256];

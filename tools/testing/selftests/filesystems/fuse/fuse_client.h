@@ -41,6 +41,12 @@ int decode_object(int mount_fd, const struct handle *fh);
  */
 int list_names(struct server *s, const char *name, bool stats);
 
+/*
+ * Returns a number that grows with each warning and oops of the kernel, and when another
+ * bit of its taint is set, as by KASAN.
+ */
+long kernel_reports(void);
+
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);
 

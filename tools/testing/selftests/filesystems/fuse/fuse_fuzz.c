@@ -197,20 +197,6 @@ static void end_case(struct fuzz *f)
 	free_server(s);
 }
 
-/* Returns the taint of the kernel, which a warning changes. */
-static long taint(void)
-{
-	char buf[32] = "";
-	int fd = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, buf, sizeof(buf) - 1) < 0)
-		buf[0] = '\0';
-	close(fd);
-	return atol(buf);
-}
-
 /* The process cannot exit while one of its threads waits for the other one. */
 static void hung(int sig __maybe_unused)
 {
@@ -222,7 +208,7 @@ static void hung(int sig __maybe_unused)
 /* Runs one case. Returns false if a property does not hold. */
 static bool run_case(struct fuzz *f)
 {
-	long before = taint();
+	long before = kernel_reports();
 	unsigned int i = 0;
 	int err;
 
@@ -255,7 +241,7 @@ static bool run_case(struct fuzz *f)
 	for (; i < OPERATIONS && !f->failure[0]; i++)
 		run_operation(f);
 	end_case(f);
-	if (taint() != before)
+	if (kernel_reports() != before)
 		fail(f, "the kernel printed a warning");
 	alarm(0);
 	return !f->failure[0];

@@ -79,6 +79,159 @@ TEST_F(fuse, reused_nodeid_and_failed_lookup)
 	ASSERT_EQ(0, try_stat(s, "file"));
 }
 
+/* FUSE_LOOKUP_HANDLE succeeds, and FUSE_STATX fails. */
+TEST_F(fuse, reused_nodeid_and_failed_statx)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	int old;
+
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	old = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(old, 0);
+	s->objects[2].version++;
+	s->statx_error = -EACCES;
+	ASSERT_EQ(-EACCES, try_stat(s, "file"));
+	s->statx_error = 0;
+	ASSERT_EQ(-EIO, read_object(old, NULL));
+	object_handle(s, 2, fh.data + 4, fh.data[0]);
+	ASSERT_EQ(2, decode_object(self->mount_fd, &fh));
+	close(old);
+}
+
+/* The reply to FUSE_LINK is not valid. */
+TEST_F(fuse, reused_nodeid_and_failed_link)
+{
+	static const struct {
+		__u32 statx_mask;
+		int statx_error;
+	} causes[] = { { 0, 0 }, { BASIC_STATS, -ENOSYS } };
+	struct server *s = self->s;
+	char from[256], to[256];
+	unsigned int i;
+	int old;
+
+	path_of(s, "file", from, sizeof(from));
+	path_of(s, "linked", to, sizeof(to));
+	for (i = 0; i < ARRAY_SIZE(causes); i++) {
+		old = try_open(s, "file", O_RDONLY);
+		ASSERT_GE(old, 0);
+		ASSERT_EQ(2, read_object(old, NULL));
+		s->objects[2].version++;
+		s->statx_mask = causes[i].statx_mask;
+		s->statx_error = causes[i].statx_error;
+		ASSERT_EQ(-1, link(from, to));
+		ASSERT_EQ(EIO, errno);
+		s->statx_mask = BASIC_STATS;
+		s->statx_error = 0;
+		ASSERT_EQ(-EIO, read_object(old, NULL));
+		close(old);
+		ASSERT_EQ(0, try_stat(s, "file"));
+	}
+}
+
+/* The name of a directory is searched for, and the file is looked up on the way. */
+TEST_F(fuse, reused_nodeid_of_another_name)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	int old, fd;
+
+	ASSERT_EQ(0, name_handle(s, "d1", &fh, 0));
+	s->unknown_ino = true;
+	ASSERT_EQ(0, RESTART());
+	old = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(old, 0);
+	s->objects[2].version++;
+	fd = decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(-EIO, read_object(old, NULL));
+	close(fd);
+	close(old);
+}
+
+enum attr_request { GETATTR, STATX, SETATTR };
+
+static int request_attr(int fd, enum attr_request how)
+{
+	struct statx stx;
+	struct stat st;
+	int ret;
+
+	switch (how) {
+	case GETATTR:
+		ret = fstat(fd, &st);
+		break;
+	case STATX:
+		ret = statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &stx);
+		break;
+	default:
+		ret = fchmod(fd, 0600);
+	}
+	return ret ? -errno : 0;
+}
+
+/* Attributes of another type make the inode bad. The object gets another inode. */
+TEST_F(fuse, attributes_of_another_type)
+{
+	static const __u32 opcodes[] = { FUSE_GETATTR, FUSE_STATX, FUSE_SETATTR };
+	struct server *s = self->s;
+	enum attr_request how;
+	struct handle fh;
+	int old, new;
+
+	s->attr_valid = 0;
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	for (how = GETATTR; how <= SETATTR; how++) {
+		unsigned long before = count(s, opcodes[how]);
+
+		old = try_open(s, "file", O_RDWR);
+		ASSERT_GE(old, 0);
+		s->objects[2].mode = S_IFDIR | 0755;
+		ASSERT_EQ(-EIO, request_attr(old, how));
+		ASSERT_EQ(before + 1, count(s, opcodes[how]));
+		s->objects[2].mode = S_IFREG | 0644;
+		ASSERT_EQ(-EIO, read_object(old, NULL));
+		ASSERT_EQ(2, decode_object(self->mount_fd, &fh)) {
+			TH_LOG("opcode %u", opcodes[how]);
+		}
+		new = try_open(s, "file", O_RDONLY);
+		ASSERT_GE(new, 0);
+		ASSERT_EQ(2, read_object(new, NULL));
+		ASSERT_EQ(-EIO, read_object(old, NULL));
+		close(new);
+		close(old);
+	}
+}
+
+/* The nodeid of a bad inode can be that of another object, which is not linked. */
+TEST_F(fuse, link_of_a_bad_inode)
+{
+	struct server *s = self->s;
+	char path[256];
+	struct stat st;
+	int fd;
+
+	s->attr_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	s->objects[2].mode = S_IFDIR | 0755;
+	ASSERT_EQ(-1, fstat(fd, &st));
+	ASSERT_EQ(EIO, errno);
+	s->objects[2].mode = S_IFREG | 0644;
+	path_of(s, "linked", path, sizeof(path));
+	ASSERT_EQ(-1, linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH));
+	ASSERT_EQ(EIO, errno);
+	ASSERT_EQ(0, count(s, FUSE_LINK) + count_inner(s, FUSE_LINK));
+	ASSERT_EQ(1, s->objects[2].nlink);
+	close(fd);
+}
+
 /* Sets the nodeid in the reply to a lookup. */
 static void swap_nodeid(struct server *s, struct message *m)
 {

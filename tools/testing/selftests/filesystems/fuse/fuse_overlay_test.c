@@ -28,19 +28,6 @@ static int mount_overlay(struct server *s, const char *dir, bool export)
 	return mount("overlay", path, "overlay", 0, options) ? -errno : 0;
 }
 
-/* Returns the bits of /proc/sys/kernel/tainted, one of which is set by WARN. */
-static long taint_bits(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/tainted", "re");
-	long bits = -1;
-
-	if (!file || fscanf(file, "%ld", &bits) != 1)
-		bits = -1;
-	if (file)
-		fclose(file);
-	return bits;
-}
-
 /*
  * Encodes with the buffer size that the kernel requests, until it requests no
  * more. Stores the largest requested size in *most.
@@ -100,7 +87,7 @@ static void check_overlay(struct __test_metadata *const _metadata,
 	struct handle fh, event;
 	char path[64], root[64];
 	unsigned int i, most;
-	long taint = taint_bits();
+	long reports = kernel_reports();
 
 	snprintf(root, sizeof(root), "%s/merged", dir);
 	snprintf(path, sizeof(path), "%s/merged/file", dir);
@@ -168,7 +155,7 @@ static void check_overlay(struct __test_metadata *const _metadata,
 		ASSERT_EQ(expected, ret);
 		ASSERT_EQ(0, umount2(root, MNT_DETACH));
 		ASSERT_EQ(0, umount2(dir, MNT_DETACH));
-		ASSERT_EQ(taint, taint_bits());
+		ASSERT_EQ(reports, kernel_reports());
 	}
 }
 

@@ -279,6 +279,24 @@ TEST_F(fuse, another_handle)
 	close(fd);
 }
 
+/* The entry also has attributes that are not valid. */
+TEST_F(fuse, another_handle_with_invalid_attributes)
+{
+	struct server *s = self->s;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	s->objects[2].version = 7;
+	s->spoil_entries = write_value;
+	s->spoil_at = offsetof(struct fuse_direntplus, entry_out.attr.mode);
+	s->spoil_value = 0;
+	ASSERT_EQ(3, list_names(s, ".", false));
+	s->spoil_entries = NULL;
+	ASSERT_EQ(-EIO, read_object(fd, NULL));
+	close(fd);
+}
+
 /* An entry without a handle: the next lookup makes it known. */
 TEST_F(fuse, unknown_handle)
 {
