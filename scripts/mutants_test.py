@@ -91,9 +91,14 @@ class Operators(unittest.TestCase):
         (mutant,) = lister.found.values()
         self.assertEqual(mutant.replacement, "\tput(x);\n")
 
-    def test_the_key_changes_with_the_file(self):
+    def test_the_key_changes_with_the_function(self):
         before = {m.key for m in listed("a.c", C)}
-        self.assertFalse(before & {m.key for m in listed("a.c", C + "\n")})
+        self.assertEqual(before, {m.key for m in listed("a.c", "int before;\n\n" + C)})
+        self.assertFalse(before & {m.key for m in listed("a.c", C.replace("get", "take"))})
+
+    def test_equal_functions_have_different_keys(self):
+        found = listed("a.c", C + "\n" + C)
+        self.assertEqual(len({m.key for m in found}), len(found))
 
 
 class Schemata(unittest.TestCase):

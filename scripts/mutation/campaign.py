@@ -20,7 +20,8 @@ PART = 200
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
-# The mutants that a run on another machine has killed. Remove the file to judge them again.
+# The mutants that earlier runs have killed, and the case that killed each. Remove the file to
+# judge them again.
 JUDGED = TOP / "scripts/mutation/killed.jsonl"
 
 
@@ -122,7 +123,9 @@ class Campaign:
     def __init__(self, chosen, builder, reach, deadline, name="judge"):
         self.builder, self.reach, self.deadline = builder, reach, deadline
         self.file = OUT / "results.jsonl"
-        self.results = read_results(JUDGED) | read_results(self.file)
+        self.results = {key: {"verdict": "killed", "how": "1 earlier run", **result}
+                        for key, result in read_results(JUDGED).items()}
+        self.results |= read_results(self.file)
         self.chosen = chosen
         self.suspects = []
         self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))

@@ -7,6 +7,7 @@ move lengths by one and weaken accesses to memory, in Rust and in C. Each hunk o
 series in a C function is reverted as well.
 """
 
+import collections
 import hashlib
 import json
 import re
@@ -48,7 +49,7 @@ class Mutant:
     replacement: str
     operator: str
     function: str
-    key: str = ""           # changes with the file
+    key: str = ""           # changes with the function
     label: str = ""         # does not
     number: int = 0
     probe: int = 0
@@ -63,8 +64,13 @@ class Lister:
 
     def __init__(self, source, changed):
         self.source, self.changed = source, changed
-        self.sum = hashlib.sha256(source.text.encode()).hexdigest()[:12]
         self.found = {}
+        # The text of each function, and a number if the file has the same function twice.
+        self.identity, seen = {}, collections.Counter()
+        for function in source.functions:
+            text = f"{source.path} {function.name} {source.text[function.start:function.end]}"
+            seen[text] += 1
+            self.identity[function.start] = f"{seen[text]} {text}"
 
     def add(self, start, end, replacement, operator):
         source = self.source
@@ -83,8 +89,9 @@ class Lister:
             return
         mutant = Mutant(source.path, first, source.column(start), start, end, replacement,
                         " ".join(operator.split()), function.name)
-        digest = hashlib.sha256(f"{start}:{end}:{replacement}".encode()).hexdigest()[:12]
-        mutant.key = f"{self.sum}-{digest}"
+        change = f"{start - function.start}:{end - function.start}:{replacement}"
+        digest = hashlib.sha256(f"{self.identity[function.start]} {change}".encode())
+        mutant.key = digest.hexdigest()[:16]
         self.found[identity] = mutant
 
     def own(self):
