@@ -25,6 +25,7 @@ mod single;
 mod decode;
 mod encode;
 mod results;
+mod revalidate;
 mod signed;
 mod table;
 
