@@ -228,14 +228,15 @@ class Campaign:
         lines += [f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)
                   for mutant, part in work]
         names = list(cases)
-        self.guest.patience = max(self.reach.cases[name].limit() for name in used)
         current, case, judged = None, "", 0
+        self.guest.patience = judge.Guest.patience
         for words in self.guest.run(lines, self.deadline):
             kind = words[0] if words else ""
             if kind == "M":
                 current, judged = known[words[1]], judged + 1
             elif kind in ("R", "C"):
                 case = names[int(words[1])]
+                self.guest.patience = self.reach.cases[case].limit()
             elif kind == "K":
                 self.record(known[words[1]][0], "killed", names[int(words[2])],
                             " ".join(words[3:])[:160])
