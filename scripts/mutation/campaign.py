@@ -33,19 +33,22 @@ class Reach:
         self.file = OUT / "reach.json"
         self.cases, self.reached, self.boot = {}, {}, set()
 
-    @staticmethod
-    def identity():
-        """Return a hash of the kernel, and one of the programs."""
-        return [hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-                for path in (KERNEL / "vmlinux", BUILD / "guest/image.cpio")]
+    def identity(self):
+        """Return a hash of the numbers of mutants and probes, and one of the programs."""
+        numbers = hashlib.sha256()
+        for mutant in self.builder.listing.mutants:
+            numbers.update(f"{mutant.key} {mutant.number} {mutant.probe}\n".encode())
+        programs = hashlib.sha256((BUILD / "guest/image.cpio").read_bytes())
+        programs.update(git(LINUX, "rev-parse", "series").encode())
+        return [numbers.hexdigest()[:16], programs.hexdigest()[:16]]
 
     def load(self):
-        """Load what is known of this kernel. Return whether that is all."""
+        """Load what is known of these mutants. Return whether that is all."""
         if not self.file.exists():
             return False
         data = json.loads(self.file.read_text())
-        kernel, programs = self.identity()
-        if data["identity"][0] != kernel:
+        numbers, programs = self.identity()
+        if data["identity"][0] != numbers:
             return False
         self.take(data)
         return data["identity"][1] == programs
