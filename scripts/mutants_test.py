@@ -71,6 +71,11 @@ class Operators(unittest.TestCase):
         self.assertNotIn("EPERM", {old for old, _ in changes("a.rs", RUST)})
         self.assertNotIn("ignored", {m.function for m in listed("a.rs", RUST)})
 
+    def test_a_check_at_compile_time_has_no_mutants(self):
+        text = "fn f<T>() {\n    const {\n        assert!(size_of::<T>() != 0);\n    }\n" \
+               "    put(7);\n}\n"
+        self.assertEqual({m.line for m in listed("a.rs", text)}, {5})
+
     def test_c(self):
         found = changes("a.c", C)
         self.assertIn(("EIO", "EINVAL"), found)

@@ -75,19 +75,22 @@ class Lister:
     def add(self, start, end, replacement, operator):
         source = self.source
         function = source.function_at(start, end)
-        first, last = source.line(start), source.line(max(start, end - 1))
+        lines = range(source.line(start), source.line(max(start, end - 1)) + 1)
         if not function or source.text[start:end] == replacement:
             return
-        if self.changed is not None and not self.changed & set(range(first, last + 1)):
+        if self.changed is not None and not self.changed & set(lines):
             return
         # A part of an #if cannot be copied.
         if not source.rust and re.search(r"^#", f"{source.text[start:end]}\n{replacement}",
                                          re.MULTILINE):
             return
+        # No test contains what a check at compile time refuses.
+        if any(first <= start and end <= last for first, last in source.asserts):
+            return
         identity = (start, end, replacement)
         if identity in self.found:
             return
-        mutant = Mutant(source.path, first, source.column(start), start, end, replacement,
+        mutant = Mutant(source.path, lines[0], source.column(start), start, end, replacement,
                         " ".join(operator.split()), function.name)
         change = f"{start - function.start}:{end - function.start}:{replacement}"
         digest = hashlib.sha256(f"{self.identity[function.start]} {change}".encode())
