@@ -24,6 +24,8 @@ mod single;
 
 mod decode;
 mod encode;
+#[cfg(CONFIG_IO_URING_HANDLE)]
+mod exiting;
 mod results;
 mod revalidate;
 mod signed;

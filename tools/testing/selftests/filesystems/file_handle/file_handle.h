@@ -194,6 +194,13 @@ __u64 pidfd_number(int pidfd);
 pid_t pidfd_to_pid(int pidfd);
 
 /*
+ * Memory
+ */
+
+/* Returns the size of unreclaimable slabs in KiB, which grows if memory leaks, or -1. */
+long slab_size(void);
+
+/*
  * Children. All are killed when the test dies.
  */
 

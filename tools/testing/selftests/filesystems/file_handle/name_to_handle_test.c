@@ -405,6 +405,25 @@ TEST_F(name, bad_pointers_have_the_same_error)
 		  -EBADF);
 }
 
+/* The kernel allocates a copy of a path of PATH_MAX bytes. */
+TEST_F(name, memory_of_names_is_freed)
+{
+	static char longest[PATH_MAX];
+	long before;
+	int i, j;
+
+	memset(longest, '/', sizeof(longest) - 1);
+	before = slab_size();
+	if (before < 0)
+		SKIP(return, "needs /proc/meminfo");
+	for (i = 0; i < 1000; i++) {
+		for (j = 0; j < 2; j++)
+			call(AT_FDCWD, longest + j, flag_set(j * 2), HANDLE_MAX);
+	}
+	/* The names need 8,000 KiB. */
+	EXPECT_LT(slab_size() - before, 4000);
+}
+
 TEST_F(name, descriptor_outside_of_the_root)
 {
 	struct result before[NR_FDS], after;
