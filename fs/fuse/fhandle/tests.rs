@@ -240,6 +240,49 @@ mod suite {
         Ok(())
     }
 
+    /// The index of the inodes uses the hash. These values of FNV-1a are published.
+    #[test]
+    fn hash_of_a_value() -> Result {
+        for (bytes, want) in [
+            (&b"a"[..], 0xe40c_292c_u32),
+            (b"foobar", 0xbf9c_f968),
+            (br"chongo <Landon Curt Noll> /\../\", 0x9a4e_92e6),
+        ] {
+            let handle = FHandle::new(bytes, GFP_KERNEL)?;
+            // SAFETY: The handle is valid.
+            let hash = unsafe { (*handle.as_raw()).hash };
+
+            assert_eq!(hash, want);
+        }
+        assert!(FHandle::new(&[], GFP_KERNEL)? == FHandle::NONE);
+        Ok(())
+    }
+
+    /// Returns the number of pages of slabs that cannot be reclaimed.
+    fn slab_pages() -> isize {
+        let item = bindings::node_stat_item_NR_SLAB_UNRECLAIMABLE_B as usize;
+
+        // SAFETY: The array is valid. Its elements are updated concurrently.
+        unsafe { (&raw const bindings::vm_node_stat[item].counter).read_volatile() as isize }
+    }
+
+    /// Values of 625 pages are freed in each round. KASAN frees memory late, so that the first
+    /// rounds need memory.
+    #[test]
+    fn memory_of_values_is_freed() -> Result {
+        let bytes = pattern(MAX)?;
+        let mut rounds = 0..60;
+
+        assert!(rounds.any(|_| {
+            let before = slab_pages();
+            for _ in 0..20_000 {
+                drop(FHandle::new(&bytes, GFP_KERNEL));
+            }
+            slab_pages() - before < 312
+        }));
+        Ok(())
+    }
+
     #[test]
     fn value_adopted_once() -> Result {
         for size in [1, INLINE, INLINE + 1, MAX] {
