@@ -2,7 +2,9 @@
 """Measure which cases reach which mutants, and judge the mutants with them."""
 
 import collections
+import functools
 import hashlib
+import itertools
 import json
 import re
 import time
@@ -113,11 +115,19 @@ class Reach:
         self.cases[case.name] = case
         self.reached[case.name] = judge.probes("".join(words[4:]))
 
+    @functools.cached_property
+    def by_probe(self):
+        """The cases that pass and reach each probe, the fastest first."""
+        found = collections.defaultdict(list)
+        for case in sorted(self.cases.values(), key=lambda case: case.ms):
+            if case.status == 0:
+                for probe in self.reached[case.name]:
+                    found[probe].append(case)
+        return found
+
     def of(self, mutant):
         """Return the cases that pass and reach a mutant, the fastest first."""
-        return sorted((case for name, case in self.cases.items()
-                       if mutant.probe in self.reached[name] and case.status == 0),
-                      key=lambda case: case.ms)
+        return self.by_probe.get(mutant.probe, [])
 
 
 class Campaign:
@@ -158,22 +168,20 @@ class Campaign:
         the fastest case of each program, then the second of each, and so on. More cases come
         from programs whose name has words of the path, such as nsfs."""
         killers, rank = self.killers[self.function(mutant)], collections.Counter()
-        path = set(re.split(r"\W|_", mutant.file)) - COMMON_WORDS
         cases = []
         for case in self.reach.of(mutant):
             cases.append((-killers[case.name] / (case.ms + 100),
                           rank[case.program] + case.ms // 1000, case.ms, case))
-            near = len(path & set(re.split(r"\W|_", case.program)))
-            rank[case.program] += 1 / (1 + 3 * near)
+            rank[case.program] += 1 / (1 + 3 * common_words(mutant.file, case.program))
         return [entry[-1] for entry in sorted(cases, key=lambda entry: entry[:3])]
 
-    def pending(self, budget):
+    def pending(self, budget, done=()):
         """Yield each mutant that is not judged, and the cases that this pass runs."""
         dropped = self.builder.dropped
         for mutant in self.chosen:
             result = self.results.get(mutant.key, {"verdict": "open"})
             if mutant.key in dropped or mutant.key not in self.builder.built \
-                    or result["verdict"] == "killed":
+                    or mutant.key in done or result["verdict"] == "killed":
                 continue
             passed = set(result.get("passed", ()))
             order = self.order(mutant)
@@ -204,11 +212,10 @@ class Campaign:
         for budget in (1000, 4000, 15000, 60000, 10**9):
             again = set()
             while time.monotonic() < self.deadline:
-                suspects, self.suspects = self.suspects, []
-                work = suspects[:1] + [w for w in self.pending(budget)
-                                       if w[0].key not in again and w[0] != suspects[0][0]
-                                       ][:PART] if suspects else [
-                    w for w in self.pending(budget) if w[0].key not in again][:PART]
+                # A suspect is the first of its guest. The others are still pending.
+                work, self.suspects = self.suspects[:1], []
+                first = {mutant.key for mutant, _ in work}
+                work += itertools.islice(self.pending(budget, again | first), PART)
                 if not work:
                     break
                 self.boot(work, again)
@@ -265,6 +272,12 @@ class Campaign:
                 current = None
             elif kind == "crash" and not current:
                 say("     the guest ended without a mutant")
+
+
+@functools.cache
+def common_words(file, program):
+    """Return how many words that say what is tested are in both names."""
+    return len((set(re.split(r"\W|_", file)) - COMMON_WORDS) & set(re.split(r"\W|_", program)))
 
 
 def read_results(path):
