@@ -173,11 +173,16 @@ class Verdicts(unittest.TestCase):
         return stored[-1]
 
     def test_a_failed_case_kills(self):
-        result = self.judged(["M 7", "R 0", "C 0", "K 7 0 1 not ok 1", "end"])
+        result = self.judged(["M 7", "R 0", "P 7 0 1 not ok 1", "C 0", "K 7", "end"])
         self.assertEqual((result["verdict"], result["by"]), ("killed", "dir:prog one"))
 
     def test_a_crash_kills(self):
         self.assertEqual(self.judged(["M 7", "R 0", "crash"])["how"], "crash")
+
+    def test_a_case_that_also_fails_afterwards_kills_the_first_mutant(self):
+        result = self.judged(["M 7", "R 0", "P 7 0 1 not ok 1", "C 0", "D 1", "end"])
+        self.assertEqual(result["verdict"], "killed")
+        self.assertIn("afterwards", result["how"])
 
     def test_without_a_failure_the_mutant_survives(self):
         self.assertEqual(self.judged(["M 7", "R 0", "S 7", "end"])["verdict"], "survived")

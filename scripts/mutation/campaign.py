@@ -17,8 +17,9 @@ from mutation.place import KERNEL, LINUX, OUT, git
 # The suites of KUnit that test the series, and programs that take minutes.
 SUITES = ("rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
 SKIP = {"passthrough_restart_test"}
-# The mutants that one guest judges at most.
+# The mutants that one guest judges at most, and those that one run without a mutant confirms.
 PART = 200
+MOST = 8
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
@@ -140,7 +141,7 @@ class Campaign:
                         for key, result in read_results(JUDGED).items()}
         self.results |= read_results(self.file)
         self.chosen = chosen
-        self.suspects = []
+        self.suspects, self.careful = [], set()
         self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))
         self.killers = collections.defaultdict(collections.Counter)
         by_key = {m.key: m for m in chosen}
@@ -235,10 +236,13 @@ class Campaign:
         lines = [case.line(cases[name], case.limit()) for name, case in self.reach.cases.items()
                  if name in used]
         known = {str(mutant.number): (mutant, part) for mutant, part in work}
-        lines += [f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)
-                  for mutant, part in work]
+        for mutant, part in work:
+            lines += [f"most={1 if mutant.key in self.careful else MOST}",
+                      f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)]
+        lines.append("settle")
         names = list(cases)
-        current, case, judged = None, "", 0
+        # What killed the mutants that are not confirmed yet.
+        current, case, judged, found = None, "", 0, {}
         self.guest.patience = judge.Guest.patience
         for words in self.guest.run(lines, self.deadline):
             kind = words[0] if words else ""
@@ -247,31 +251,36 @@ class Campaign:
             elif kind in ("R", "C"):
                 case = names[int(words[1])]
                 self.guest.patience = self.reach.cases[case].limit()
-            elif kind == "K":
-                self.record(known[words[1]][0], "killed", names[int(words[2])],
-                            " ".join(words[3:])[:160])
+            elif kind == "P":
+                found[current[0]] = names[int(words[2])], " ".join(words[3:])[:160]
                 current = None
+            elif kind == "K":
+                mutant = known[words[1]][0]
+                self.record(mutant, "killed", *found.pop(mutant))
             elif kind == "S":
                 mutant, part = known[words[1]]
                 self.record(mutant, "open", passed={case.identity for case in part}
                             | set(self.results.get(mutant.key, {}).get("passed", ())))
                 again.add(mutant.key)
                 current = None
-            elif kind == "D":
-                # The case fails without the mutant as well, from now on. Another mutant may be the
-                # cause, unless this is the first one in the guest.
-                damaged = known[words[1]]
-                if judged > 1:
-                    self.suspects.append((damaged[0], [self.reach.cases[case]]))
-                else:
-                    self.record(damaged[0], "killed", case,
-                                " ".join(words[3:]) + ", also afterwards")
-                current = None
             elif kind in ("crash", "hang") and current:
                 self.record(current[0], "killed", case, kind)
                 current = None
-            elif kind == "crash" and not current:
+            elif kind in ("D", "crash", "hang") and found:
+                self.doubt(found, judged, " ".join(words))
+            elif kind == "crash":
                 say("     the guest ended without a mutant")
+
+    def doubt(self, found, judged, how):
+        """A case fails without a mutant as well, from now on. Another mutant may be the cause,
+        unless this is the first one in the guest."""
+        if judged == 1:
+            for mutant, (case, why) in found.items():
+                self.record(mutant, "killed", case, f"{why}, also afterwards: {how}")
+        else:
+            self.suspects = [(mutant, [self.reach.cases[case]])
+                             for mutant, (case, _) in found.items()]
+            self.careful |= {mutant.key for mutant in found}
 
 
 @functools.cache

@@ -39,7 +39,7 @@ NO_ACTION = ("DEFINE_", "DECLARE_", "CLASS", "LIST_HEAD", "BUILD_BUG", "guard", 
              "lockdep_assert", "trace_")
 
 
-@dataclass
+@dataclass(eq=False)
 class Mutant:
     file: str
     line: int
