@@ -30,6 +30,7 @@ mod results;
 mod revalidate;
 mod signed;
 mod table;
+mod user_memory;
 
 use self::{
     fake::{

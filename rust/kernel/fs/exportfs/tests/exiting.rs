@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
+use super::user_memory;
 use crate::{
     bindings,
     built_in,
     fs::{
         fhandle::Decoder,
-        LocalFile, //
+        Filename,
+        LocalFile,
+        LookupFlags,
+        Path, //
     },
     prelude::*,
-    task::Task, //
+    task::Task,
+    uaccess::UserSlice, //
 };
 use core::ptr;
 
@@ -54,6 +59,22 @@ mod suite {
                 expect!(got == Err(ESRCH), "{fs}, {files}: {got:?}");
             }
         }
+        Ok(())
+    }
+
+    /// A task that exits has no memory to copy a name from, but it can have copied one before.
+    #[test]
+    fn lookup_without_files_or_directories() -> Result {
+        let page = user_memory::page()?;
+        UserSlice::new(page, 2).writer().write_slice(b"/\0")?;
+        let name = Filename::from_user(built_in!(), page, 0)?;
+        let lookup = || Path::lookup(bindings::AT_FDCWD, &name, LookupFlags::empty()).map(drop);
+
+        for (fs, files) in [(true, false), (false, true), (true, true)] {
+            let got = without(fs, files, lookup);
+            expect!(got == Err(ESRCH), "{fs}, {files}: {got:?}");
+        }
+        assert_eq!(lookup(), Ok(()));
         Ok(())
     }
 
