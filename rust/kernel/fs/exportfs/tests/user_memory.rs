@@ -72,7 +72,7 @@ mod suite {
         let (written, after) = rest.split_at(N);
         expect!(written == bytes, "{N}: {written:?}");
         expect!(
-            before.iter().chain(after).all(|&byte| byte == 0xa5),
+            Iterator::chain(before.iter(), after).all(|&byte| byte == 0xa5),
             "{N}: {memory:?}"
         );
 
