@@ -3,8 +3,10 @@
 //! KUnit tests of the parsers of handles and of file handles.
 
 use super::{
+    __fuse_fhandle_free,
     ext,
     fid,
+    fuse_fhandle_ext,
     handle::{
         FHandle,
         INLINE,
@@ -255,6 +257,56 @@ mod suite {
             assert_eq!(hash, want);
         }
         assert!(FHandle::new(&[], GFP_KERNEL)? == FHandle::NONE);
+
+        // Both have the hash 0x5e4daa9d.
+        let one = FHandle::new(b"costarring", GFP_KERNEL)?;
+        let other = FHandle::new(b"liquid", GFP_KERNEL)?;
+        assert!(one != other && !one.may_be(&other));
+        Ok(())
+    }
+
+    /// C copies the whole union.
+    #[test]
+    fn padding_of_a_value() -> Result {
+        for size in 1..=INLINE {
+            let handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+            // SAFETY: The handle is valid and inline.
+            let bytes = unsafe { (*handle.as_raw()).data.bytes };
+
+            assert!(bytes[size..].iter().all(|&byte| byte == 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn free_of_a_value() -> Result {
+        for size in [0, 1, INLINE, INLINE + 1, MAX] {
+            let mut handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+
+            // SAFETY: The handle is valid, and nothing else accesses it.
+            unsafe { __fuse_fhandle_free((&raw mut handle).cast()) };
+            assert!(!handle.is_known() && handle == FHandle::NONE);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn extension_without_room() -> Result {
+        for size in 0..=MAX {
+            let handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+            let padded = 16 + size.next_multiple_of(8);
+            let mut buf = [0xa5; 168];
+
+            // SAFETY: The handle is valid, and `buf` has the size.
+            let written =
+                unsafe { fuse_fhandle_ext(handle.as_raw(), buf.as_mut_ptr(), padded - 1) };
+            assert_eq!(written, 0);
+            assert!(buf[padded - 1..].iter().all(|&byte| byte == 0xa5));
+            // SAFETY: The handle is valid, and `buf` has the size.
+            let written = unsafe { fuse_fhandle_ext(handle.as_raw(), buf.as_mut_ptr(), padded) };
+            assert_eq!(written, padded);
+            assert!(buf[padded..].iter().all(|&byte| byte == 0xa5));
+        }
         Ok(())
     }
 
