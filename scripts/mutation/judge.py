@@ -15,7 +15,7 @@ TIMEOUT = (124, 137, 143)
 # The limit of a case, in seconds: the time that it took, and more for a busy machine.
 MINIMUM, FACTOR = 8, 8
 # A guest that prints nothing for so long hangs.
-SILENCE = 45
+SILENCE = 20
 
 # run CASE: run a case and set "rc". A program may leave servers or children behind when
 # its limit ends, so that "clean" ends whatever the job did not start itself.
