@@ -71,6 +71,11 @@ class Operators(unittest.TestCase):
         self.assertNotIn("EPERM", {old for old, _ in changes("a.rs", RUST)})
         self.assertNotIn("ignored", {m.function for m in listed("a.rs", RUST)})
 
+    def test_a_check_at_compile_time_has_no_mutants(self):
+        text = "fn f<T>() {\n    const {\n        assert!(size_of::<T>() != 0);\n    }\n" \
+               "    put(7);\n}\n"
+        self.assertEqual({m.line for m in listed("a.rs", text)}, {5})
+
     def test_c(self):
         found = changes("a.c", C)
         self.assertIn(("EIO", "EINVAL"), found)
@@ -91,9 +96,14 @@ class Operators(unittest.TestCase):
         (mutant,) = lister.found.values()
         self.assertEqual(mutant.replacement, "\tput(x);\n")
 
-    def test_the_key_changes_with_the_file(self):
+    def test_the_key_changes_with_the_function(self):
         before = {m.key for m in listed("a.c", C)}
-        self.assertFalse(before & {m.key for m in listed("a.c", C + "\n")})
+        self.assertEqual(before, {m.key for m in listed("a.c", "int before;\n\n" + C)})
+        self.assertFalse(before & {m.key for m in listed("a.c", C.replace("get", "take"))})
+
+    def test_equal_functions_have_different_keys(self):
+        found = listed("a.c", C + "\n" + C)
+        self.assertEqual(len({m.key for m in found}), len(found))
 
 
 class Schemata(unittest.TestCase):
@@ -163,11 +173,16 @@ class Verdicts(unittest.TestCase):
         return stored[-1]
 
     def test_a_failed_case_kills(self):
-        result = self.judged(["M 7", "R 0", "C 0", "K 7 0 1 not ok 1", "end"])
+        result = self.judged(["M 7", "R 0", "P 7 0 1 not ok 1", "C 0", "K 7", "end"])
         self.assertEqual((result["verdict"], result["by"]), ("killed", "dir:prog one"))
 
     def test_a_crash_kills(self):
         self.assertEqual(self.judged(["M 7", "R 0", "crash"])["how"], "crash")
+
+    def test_a_case_that_also_fails_afterwards_kills_the_first_mutant(self):
+        result = self.judged(["M 7", "R 0", "P 7 0 1 not ok 1", "C 0", "D 1", "end"])
+        self.assertEqual(result["verdict"], "killed")
+        self.assertIn("afterwards", result["how"])
 
     def test_without_a_failure_the_mutant_survives(self):
         self.assertEqual(self.judged(["M 7", "R 0", "S 7", "end"])["verdict"], "survived")

@@ -2,7 +2,9 @@
 """Measure which cases reach which mutants, and judge the mutants with them."""
 
 import collections
+import functools
 import hashlib
+import itertools
 import json
 import re
 import time
@@ -15,12 +17,14 @@ from mutation.place import KERNEL, LINUX, OUT, git
 # The suites of KUnit that test the series, and programs that take minutes.
 SUITES = ("rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
 SKIP = {"passthrough_restart_test"}
-# The mutants that one guest judges at most.
+# The mutants that one guest judges at most, and those that one run without a mutant confirms.
 PART = 200
+MOST = 8
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
-# The mutants that a run on another machine has killed. Remove the file to judge them again.
+# The mutants that earlier runs have killed, and the case that killed each. Remove the file to
+# judge them again.
 JUDGED = TOP / "scripts/mutation/killed.jsonl"
 
 
@@ -32,19 +36,22 @@ class Reach:
         self.file = OUT / "reach.json"
         self.cases, self.reached, self.boot = {}, {}, set()
 
-    @staticmethod
-    def identity():
-        """Return a hash of the kernel, and one of the programs."""
-        return [hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-                for path in (KERNEL / "vmlinux", BUILD / "guest/image.cpio")]
+    def identity(self):
+        """Return a hash of the numbers of mutants and probes, and one of the programs."""
+        numbers = hashlib.sha256()
+        for mutant in self.builder.listing.mutants:
+            numbers.update(f"{mutant.key} {mutant.number} {mutant.probe}\n".encode())
+        programs = hashlib.sha256((BUILD / "guest/image.cpio").read_bytes())
+        programs.update(git(LINUX, "rev-parse", "series").encode())
+        return [numbers.hexdigest()[:16], programs.hexdigest()[:16]]
 
     def load(self):
-        """Load what is known of this kernel. Return whether that is all."""
+        """Load what is known of these mutants. Return whether that is all."""
         if not self.file.exists():
             return False
         data = json.loads(self.file.read_text())
-        kernel, programs = self.identity()
-        if data["identity"][0] != kernel:
+        numbers, programs = self.identity()
+        if data["identity"][0] != numbers:
             return False
         self.take(data)
         return data["identity"][1] == programs
@@ -109,11 +116,19 @@ class Reach:
         self.cases[case.name] = case
         self.reached[case.name] = judge.probes("".join(words[4:]))
 
+    @functools.cached_property
+    def by_probe(self):
+        """The cases that pass and reach each probe, the fastest first."""
+        found = collections.defaultdict(list)
+        for case in sorted(self.cases.values(), key=lambda case: case.ms):
+            if case.status == 0:
+                for probe in self.reached[case.name]:
+                    found[probe].append(case)
+        return found
+
     def of(self, mutant):
         """Return the cases that pass and reach a mutant, the fastest first."""
-        return sorted((case for name, case in self.cases.items()
-                       if mutant.probe in self.reached[name] and case.status == 0),
-                      key=lambda case: case.ms)
+        return self.by_probe.get(mutant.probe, [])
 
 
 class Campaign:
@@ -122,9 +137,11 @@ class Campaign:
     def __init__(self, chosen, builder, reach, deadline, name="judge"):
         self.builder, self.reach, self.deadline = builder, reach, deadline
         self.file = OUT / "results.jsonl"
-        self.results = read_results(JUDGED) | read_results(self.file)
+        self.results = {key: {"verdict": "killed", "how": "1 earlier run", **result}
+                        for key, result in read_results(JUDGED).items()}
+        self.results |= read_results(self.file)
         self.chosen = chosen
-        self.suspects = []
+        self.suspects, self.careful = [], set()
         self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))
         self.killers = collections.defaultdict(collections.Counter)
         by_key = {m.key: m for m in chosen}
@@ -152,22 +169,20 @@ class Campaign:
         the fastest case of each program, then the second of each, and so on. More cases come
         from programs whose name has words of the path, such as nsfs."""
         killers, rank = self.killers[self.function(mutant)], collections.Counter()
-        path = set(re.split(r"\W|_", mutant.file)) - COMMON_WORDS
         cases = []
         for case in self.reach.of(mutant):
             cases.append((-killers[case.name] / (case.ms + 100),
                           rank[case.program] + case.ms // 1000, case.ms, case))
-            near = len(path & set(re.split(r"\W|_", case.program)))
-            rank[case.program] += 1 / (1 + 3 * near)
+            rank[case.program] += 1 / (1 + 3 * common_words(mutant.file, case.program))
         return [entry[-1] for entry in sorted(cases, key=lambda entry: entry[:3])]
 
-    def pending(self, budget):
+    def pending(self, budget, done=()):
         """Yield each mutant that is not judged, and the cases that this pass runs."""
         dropped = self.builder.dropped
         for mutant in self.chosen:
             result = self.results.get(mutant.key, {"verdict": "open"})
             if mutant.key in dropped or mutant.key not in self.builder.built \
-                    or result["verdict"] == "killed":
+                    or mutant.key in done or result["verdict"] == "killed":
                 continue
             passed = set(result.get("passed", ()))
             order = self.order(mutant)
@@ -198,11 +213,10 @@ class Campaign:
         for budget in (1000, 4000, 15000, 60000, 10**9):
             again = set()
             while time.monotonic() < self.deadline:
-                suspects, self.suspects = self.suspects, []
-                work = suspects[:1] + [w for w in self.pending(budget)
-                                       if w[0].key not in again and w[0] != suspects[0][0]
-                                       ][:PART] if suspects else [
-                    w for w in self.pending(budget) if w[0].key not in again][:PART]
+                # A suspect is the first of its guest. The others are still pending.
+                work, self.suspects = self.suspects[:1], []
+                first = {mutant.key for mutant, _ in work}
+                work += itertools.islice(self.pending(budget, again | first), PART)
                 if not work:
                     break
                 self.boot(work, again)
@@ -222,42 +236,57 @@ class Campaign:
         lines = [case.line(cases[name], case.limit()) for name, case in self.reach.cases.items()
                  if name in used]
         known = {str(mutant.number): (mutant, part) for mutant, part in work}
-        lines += [f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)
-                  for mutant, part in work]
+        for mutant, part in work:
+            lines += [f"most={1 if mutant.key in self.careful else MOST}",
+                      f"judge {mutant.number} " + " ".join(str(cases[c.name]) for c in part)]
+        lines.append("settle")
         names = list(cases)
-        self.guest.patience = max(self.reach.cases[name].limit() for name in used)
-        current, case, judged = None, "", 0
+        # What killed the mutants that are not confirmed yet.
+        current, case, judged, found = None, "", 0, {}
+        self.guest.patience = judge.Guest.patience
         for words in self.guest.run(lines, self.deadline):
             kind = words[0] if words else ""
             if kind == "M":
                 current, judged = known[words[1]], judged + 1
             elif kind in ("R", "C"):
                 case = names[int(words[1])]
-            elif kind == "K":
-                self.record(known[words[1]][0], "killed", names[int(words[2])],
-                            " ".join(words[3:])[:160])
+                self.guest.patience = self.reach.cases[case].limit()
+            elif kind == "P":
+                found[current[0]] = names[int(words[2])], " ".join(words[3:])[:160]
                 current = None
+            elif kind == "K":
+                mutant = known[words[1]][0]
+                self.record(mutant, "killed", *found.pop(mutant))
             elif kind == "S":
                 mutant, part = known[words[1]]
                 self.record(mutant, "open", passed={case.identity for case in part}
                             | set(self.results.get(mutant.key, {}).get("passed", ())))
                 again.add(mutant.key)
                 current = None
-            elif kind == "D":
-                # The case fails without the mutant as well, from now on. Another mutant may be the
-                # cause, unless this is the first one in the guest.
-                damaged = known[words[1]]
-                if judged > 1:
-                    self.suspects.append((damaged[0], [self.reach.cases[case]]))
-                else:
-                    self.record(damaged[0], "killed", case,
-                                " ".join(words[3:]) + ", also afterwards")
-                current = None
             elif kind in ("crash", "hang") and current:
                 self.record(current[0], "killed", case, kind)
                 current = None
-            elif kind == "crash" and not current:
+            elif kind in ("D", "crash", "hang") and found:
+                self.doubt(found, judged, " ".join(words))
+            elif kind == "crash":
                 say("     the guest ended without a mutant")
+
+    def doubt(self, found, judged, how):
+        """A case fails without a mutant as well, from now on. Another mutant may be the cause,
+        unless this is the first one in the guest."""
+        if judged == 1:
+            for mutant, (case, why) in found.items():
+                self.record(mutant, "killed", case, f"{why}, also afterwards: {how}")
+        else:
+            self.suspects = [(mutant, [self.reach.cases[case]])
+                             for mutant, (case, _) in found.items()]
+            self.careful |= {mutant.key for mutant in found}
+
+
+@functools.cache
+def common_words(file, program):
+    """Return how many words that say what is tested are in both names."""
+    return len((set(re.split(r"\W|_", file)) - COMMON_WORDS) & set(re.split(r"\W|_", program)))
 
 
 def read_results(path):

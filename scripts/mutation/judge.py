@@ -15,7 +15,7 @@ TIMEOUT = (124, 137, 143)
 # The limit of a case, in seconds: the time that it took, and more for a busy machine.
 MINIMUM, FACTOR = 8, 8
 # A guest that prints nothing for so long hangs.
-SILENCE = 45
+SILENCE = 20
 
 # run CASE: run a case and set "rc". A program may leave servers or children behind when
 # its limit ends, so that "clean" ends whatever the job did not start itself.
@@ -55,7 +55,24 @@ measure() {
 	[ "$rc" -le 4 ] && [ "$rc" -ne 1 ] || clean
 	echo "B $1 $rc $((ms - before)) $reached"
 }
-# Judge a mutant. A case that fails with it must pass without it afterwards.
+# Run the case that killed mutants without one, and report them.
+settle() {
+	[ -n "$killed" ] || return 0
+	splats; w0=$w o0=$o
+	echo "C $with"
+	run "$with"
+	splats
+	if [ "$rc" != 0 ] || [ "$w.$o" != "$w0.$o0" ]; then
+		echo "D $rc"
+		exit 0
+	fi
+	for k in $killed; do
+		echo "K $k"
+	done
+	killed='' number=0
+}
+# Judge a mutant. A case that fails with it must pass without it afterwards, once for up
+# to $most mutants.
 judge() {
 	id=$1
 	shift
@@ -73,22 +90,18 @@ judge() {
 		why=$rc
 		[ "$w" = "$w0" ] || why=warning
 		[ "$o" = "$o0" ] || why=oops
-		line=$(grep -m 1 -E 'Expected|not ok' /tmp/out)
+		echo "P $id $c $why $(grep -m 1 -E 'Expected|not ok' /tmp/out)"
 		echo > $P/forget
 		clean
-		w0=$w o0=$o
-		echo "C $c"
-		run "$c"
-		splats
-		if [ "$rc" != 0 ] || [ "$w.$o" != "$w0.$o0" ]; then
-			echo "D $id $c $why"
-			exit 0
-		fi
-		echo "K $id $c $why $line"
+		[ "$c" = "$with" ] || settle
+		with=$c
+		killed="$killed $id" number=$((number + 1))
+		[ "$why" = 1 ] && [ "$number" -lt "$most" ] || settle
 		return
 	done
 	echo "S $id"
 }
+killed='' number=0 with='' most=1
 """
 
 

@@ -54,10 +54,18 @@ class Listing:
                          if mutant.key in controls}
 
     def select(self, patterns):
-        """Return the mutants of some files, or all: those of Rust code first."""
-        return sorted((m for m in self.mutants
-                       if not patterns or any(fnmatch.fnmatch(m.file, p) for p in patterns)),
-                      key=lambda m: not m.file.endswith(".rs"))
+        """Return the mutants of some files in the order of the patterns, or all: those of
+        Rust code first."""
+        def place(mutant):
+            matches = [i for i, p in enumerate(patterns) if fnmatch.fnmatch(mutant.file, p)]
+            return (matches[0], False) if matches else (len(patterns), not is_rust(mutant))
+
+        return sorted((m for m in self.mutants if not patterns or place(m)[0] < len(patterns)),
+                      key=place)
+
+
+def is_rust(mutant):
+    return mutant.file.endswith(".rs")
 
 
 def add_controls(listing, listers):

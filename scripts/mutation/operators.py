@@ -7,6 +7,7 @@ move lengths by one and weaken accesses to memory, in Rust and in C. Each hunk o
 series in a C function is reverted as well.
 """
 
+import collections
 import hashlib
 import json
 import re
@@ -38,7 +39,7 @@ NO_ACTION = ("DEFINE_", "DECLARE_", "CLASS", "LIST_HEAD", "BUILD_BUG", "guard", 
              "lockdep_assert", "trace_")
 
 
-@dataclass
+@dataclass(eq=False)
 class Mutant:
     file: str
     line: int
@@ -48,7 +49,7 @@ class Mutant:
     replacement: str
     operator: str
     function: str
-    key: str = ""           # changes with the file
+    key: str = ""           # changes with the function
     label: str = ""         # does not
     number: int = 0
     probe: int = 0
@@ -63,28 +64,37 @@ class Lister:
 
     def __init__(self, source, changed):
         self.source, self.changed = source, changed
-        self.sum = hashlib.sha256(source.text.encode()).hexdigest()[:12]
         self.found = {}
+        # The text of each function, and a number if the file has the same function twice.
+        self.identity, seen = {}, collections.Counter()
+        for function in source.functions:
+            text = f"{source.path} {function.name} {source.text[function.start:function.end]}"
+            seen[text] += 1
+            self.identity[function.start] = f"{seen[text]} {text}"
 
     def add(self, start, end, replacement, operator):
         source = self.source
         function = source.function_at(start, end)
-        first, last = source.line(start), source.line(max(start, end - 1))
+        lines = range(source.line(start), source.line(max(start, end - 1)) + 1)
         if not function or source.text[start:end] == replacement:
             return
-        if self.changed is not None and not self.changed & set(range(first, last + 1)):
+        if self.changed is not None and not self.changed & set(lines):
             return
         # A part of an #if cannot be copied.
         if not source.rust and re.search(r"^#", f"{source.text[start:end]}\n{replacement}",
                                          re.MULTILINE):
             return
+        # No test contains what a check at compile time refuses.
+        if any(first <= start and end <= last for first, last in source.asserts):
+            return
         identity = (start, end, replacement)
         if identity in self.found:
             return
-        mutant = Mutant(source.path, first, source.column(start), start, end, replacement,
+        mutant = Mutant(source.path, lines[0], source.column(start), start, end, replacement,
                         " ".join(operator.split()), function.name)
-        digest = hashlib.sha256(f"{start}:{end}:{replacement}".encode()).hexdigest()[:12]
-        mutant.key = f"{self.sum}-{digest}"
+        change = f"{start - function.start}:{end - function.start}:{replacement}"
+        digest = hashlib.sha256(f"{self.identity[function.start]} {change}".encode())
+        mutant.key = digest.hexdigest()[:16]
         self.found[identity] = mutant
 
     def own(self):

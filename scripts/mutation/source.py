@@ -82,6 +82,7 @@ class Source:
         self.functions = self.rust_functions() if self.rust else self.c_functions()
         for function in self.functions:
             function.blocks = list(self.blocks(function))
+        self.asserts = list(self.compile_time_asserts()) if self.rust else []
 
     def matching(self):
         """Map each opening bracket to its end, and each end to its opening bracket."""
@@ -130,6 +131,15 @@ class Source:
                     at = function.last
             at += 1
         return found
+
+    def compile_time_asserts(self):
+        """Yield the first and the last offset of each assert!() in a const block."""
+        block = 0
+        for at, token in enumerate(self.tokens):
+            if token.text == "const" and self.word(at + 1) == "{":
+                block = self.match[at + 1]
+            elif token.text == "assert" and at < block:
+                yield token.start, self.tokens[self.match[at + 2]].end + 1
 
     def is_test(self, at):
         """Return whether the module that begins here contains tests."""

@@ -3,8 +3,10 @@
 //! KUnit tests of the parsers of handles and of file handles.
 
 use super::{
+    __fuse_fhandle_free,
     ext,
     fid,
+    fuse_fhandle_ext,
     handle::{
         FHandle,
         INLINE,
@@ -237,6 +239,99 @@ mod suite {
             let shorter = FHandle::new(&bytes[..size - 1], GFP_KERNEL)?;
             assert!(handle != shorter);
         }
+        Ok(())
+    }
+
+    /// The index of the inodes uses the hash. These values of FNV-1a are published.
+    #[test]
+    fn hash_of_a_value() -> Result {
+        for (bytes, want) in [
+            (&b"a"[..], 0xe40c_292c_u32),
+            (b"foobar", 0xbf9c_f968),
+            (br"chongo <Landon Curt Noll> /\../\", 0x9a4e_92e6),
+        ] {
+            let handle = FHandle::new(bytes, GFP_KERNEL)?;
+            // SAFETY: The handle is valid.
+            let hash = unsafe { (*handle.as_raw()).hash };
+
+            assert_eq!(hash, want);
+        }
+        assert!(FHandle::new(&[], GFP_KERNEL)? == FHandle::NONE);
+
+        // Both have the hash 0x5e4daa9d.
+        let one = FHandle::new(b"costarring", GFP_KERNEL)?;
+        let other = FHandle::new(b"liquid", GFP_KERNEL)?;
+        assert!(one != other && !one.may_be(&other));
+        Ok(())
+    }
+
+    /// C copies the whole union.
+    #[test]
+    fn padding_of_a_value() -> Result {
+        for size in 1..=INLINE {
+            let handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+            // SAFETY: The handle is valid and inline.
+            let bytes = unsafe { (*handle.as_raw()).data.bytes };
+
+            assert!(bytes[size..].iter().all(|&byte| byte == 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn free_of_a_value() -> Result {
+        for size in [0, 1, INLINE, INLINE + 1, MAX] {
+            let mut handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+
+            // SAFETY: The handle is valid, and nothing else accesses it.
+            unsafe { __fuse_fhandle_free((&raw mut handle).cast()) };
+            assert!(!handle.is_known() && handle == FHandle::NONE);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn extension_without_room() -> Result {
+        for size in 0..=MAX {
+            let handle = FHandle::new(&pattern(size)?, GFP_KERNEL)?;
+            let padded = 16 + size.next_multiple_of(8);
+            let mut buf = [0xa5; 168];
+
+            // SAFETY: The handle is valid, and `buf` has the size.
+            let written =
+                unsafe { fuse_fhandle_ext(handle.as_raw(), buf.as_mut_ptr(), padded - 1) };
+            assert_eq!(written, 0);
+            assert!(buf[padded - 1..].iter().all(|&byte| byte == 0xa5));
+            // SAFETY: The handle is valid, and `buf` has the size.
+            let written = unsafe { fuse_fhandle_ext(handle.as_raw(), buf.as_mut_ptr(), padded) };
+            assert_eq!(written, padded);
+            assert!(buf[padded..].iter().all(|&byte| byte == 0xa5));
+        }
+        Ok(())
+    }
+
+    /// Returns the number of pages of slabs that cannot be reclaimed.
+    fn slab_pages() -> isize {
+        let item = bindings::node_stat_item_NR_SLAB_UNRECLAIMABLE_B as usize;
+
+        // SAFETY: The array is valid. Its elements are updated concurrently.
+        unsafe { (&raw const bindings::vm_node_stat[item].counter).read_volatile() as isize }
+    }
+
+    /// Values of 625 pages are freed in each round. KASAN frees memory late, so that the first
+    /// rounds need memory.
+    #[test]
+    fn memory_of_values_is_freed() -> Result {
+        let bytes = pattern(MAX)?;
+        let mut rounds = 0..60;
+
+        assert!(rounds.any(|_| {
+            let before = slab_pages();
+            for _ in 0..20_000 {
+                drop(FHandle::new(&bytes, GFP_KERNEL));
+            }
+            slab_pages() - before < 312
+        }));
         Ok(())
     }
 

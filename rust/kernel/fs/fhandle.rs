@@ -36,6 +36,9 @@ mod name_to_handle;
 #[cfg(CONFIG_FHANDLE_RUST)]
 mod syscalls;
 
+#[cfg(CONFIG_RUST_EXPORTFS_KUNIT_TEST)]
+mod tests;
+
 #[cfg(CONFIG_FHANDLE_RUST)]
 pub use self::decode::decode;
 pub use self::{

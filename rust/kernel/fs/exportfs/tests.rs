@@ -24,9 +24,13 @@ mod single;
 
 mod decode;
 mod encode;
+#[cfg(CONFIG_IO_URING_HANDLE)]
+mod exiting;
 mod results;
+mod revalidate;
 mod signed;
 mod table;
+mod user_memory;
 
 use self::{
     fake::{

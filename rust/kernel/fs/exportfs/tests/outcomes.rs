@@ -144,8 +144,12 @@ impl<const OUTCOME: u8> Operations for Outcomes<OUTCOME> {
         Self::lookup()?.ok_or(ENOENT)
     }
 
-    /// Fills the buffer, and returns a length that is below, at or above its limit.
+    /// Fills the buffer, which must be zero, and returns a length that is below, at or above its
+    /// limit.
     fn get_name(_parent: &Dentry, _child: &Dentry, name: &mut [u8]) -> Result<usize> {
+        if name.iter().any(|&byte| byte != 0) {
+            return Err(EIO);
+        }
         name.fill(b'x');
         match OUTCOME {
             FOUND => Ok(3),

@@ -173,17 +173,21 @@ mod suite {
     }
 
     /// Returns the result of `get_name`, and the buffer.
-    fn get_name<const OUTCOME: u8>() -> Result<(c_int, [u8; NAME_MAX + 1])> {
+    fn get_name<const OUTCOME: u8>() -> Result<(c_int, [u8; NAME_MAX + 2])> {
         let path = outcomes::path()?;
         let dentry = path.dentry().as_raw();
         let ops = Ops::of::<Outcomes<OUTCOME>>().as_raw();
         let get_name = ops.get_name.ok_or(ENOENT)?;
-        let mut name = [b'-'; NAME_MAX + 1];
+        let mut name = [b'-'; NAME_MAX + 2];
 
         // SAFETY: The path holds a reference to the dentry, which is positive, and keeps its
-        // superblock active. The buffer has the size that the operation requires.
+        // superblock active. The buffer has more than the size that the operation requires.
         let ret = unsafe { get_name(dentry, name.as_mut_ptr().cast(), dentry) };
 
+        expect!(
+            name[NAME_MAX + 1] == b'-',
+            "{OUTCOME}: wrote after the buffer"
+        );
         Ok((ret, name))
     }
 

@@ -147,6 +147,19 @@ pid_t pidfd_to_pid(int pidfd)
 	return info.pid;
 }
 
+long slab_size(void)
+{
+	FILE *info = fopen("/proc/meminfo", "re");
+	char line[128];
+	long kib = -1;
+
+	while (info && kib < 0 && fgets(line, sizeof(line), info))
+		sscanf(line, "SUnreclaim: %ld", &kib);
+	if (info)
+		fclose(info);
+	return kib;
+}
+
 void die_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -194,6 +194,18 @@ __u64 pidfd_number(int pidfd);
 pid_t pidfd_to_pid(int pidfd);
 
 /*
+ * Memory
+ */
+
+/*
+ * Returns the size of unreclaimable slabs in KiB, or -1. If memory leaks, it grows in
+ * each round of calls. KASAN frees memory late, so that the first rounds need memory.
+ */
+long slab_size(void);
+
+#define SLAB_ROUNDS	60
+
+/*
  * Children. All are killed when the test dies.
  */
 

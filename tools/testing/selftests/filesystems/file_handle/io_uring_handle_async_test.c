@@ -277,6 +277,27 @@ TEST_F(tmpfs, opens_that_may_modify_run_in_a_worker)
 			TH_LOG("flags %#o", cases[i].flags);
 }
 
+/* There is no argument for a mode. */
+TEST_F(tmpfs, temporary_file_has_no_permissions)
+{
+	struct stat st;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i <= ARRAY_SIZE(request_flags); i++) {
+		if (i < ARRAY_SIZE(request_flags))
+			fd = ring_open(&self->ring, self->root, &self->dir_fh,
+				       O_TMPFILE | O_RDWR, request_flags[i]);
+		else
+			fd = decode(self->root, &self->dir_fh,
+				    O_TMPFILE | O_RDWR);
+		ASSERT_GE(fd, 0);
+		EXPECT_EQ(fstat(fd, &st), 0);
+		EXPECT_EQ(st.st_mode, S_IFREG);
+		close(fd);
+	}
+}
+
 /* The memory of a request can be reused before the request is executed. */
 TEST_F(tmpfs, memory_can_be_reused_after_submission)
 {

@@ -149,6 +149,56 @@ TEST_F(requests, cancelled_open_leaves_its_slot_empty)
 	gate_remove(&gate, ring_result(ring));
 }
 
+/* A path of PATH_MAX bytes, of which the kernel allocates a copy of that size. */
+static char longest[PATH_MAX];
+
+/* Cancels @nr requests that have not looked up their name yet. */
+static int cancel_names(struct ring *ring, const struct things *t, unsigned int nr)
+{
+	struct io_uring_sqe *sqe;
+	int result = INT_MIN;
+	struct gate gate;
+	unsigned int i;
+
+	if (!gate_close(&gate, ring, GATE))
+		return -errno;
+	for (i = 0; i < nr; i++) {
+		sqe = ring_sqe(ring);
+		sqe_name(sqe, t->root, longest, &output, &output_id,
+			 AT_HANDLE_MNT_ID_UNIQUE);
+		sqe->flags = IOSQE_ASYNC;
+		sqe->user_data = 1 + i;
+	}
+	sqe = ring_sqe(ring);
+	sqe->opcode = IORING_OP_ASYNC_CANCEL;
+	sqe->len = IORING_OP_NAME_TO_HANDLE_AT;
+	sqe->cancel_flags = IORING_ASYNC_CANCEL_OP | IORING_ASYNC_CANCEL_ALL;
+	sqe->user_data = CANCEL_DATA;
+	if (ring_submit(ring) != (int)nr + 2 ||
+	    nr_cancelled(ring, nr + 1, &result) != nr || gate_open(&gate))
+		return -EIO;
+	gate_remove(&gate, ring_result(ring));
+	return 0;
+}
+
+TEST_F(requests, cancelled_name_is_freed)
+{
+	long before = slab_size();
+	int i;
+
+	memset(longest, '/', sizeof(longest) - 1);
+	ASSERT_GT(before, 0);
+	ASSERT_EQ(ring_one_worker(&self->ring), 0);
+	for (i = 0; i < SLAB_ROUNDS; i++) {
+		before = slab_size();
+		ASSERT_EQ(cancel_names(&self->ring, &self->t, MANY), 0);
+		/* The names of a round need 4,000 KiB. */
+		if (slab_size() - before < 2000)
+			break;
+	}
+	EXPECT_LT(i, SLAB_ROUNDS);
+}
+
 /*
  * Puts the only descriptor of one end of a pipe into the table of the ring.
  * The other end reports when the ring has been freed.

@@ -405,6 +405,27 @@ TEST_F(name, bad_pointers_have_the_same_error)
 		  -EBADF);
 }
 
+/* The kernel allocates a copy of a path of PATH_MAX bytes. */
+TEST_F(name, memory_of_names_is_freed)
+{
+	static char longest[PATH_MAX];
+	long before = slab_size();
+	int i, j;
+
+	if (before < 0)
+		SKIP(return, "needs /proc/meminfo");
+	memset(longest, '/', sizeof(longest) - 1);
+	for (i = 0; i < SLAB_ROUNDS; i++) {
+		before = slab_size();
+		for (j = 0; j < 1000; j++)
+			call(AT_FDCWD, longest, flag_set(j % 4), HANDLE_MAX);
+		/* The names of a round need 4,000 KiB. */
+		if (slab_size() - before < 2000)
+			break;
+	}
+	EXPECT_LT(i, SLAB_ROUNDS);
+}
+
 TEST_F(name, descriptor_outside_of_the_root)
 {
 	struct result before[NR_FDS], after;

@@ -306,7 +306,10 @@ static int count_wrong_names(struct server *s __maybe_unused,
 			     const struct request *r,
 			     struct message *m __maybe_unused)
 {
-	if (r->in.opcode == FUSE_LOOKUP_HANDLE && strchr((const char *)r->args, '/'))
+	const char *name = (const char *)r->args;
+
+	if (r->in.opcode == FUSE_LOOKUP_HANDLE &&
+	    (strchr(name, '/') || strlen(name) > NAME_MAX))
 		wrong_names++;
 	return -ENOSYS;
 }
@@ -325,6 +328,44 @@ TEST_F(fuse, decode_directory_with_a_slash_in_its_name)
 	s->others = count_wrong_names;
 	ASSERT_EQ(0, RESTART());
 	ASSERT_EQ(-ESTALE, decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY));
+	ASSERT_EQ(0, wrong_names);
+}
+
+/* Lists a name of NAME_MAX + 1 bytes before the entries of a directory. */
+static int list_overlong_name(struct server *s __maybe_unused,
+			      const struct request *r, int error,
+			      struct message *m)
+{
+	struct fuse_dirent dirent = {
+		.ino = UNKNOWN_INO,
+		.namelen = NAME_MAX + 1,
+	};
+	size_t size = FUSE_DIRENT_SIZE(&dirent);
+
+	if (r->in.opcode != FUSE_READDIR || error || !m->len)
+		return error;
+	memmove(m->data + size, m->data, m->len);
+	memset(m->data, 'x', size);
+	memcpy(m->data, &dirent, FUSE_NAME_OFFSET);
+	m->len += size;
+	return 0;
+}
+
+/* The kernel skips a name that is longer than NAME_MAX. The server is not asked about it. */
+TEST_F(fuse, decode_directory_beside_an_overlong_name)
+{
+	struct server *s = self->s;
+	struct handle fh;
+	int fd;
+
+	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
+	s->unknown_ino = true;
+	s->mutate = list_overlong_name;
+	s->others = count_wrong_names;
+	ASSERT_EQ(0, RESTART());
+	fd = decode(self->mount_fd, &fh, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	close(fd);
 	ASSERT_EQ(0, wrong_names);
 }
 

@@ -160,4 +160,31 @@ TEST_F(fuse_ring, stale)
 	}
 }
 
+/* A decode reports ESTALE, except if memory is missing or a signal interrupts it. */
+TEST_F(fuse_ring, error_of_the_server)
+{
+	static const int errors[][2] = {
+		{ -EAGAIN, -ESTALE }, { -EINVAL, -ESTALE }, { -EIO, -ESTALE },
+		{ -EPERM, -ESTALE }, { -ENOMEM, -ENOMEM }, { -EINTR, -EINTR },
+	};
+	struct server *s = self->s;
+	struct handle fh;
+	unsigned int i, j;
+
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		s->handle_error = 0;
+		ASSERT_EQ(0, settle_server(s));
+		s->handle_error = errors[i][0];
+		EXPECT_EQ(errors[i][1], decode_object(self->mount_fd, &fh));
+		for (j = 0; j < ARRAY_SIZE(request_flags); j++)
+			EXPECT_EQ(errors[i][1],
+				  ring_decode_object(&self->ring, self->mount_fd,
+						     &fh, request_flags[j]))
+				TH_LOG("error %d", errors[i][0]);
+	}
+	s->handle_error = 0;
+	EXPECT_EQ(2, decode_object(self->mount_fd, &fh));
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use crate::{
+    bindings,
+    fs::{
+        file::flags::{
+            O_DIRECTORY,
+            O_NONBLOCK, //
+        },
+        Path, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use core::ptr;
+
+const WEAK: u32 = bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE;
+const REGULAR: u32 = bindings::dentry_flags_DCACHE_REGULAR_TYPE;
+
+/// The result of `d_weak_revalidate` for one dentry, and the number of its calls.
+struct Answer {
+    ret: c_int,
+    calls: Atomic<u32>,
+}
+
+/// Returns the result of the [`Answer`] in `d_fsdata`, or `EIO` if `flags` are not 0.
+///
+/// # Safety
+///
+/// The caller must ensure that `dentry` is part of a [`Fake`].
+unsafe extern "C" fn weak_revalidate(dentry: *mut bindings::dentry, flags: c_uint) -> c_int {
+    // SAFETY: The caller ensures that `d_fsdata` points to the `Answer` of the `Fake`.
+    let answer = unsafe { &*(*dentry).d_fsdata.cast::<Answer>() };
+
+    answer.calls.fetch_add(1, Relaxed);
+    if flags == 0 {
+        answer.ret
+    } else {
+        EIO.to_errno()
+    }
+}
+
+extern "C" fn open(_path: *const bindings::path, _flags: c_uint) -> *mut bindings::file {
+    ENXIO.to_ptr()
+}
+
+const WITH: bindings::dentry_operations = bindings::dentry_operations {
+    d_weak_revalidate: Some(weak_revalidate),
+    ..pin_init::zeroed()
+};
+const WITHOUT: bindings::dentry_operations = pin_init::zeroed();
+const EXPORT: bindings::export_operations = bindings::export_operations {
+    open: Some(open),
+    ..pin_init::zeroed()
+};
+
+/// A path whose dentry has a `d_weak_revalidate`, on a filesystem that opens its files itself.
+///
+/// Only the fields that the tests need are initialised.
+struct Fake {
+    path: bindings::path,
+    dentry: KBox<bindings::dentry>,
+    sb: KBox<bindings::super_block>,
+    answer: KBox<Answer>,
+}
+
+impl Fake {
+    fn new(
+        flags: u32,
+        ops: Option<&'static bindings::dentry_operations>,
+        ret: c_int,
+    ) -> Result<Self> {
+        let mut fake = Self {
+            path: pin_init::zeroed(),
+            dentry: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
+            sb: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
+            answer: KBox::new(
+                Answer {
+                    ret,
+                    calls: Atomic::new(0),
+                },
+                GFP_KERNEL,
+            )?,
+        };
+
+        fake.sb.s_export_op = &EXPORT;
+        fake.sb.s_active.counter = 1;
+        fake.dentry.d_flags = flags;
+        fake.dentry.d_op = ops.map_or(ptr::null(), ptr::from_ref);
+        fake.dentry.d_sb = &mut *fake.sb;
+        fake.dentry.d_fsdata = (&raw mut *fake.answer).cast();
+        fake.path.dentry = &mut *fake.dentry;
+        Ok(fake)
+    }
+
+    fn path(&self) -> &Path {
+        // SAFETY: The path and its dentry are part of `self`. No test uses the mount or the inode.
+        unsafe { Path::from_raw(&self.path) }
+    }
+
+    fn calls(&self) -> u32 {
+        self.answer.calls.load(Relaxed)
+    }
+}
+
+#[kunit_tests(rust_exportfs_revalidate)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn result_of_the_filesystem() -> Result {
+        for (ret, want) in [
+            (1, Ok(())),
+            (2, Ok(())),
+            (0, Err(ESTALE)),
+            (EACCES.to_errno(), Err(EACCES)),
+            (ENOENT.to_errno(), Err(ENOENT)),
+        ] {
+            let fake = Fake::new(WEAK, Some(&WITH), ret)?;
+
+            let got = fake.path().weak_revalidate(false);
+            expect!(got == want, "{ret}: {got:?}");
+            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
+        }
+        Ok(())
+    }
+
+    /// The filesystem may ask a server, so it is not called if the caller must not wait.
+    #[test]
+    fn nonblock_does_not_call_the_filesystem() -> Result {
+        for ret in [1, 0, EACCES.to_errno()] {
+            let fake = Fake::new(WEAK, Some(&WITH), ret)?;
+
+            let got = fake.path().weak_revalidate(true);
+            expect!(got == Err(EAGAIN), "{ret}: {got:?}");
+            expect!(fake.calls() == 0, "{ret}: {} calls", fake.calls());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn dentry_without_the_operation() -> Result {
+        for (flags, ops) in [(0, None), (0, Some(&WITHOUT)), (0, Some(&WITH))] {
+            for nonblock in [false, true] {
+                let fake = Fake::new(flags, ops, 0)?;
+
+                assert_eq!(fake.path().weak_revalidate(nonblock), Ok(()));
+                assert_eq!(fake.calls(), 0);
+            }
+        }
+        // The flag is set, but the operation is missing.
+        for ops in [None, Some(&WITHOUT)] {
+            assert_eq!(
+                Fake::new(WEAK, ops, 0)?.path().weak_revalidate(false),
+                Ok(())
+            );
+        }
+        Ok(())
+    }
+
+    /// A filesystem that opens its files itself is called, unless the dentry is revalidated.
+    #[test]
+    fn open_that_would_revalidate() -> Result {
+        for flags in [0, O_NONBLOCK, O_DIRECTORY, bindings::O_PATH] {
+            for (dentry, want) in [
+                (REGULAR, ENXIO),
+                (0, ENXIO),
+                (REGULAR | WEAK, EAGAIN),
+                (WEAK, EAGAIN),
+            ] {
+                let fake = Fake::new(dentry, Some(&WITH), 1)?;
+
+                let got = fake.path().try_open_by_handle(flags).map(drop);
+                expect!(got == Err(want), "{flags:#o}, {dentry:#x}: {got:?}");
+                expect!(fake.calls() == 0, "{flags:#o}, {dentry:#x}");
+            }
+        }
+        Ok(())
+    }
+}
