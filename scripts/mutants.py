@@ -23,14 +23,16 @@ from mutation.place import HERE, OUT
 
 
 def read_arguments(path):
-    """Return the arguments of equivalent.txt: the label of a mutant, and below it, indented,
-    why no test can notice it."""
-    arguments, label = {}, None
+    """Return the arguments of equivalent.txt: the labels of mutants, and below them, indented,
+    why no test can notice them."""
+    arguments, labels, ends = {}, [], False
     for line in path.read_text().splitlines() if path.exists() else []:
-        if line.startswith((" ", "\t")) and label:
-            arguments[label] = f"{arguments.get(label, '')} {line.strip()}".strip()
+        if line.startswith((" ", "\t")):
+            for label in labels:
+                arguments[label] = f"{arguments.get(label, '')} {line.strip()}".strip()
+            ends = True
         elif line and line[0] != "#":
-            label = line.strip()
+            labels, ends = ([] if ends else labels) + [line.strip()], False
     return arguments
 
 
@@ -140,6 +142,7 @@ def take(lock):
 def run(chosen, builder, reach, deadline, only_report, name):
     """Judge mutants and report; exit with 1 if one survived without an argument."""
     campaign = Campaign(chosen, builder, reach, deadline, name)
+    campaign.argued = set(read_arguments(HERE / "equivalent.txt"))
     if not only_report:
         campaign.run()
     survivors = report(chosen, builder, campaign.results)
