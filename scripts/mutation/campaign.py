@@ -137,9 +137,7 @@ class Campaign:
     def __init__(self, chosen, builder, reach, deadline, name="judge"):
         self.builder, self.reach, self.deadline = builder, reach, deadline
         self.file = OUT / "results.jsonl"
-        self.results = {key: {"verdict": "killed", "how": "1 earlier run", **result}
-                        for key, result in read_results(JUDGED).items()}
-        self.results |= read_results(self.file)
+        self.results = read_results(JUDGED) | read_results(self.file)
         self.chosen = chosen
         self.suspects, self.careful = [], set()
         self.argued = set()     # labels of mutants that are not judged
@@ -294,9 +292,11 @@ def common_words(file, program):
 
 
 def read_results(path):
+    """Return the last result of each mutant by its key. A line without a verdict is that of a
+    killed one."""
     results = {}
     if path.exists():
         for line in path.read_text().splitlines():
-            result = json.loads(line)
+            result = {"verdict": "killed", "how": "1 earlier run", **json.loads(line)}
             results[result["key"]] = result
     return results
