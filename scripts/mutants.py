@@ -19,8 +19,8 @@ import signal
 import sys
 import time
 
-from mutation.build import Builder
 from lib import say
+from mutation.build import Builder
 from mutation.campaign import JUDGED, Campaign, Reach, read_results
 from mutation.listing import Listing
 from mutation.place import HERE, OUT
