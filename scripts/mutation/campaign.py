@@ -167,14 +167,16 @@ class Campaign:
 
     def order(self, mutant):
         """Return the cases for a mutant: those that killed others of the function first, then
-        those that killed others of the file, then the fastest case of each program, then the second of each, and so on. More cases come
-        from programs whose name has words of the path, such as nsfs."""
+        those that killed others of the file, then the fastest case of each program, then the
+        second of each, and so on. Cases of programs whose name has words of the path, such as
+        nsfs, come earlier."""
         killers, others = self.killers[mutant.file, mutant.function], self.killers[mutant.file]
         cases, rank = [], collections.Counter()
         for case in self.reach.of(mutant):
+            near = 1 + 3 * common_words(mutant.file, case.program)
             cases.append((-(10 * killers[case.name] + others[case.name]) / (case.ms + 100),
-                          rank[case.program] + case.ms // 1000, case.ms, case))
-            rank[case.program] += 1 / (1 + 3 * common_words(mutant.file, case.program))
+                          (rank[case.program] + case.ms / 1000) / near, case.ms, case))
+            rank[case.program] += 1
         return [entry[-1] for entry in sorted(cases, key=lambda entry: entry[:3])]
 
     def pending(self, budget, done=()):
