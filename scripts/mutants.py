@@ -5,32 +5,38 @@
 All mutants are in one kernel, which chooses one of them at run time. For each, the guest
 runs the cases that reach its block, the fastest first, until one fails. Results are kept
 in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
+--record copies the killed mutants to scripts/mutation/killed.jsonl, with which other
+machines start.
 
-  mutants.py [--files 'PATTERN...'] [--hours N] [--list] [--report] [--controls]
+  mutants.py [--files 'PATTERN...'] [--hours N] [--list] [--report] [--record] [--controls]
 """
 
 import argparse
 import collections
 import fcntl
+import json
 import signal
 import sys
 import time
 
+from lib import say
 from mutation.build import Builder
-from mutation.campaign import Campaign, Reach
+from mutation.campaign import JUDGED, Campaign, Reach, read_results
 from mutation.listing import Listing
 from mutation.place import HERE, OUT
 
 
 def read_arguments(path):
-    """Return the arguments of equivalent.txt: the label of a mutant, and below it, indented,
-    why no test can notice it."""
-    arguments, label = {}, None
+    """Return the arguments of equivalent.txt: the labels of mutants, and below them, indented,
+    why no test can notice them."""
+    arguments, labels, ends = {}, [], False
     for line in path.read_text().splitlines() if path.exists() else []:
-        if line.startswith((" ", "\t")) and label:
-            arguments[label] = f"{arguments.get(label, '')} {line.strip()}".strip()
+        if line.startswith((" ", "\t")):
+            for label in labels:
+                arguments[label] = f"{arguments.get(label, '')} {line.strip()}".strip()
+            ends = True
         elif line and line[0] != "#":
-            label = line.strip()
+            labels, ends = ([] if ends else labels) + [line.strip()], False
     return arguments
 
 
@@ -40,6 +46,16 @@ def refuse_unknown_arguments(listing):
     for label in read_arguments(HERE / "equivalent.txt"):
         if label not in labels:
             sys.exit(f"mutants: error: equivalent.txt names no mutant: {label}")
+
+
+def record(listing):
+    """Write the mutants that were killed, and the case that killed each."""
+    results = read_results(JUDGED) | read_results(OUT / "results.jsonl")
+    lines = [json.dumps({"key": mutant.key, "by": results[mutant.key]["by"]}) + "\n"
+             for mutant in listing.mutants
+             if results.get(mutant.key, {"verdict": "open"})["verdict"] == "killed"]
+    JUDGED.write_text("".join(lines))
+    say(f"     {len(lines)} killed mutants in {JUDGED}")
 
 
 # Their functions that Rust replaces are compiled, and never called, in the flavour rust.
@@ -94,6 +110,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("--controls", action="store_true")
     args = parser.parse_args()
     # The guest ends with this script.
@@ -109,6 +126,9 @@ def main():
     if args.list:
         for mutant in chosen:
             print(mutant.label, "=>", " ".join(mutant.replacement.split())[:80])
+        return
+    if args.record:
+        record(listing)
         return
     builder = Builder(listing)
     if args.report:
@@ -140,6 +160,7 @@ def take(lock):
 def run(chosen, builder, reach, deadline, only_report, name):
     """Judge mutants and report; exit with 1 if one survived without an argument."""
     campaign = Campaign(chosen, builder, reach, deadline, name)
+    campaign.argued = set(read_arguments(HERE / "equivalent.txt"))
     if not only_report:
         campaign.run()
     survivors = report(chosen, builder, campaign.results)

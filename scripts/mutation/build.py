@@ -17,6 +17,8 @@ from mutation.place import HERE, KERNEL, LINUX, OUT, TREE, git
 # The code that chooses a mutant.
 SUPPORT = {"mutant.c": "fs/mutant.c", "mutant.h": "include/linux/mutant.h",
            "mutant.rs": "rust/kernel/mutant.rs"}
+# Includes the other files of its directory. Its object may be bitcode.
+HELPERS = "rust/helpers/helpers.c"
 PLACE = re.compile(r"^\s*--> (\S+?):(\d+):\d+|^(\S+?):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
 CASE = re.compile(r"^case (\d+): \{", re.MULTILINE)
 NOT_CONST = re.compile(r"cannot call non-const (?:associated function|function|method) `([^`]*)`")
@@ -145,11 +147,12 @@ class Builder:
 
     def preprocess(self):
         """Record which mutants of C files this configuration contains."""
-        objects = [path for path in self.written if path.endswith(".c")
-                   and (KERNEL / path).with_suffix(".o").exists()]
+        sources = {HELPERS if path.startswith("rust/helpers/") else path for path in self.written
+                   if path.endswith(".c")}
+        objects = sorted(path for path in sources
+                         if path == HELPERS or (KERNEL / path).with_suffix(".o").exists())
         self.make(*(path[:-2] + ".i" for path in objects))
-        built = {m.number for m in self.alive()
-                 if m.file.endswith(".rs") or m.file.startswith("rust/helpers/")}
+        built = {m.number for m in self.alive() if m.file.endswith(".rs")}
         for path in objects:
             file = (KERNEL / path).with_suffix(".i")
             if file.exists():

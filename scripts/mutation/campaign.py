@@ -137,21 +137,23 @@ class Campaign:
     def __init__(self, chosen, builder, reach, deadline, name="judge"):
         self.builder, self.reach, self.deadline = builder, reach, deadline
         self.file = OUT / "results.jsonl"
-        self.results = {key: {"verdict": "killed", "how": "1 earlier run", **result}
-                        for key, result in read_results(JUDGED).items()}
-        self.results |= read_results(self.file)
+        self.results = read_results(JUDGED) | read_results(self.file)
         self.chosen = chosen
         self.suspects, self.careful = [], set()
+        self.argued = set()     # labels of mutants that are not judged
         self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))
         self.killers = collections.defaultdict(collections.Counter)
         by_key = {m.key: m for m in chosen}
         for key, result in self.results.items():
-            if key in by_key and result["verdict"] == "killed" and result["how"].startswith("1 "):
-                self.killers[self.function(by_key[key])][result["by"]] += 1
+            if key in by_key and result["verdict"] == "killed":
+                self.praise(by_key[key], result["by"], result["how"])
 
-    @staticmethod
-    def function(mutant):
-        return mutant.file, mutant.function
+    def praise(self, mutant, by, how):
+        """Count a case that killed a mutant, for its function and its file. A case that ends at
+        its limit is not a fast one."""
+        if how.startswith("1 "):
+            self.killers[mutant.file, mutant.function][by] += 1
+            self.killers[mutant.file][by] += 1
 
     def record(self, mutant, verdict, by="", how="", passed=()):
         """Record a verdict. "passed" are the cases that did not notice the mutant."""
@@ -160,20 +162,21 @@ class Campaign:
         self.results[mutant.key] = result
         with open(self.file, "a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
-        # A case that ends at its limit is not a fast one.
-        if verdict == "killed" and how.startswith("1 "):
-            self.killers[self.function(mutant)][by] += 1
+        if verdict == "killed":
+            self.praise(mutant, by, how)
 
     def order(self, mutant):
         """Return the cases for a mutant: those that killed others of the function first, then
-        the fastest case of each program, then the second of each, and so on. More cases come
-        from programs whose name has words of the path, such as nsfs."""
-        killers, rank = self.killers[self.function(mutant)], collections.Counter()
-        cases = []
+        those that killed others of the file, then the fastest case of each program, then the
+        second of each, and so on. Cases of programs whose name has words of the path, such as
+        nsfs, come earlier."""
+        killers, others = self.killers[mutant.file, mutant.function], self.killers[mutant.file]
+        cases, rank = [], collections.Counter()
         for case in self.reach.of(mutant):
-            cases.append((-killers[case.name] / (case.ms + 100),
-                          rank[case.program] + case.ms // 1000, case.ms, case))
-            rank[case.program] += 1 / (1 + 3 * common_words(mutant.file, case.program))
+            near = 1 + 3 * common_words(mutant.file, case.program)
+            cases.append((-(10 * killers[case.name] + others[case.name]) / (case.ms + 100),
+                          (rank[case.program] + case.ms / 1000) / near, case.ms, case))
+            rank[case.program] += 1
         return [entry[-1] for entry in sorted(cases, key=lambda entry: entry[:3])]
 
     def pending(self, budget, done=()):
@@ -182,7 +185,8 @@ class Campaign:
         for mutant in self.chosen:
             result = self.results.get(mutant.key, {"verdict": "open"})
             if mutant.key in dropped or mutant.key not in self.builder.built \
-                    or mutant.key in done or result["verdict"] == "killed":
+                    or mutant.key in done or mutant.label in self.argued \
+                    or result["verdict"] == "killed":
                 continue
             passed = set(result.get("passed", ()))
             order = self.order(mutant)
@@ -290,9 +294,11 @@ def common_words(file, program):
 
 
 def read_results(path):
+    """Return the last result of each mutant by its key. A line without a verdict is that of a
+    killed one."""
     results = {}
     if path.exists():
         for line in path.read_text().splitlines():
-            result = json.loads(line)
+            result = {"verdict": "killed", "how": "1 earlier run", **json.loads(line)}
             results[result["key"]] = result
     return results

@@ -16,6 +16,7 @@ use crate::{
         Relaxed, //
     }, //
 };
+use core::ptr;
 
 /// The size of the header of a `struct file_handle`.
 const HEADER: usize = 8;
@@ -53,8 +54,20 @@ unsafe extern "C" fn encode_fh(
     answer.ret
 }
 
+/// Handles are not decoded, but a filesystem without this function does not support handles.
+extern "C" fn fh_to_dentry(
+    _sb: *mut bindings::super_block,
+    _fid: *mut bindings::fid,
+    _len: c_int,
+    _fileid_type: c_int,
+) -> *mut bindings::dentry {
+    ptr::null_mut()
+}
+
 const EXPORT: bindings::export_operations = bindings::export_operations {
     encode_fh: Some(encode_fh),
+    fh_to_dentry: Some(fh_to_dentry),
+    fh_to_parent: Some(fh_to_dentry),
     ..pin_init::zeroed()
 };
 

@@ -244,20 +244,28 @@ mod suite {
         unsafe { key.cast::<[u8; 16]>().read_volatile() }
     }
 
+    /// Neither a new key nor a key that is wiped changes the memory after it.
     #[test]
     fn key_is_wiped() -> Result {
-        let mut memory: KBox<MaybeUninit<FhKey>> = KBox::new_uninit(GFP_KERNEL)?;
-        let key = memory.as_mut_ptr();
+        const AFTER: [u8; 16] = [0xa5; 16];
 
+        let mut memory: KBox<MaybeUninit<[FhKey; 2]>> = KBox::new_uninit(GFP_KERNEL)?;
+        let key: *mut FhKey = memory.as_mut_ptr().cast();
+        let after = key.wrapping_add(1);
+
+        assert_eq!(size_of::<FhKey>(), 16);
+        // SAFETY: `memory` has room for two keys.
+        unsafe { after.cast::<[u8; 16]>().write(AFTER) };
         // SAFETY: The key is dropped in place before the memory is moved or freed.
         unsafe { pin_init::raw_try_init(key, FhKey::new()) }?;
         let before = bytes_of(key);
+        assert!(before != [0; 16]);
+        assert!(bytes_of(after) == AFTER);
         // SAFETY: The key is initialised, and is not used after this.
         unsafe { core::ptr::drop_in_place(key) };
 
-        assert_eq!(size_of::<FhKey>(), 16);
-        assert!(before != [0; 16]);
         assert!(bytes_of(key) == [0; 16]);
+        assert!(bytes_of(after) == AFTER);
         Ok(())
     }
 }

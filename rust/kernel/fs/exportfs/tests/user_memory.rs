@@ -81,12 +81,23 @@ mod suite {
         expect!(<T as AsBytes>::as_bytes(&read) == bytes, "{N}");
         expect!(reader.len() == 1, "{N}: {} left", reader.len());
 
+        let last = page.wrapping_byte_add(PAGE_SIZE - AROUND);
+        let mut memory = [0xa5; AROUND];
+        UserSlice::new(last, AROUND).writer().write_slice(&memory)?;
         for at in [end, UserPtr::from_addr(usize::MAX)] {
             let got = UserSlice::new(at, N).writer().write(&value);
             expect!(got == Err(EFAULT), "{N}: {got:?}");
             let got = UserSlice::new(at, N).reader().read::<T>().map(drop);
             expect!(got == Err(EFAULT), "{N}: {got:?}");
         }
+        // A word is written as a whole. Some architectures write it in several steps.
+        UserSlice::new(last, AROUND)
+            .reader()
+            .read_slice(&mut memory)?;
+        expect!(
+            memory == [0xa5; AROUND] || !cfg!(CONFIG_X86_64) || !matches!(N, 1 | 2 | 4 | 8),
+            "{N}: {memory:?}"
+        );
         // The slice is too short.
         let got = UserSlice::new(page, N - 1).writer().write(&value);
         expect!(got == Err(EFAULT), "{N}: {got:?}");

@@ -405,6 +405,20 @@ TEST_F(name, bad_pointers_have_the_same_error)
 		  -EBADF);
 }
 
+/* If threads share the table, the call takes a reference to the file. */
+TEST_F(name, reference_to_the_file_is_dropped)
+{
+	int ends[2];
+	char byte;
+
+	ASSERT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	by_descriptor(ends[1], 0, HANDLE_MAX);
+	by_descriptor(ends[1], AT_HANDLE_FID, HANDLE_MAX);
+	close(ends[1]);
+	EXPECT_EQ(read(ends[0], &byte, 1), 0);
+	close(ends[0]);
+}
+
 /* The kernel allocates a copy of a path of PATH_MAX bytes. */
 TEST_F(name, memory_of_names_is_freed)
 {
