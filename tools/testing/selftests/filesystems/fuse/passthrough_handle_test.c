@@ -219,13 +219,13 @@ TEST_F_TIMEOUT(passthrough, many_files, SLOW_TIMEOUT)
 	struct stat a, b;
 	int i, fd;
 
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < 1000; i++) {
 		snprintf(path, sizeof(path), MNT "/%d", i);
 		fd = create(path, "");
 		ASSERT_GE(fd, 0);
 		close(fd);
 	}
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < 1000; i++) {
 		snprintf(path, sizeof(path), MNT "/%d", i);
 		snprintf(lower, sizeof(lower), LOWER "/%d", i);
 		ASSERT_EQ(0, stat(path, &a));
