@@ -11,6 +11,7 @@ use crate::{
     bindings,
     fs::Dentry,
     prelude::*,
+    static_lock_class,
     sync::atomic::{
         Atomic,
         Relaxed, //
@@ -96,6 +97,14 @@ impl Fake {
         dentry.d_parent = &mut *dentry;
         // dget_parent() and dput() change the count, and do not reach 0.
         dentry.d_lockref.__bindgen_anon_1.__bindgen_anon_1.count = 2;
+        // SAFETY: The lock is part of the dentry, which is allocated and does not move.
+        unsafe {
+            bindings::__spin_lock_init(
+                &raw mut dentry.d_lockref.__bindgen_anon_1.__bindgen_anon_1.lock,
+                c"fake dentry".as_char_ptr(),
+                static_lock_class!().as_ptr(),
+            )
+        };
         (inode.i_mode, dentry.d_flags) = if is_dir {
             (
                 bindings::S_IFDIR as bindings::umode_t,
