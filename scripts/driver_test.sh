@@ -340,6 +340,7 @@ test_threads()
 {
 	local tree="$WORK/copy/scripts/tree.py" kdir=$WORK/copy/build/kdir threads
 	threads=$(find series -mindepth 1 -maxdepth 1 -type d | wc -l)
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	expect "import: a commit joins the thread of the one before it" 0 '' \
 		bash -c 'cd series && ls "$(ls | tail -n 1)"/*-fs-add-a-file.patch'
 	change_in_tree 'git commit -q --amend -m "fs: add a file" -m "Thread: 99-new"'

@@ -7,6 +7,7 @@ LINUX=$TOP/build/linux
 # The tree of the "flavour" base/c: the unmodified base, for comparison.
 BASE=$TOP/build/base/linux
 # That of faults/rust: the series with the faults that make fuzz CONTROLS=1 switches on.
+# shellcheck disable=SC2034 # used by the scripts that source this one
 FAULTS=$TOP/build/faults/linux
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-file-handles}
 ARCHITECTURES="x86_64 arm64 riscv arm s390"
