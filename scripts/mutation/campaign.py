@@ -277,14 +277,13 @@ class Campaign:
 
     def doubt(self, found, judged, how):
         """A case fails without a mutant as well, from now on. Another mutant may be the cause,
-        unless this is the first one in the guest."""
-        if judged == 1:
-            for mutant, (case, why) in found.items():
+        unless this is the first one in the guest, or the kernel reported an error."""
+        for mutant, (case, why) in found.items():
+            if judged == 1 or why.startswith(("oops", "warning")):
                 self.record(mutant, "killed", case, f"{why}, also afterwards: {how}")
-        else:
-            self.suspects = [(mutant, [self.reach.cases[case]])
-                             for mutant, (case, _) in found.items()]
-            self.careful |= {mutant.key for mutant in found}
+            else:
+                self.suspects.append((mutant, [self.reach.cases[case]]))
+                self.careful.add(mutant.key)
 
 
 @functools.cache

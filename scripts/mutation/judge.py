@@ -13,7 +13,7 @@ PARAMETERS = "/sys/module/mutant/parameters"
 # Statuses of a program: timeout of busybox, killed by it, and a skipped case.
 TIMEOUT = (124, 137, 143)
 # The limit of a case, in seconds: the time that it took, and more for a busy machine.
-MINIMUM, FACTOR = 8, 8
+MINIMUM, FACTOR = 8, 4
 # A guest that prints nothing for so long hangs.
 SILENCE = 20
 
@@ -84,6 +84,8 @@ judge() {
 		run "$c"
 		splats
 		echo 0 > $P/chosen
+		# A skipped case does not notice the mutant.
+		[ "$rc" != 4 ] || rc=0
 		if [ "$rc" = 0 ] && [ "$w.$o" = "$w0.$o0" ]; then
 			continue
 		fi
