@@ -5,7 +5,7 @@
 All mutants are in one kernel, which chooses one of them at run time. For each, the guest
 runs the cases that reach its block, the fastest first, until one fails. Results are kept
 in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
---record copies the killed mutants to scripts/mutation/killed.jsonl, with which other
+--record writes the killed ones to scripts/mutation/killed.jsonl, where runs on other
 machines start.
 
   mutants.py [--files 'PATTERN...'] [--hours N] [--list] [--report] [--record] [--controls]

@@ -186,8 +186,9 @@ TEST_F(requests, cancelled_name_is_freed)
 	long before = slab_size();
 	int i;
 
+	if (before < 0)
+		SKIP(return, "needs /proc/meminfo");
 	memset(longest, '/', sizeof(longest) - 1);
-	ASSERT_GT(before, 0);
 	ASSERT_EQ(ring_one_worker(&self->ring), 0);
 	for (i = 0; i < SLAB_ROUNDS; i++) {
 		before = slab_size();
