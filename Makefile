@@ -183,6 +183,7 @@ fixes: setup tree ## check that the tests of each fix in C fail before the fix a
 
 prove: tree ## check the models with Spin, and that each guard in them is needed
 	@scripts/setup.sh prove
+	@rm -rf build/prove
 	@build/linux/tools/verification/file-handles/prove.py -o build/prove $(J:%=-j%) $(MODEL)
 
 items: tree ## list the public items of the Rust code and their users; fail if one has none
