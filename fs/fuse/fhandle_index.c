@@ -121,9 +121,15 @@ void fuse_index_add(struct inode *inode)
 	fhandle = fuse_inode_fhandle(inode);
 	if (!fuse_fhandle_known(&fhandle))
 		return;
-	if (!rhashtable_lookup_insert_key(&fc->fhandle_index, &key,
-					  &fi->fhandle_node, index_params))
-		set_bit(FUSE_I_INDEXED, &fi->state);
+	if (rhashtable_lookup_insert_key(&fc->fhandle_index, &key,
+					 &fi->fhandle_node, index_params))
+		return;
+	set_bit(FUSE_I_INDEXED, &fi->state);
+	/* Pairs with test_and_clear_bit() in fuse_index_remove(). */
+	smp_mb__after_atomic();
+	/* Another reply can have made the inode bad before it was marked as indexed. */
+	if (fuse_is_bad(inode))
+		fuse_index_remove(inode);
 }
 
 /**
@@ -134,6 +140,7 @@ void fuse_index_remove(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	/* If fuse_index_add() has not marked the inode yet, it finds that it is bad. */
 	if (test_and_clear_bit(FUSE_I_INDEXED, &fi->state))
 		rhashtable_remove_fast(&get_fuse_conn(inode)->fhandle_index,
 				       &fi->fhandle_node, index_params);
@@ -274,12 +281,23 @@ void fuse_count_lookups(struct inode *inode, u64 nodeid, u64 nlookup,
  */
 void fuse_make_stale(struct inode *inode)
 {
+	struct fuse_conn *fc = get_fuse_conn(inode);
+
 	fuse_make_bad(inode);
-	if (!fuse_has_handles(get_fuse_conn(inode)))
+	if (!fuse_has_handles(fc))
 		return;
+	/*
+	 * As after an eviction, the object can get another inode. Attributes that were
+	 * requested before can be older than those of this inode.
+	 */
+	atomic64_inc(&fc->evict_ctr);
 	fuse_index_remove(inode);
+	/*
+	 * remove_inode_hash() would test without the lock whether the inode is hashed, and
+	 * not see it if fuse_change_nodeid() is just hashing it.
+	 */
 	if (inode != d_inode(inode->i_sb->s_root))
-		remove_inode_hash(inode);
+		__remove_inode_hash(inode);
 }
 
 /*
@@ -432,8 +450,11 @@ bool fuse_same_object(struct inode *inode, u64 nodeid, u32 server_gen,
  *
  * If the nodeid now belongs to an object with another handle, I/O on files that are
  * open must not reach that object. Called if fuse_iget(), which does the same, is not
- * or may not be called for the reply. The reply to a lookup by handle is an exception:
- * the handle can be forged, and the server need not check it.
+ * called for the reply. The reply to a lookup by handle is an exception: the handle can
+ * be forged, and the server need not check it.
+ *
+ * An inode is found by its present nodeid only. A former one must not be reused before
+ * the kernel has forgotten it.
  */
 void fuse_drop_reused(struct super_block *sb, u64 nodeid, u32 server_gen,
 		      const struct fuse_fhandle *fh)

@@ -284,6 +284,9 @@ again:
 	err = fuse_compound_send(&invalid_mnt_idmap, fm, ops, ARRAY_SIZE(ops));
 	if (!err)
 		err = lookup_result(fm, &hl, !dir, fh, name, out, fhandle);
+	else if (hl.found >= 0)
+		fuse_fhandle_parse(&hl.reply.entry, hl.reply.fhandle, hl.found, true,
+				   fhandle);
 	if (!err)
 		return 0;
 	/* The server was restarted between the two requests. */
@@ -294,6 +297,10 @@ again:
 	}
 
 	nodeid = hl.reply.entry.nodeid;
+	/*
+	 * The server has counted a lookup of the entry, so it uses the nodeid for an
+	 * object with this handle, whatever else in the reply is not valid.
+	 */
 	if (dir)
 		fuse_drop_reused(fm->sb, nodeid, hl.lookup.server_gen, fhandle);
 	fuse_fhandle_free(fhandle);
@@ -305,25 +312,28 @@ again:
 	return err;
 }
 
-/* It is no error if the handle of a new inode is unknown. */
-static int new_handle_result(struct handle_lookup *hl, u64 nodeid,
+/*
+ * It is no error if the handle of a new inode is unknown. @err is the error of the
+ * compound. The handle is parsed even if another part of the reply is not valid.
+ */
+static int new_handle_result(struct handle_lookup *hl, int err, u64 nodeid,
 			     struct fuse_entry_out *out,
 			     struct fuse_fhandle *fhandle)
 {
 	struct fuse_entry2_out *entry = &hl->reply.entry;
-	int err;
 
 	if (hl->found >= 0) {
-		err = fuse_fhandle_parse(entry, hl->reply.fhandle, hl->found,
-					 true, fhandle);
-		if (err == -EIO)
-			return err;
+		if (fuse_fhandle_parse(entry, hl->reply.fhandle, hl->found, true,
+				       fhandle) == -EIO)
+			return -EIO;
 		if (entry->nodeid && entry->nodeid != nodeid)
 			return -EIO;
 		/* The handle in a negative entry is not about the inode. */
 		if (!entry->nodeid)
 			fuse_fhandle_free(fhandle);
 	}
+	if (err)
+		return err;
 	if (hl->found == -ENOSYS || hl->statx_err == -ENOSYS)
 		return -EIO;
 	/* Look the name up again if the handle is unknown. */
@@ -382,12 +392,15 @@ int fuse_create_handle(struct mnt_idmap *idmap, struct fuse_mount *fm,
 			to_forget = nodeid;
 		else if (hl.lookup.server_gen == args->server_gen)
 			new->nlookup++;
-		if (!new->err)
-			new->err = new_handle_result(&hl, out->nodeid, out,
-						     &new->fhandle);
-		/* The caller can find that the entry is not valid. */
-		fuse_drop_reused(fm->sb, nodeid, hl.lookup.server_gen,
-				 &new->fhandle);
+		new->err = new_handle_result(&hl, new->err, out->nodeid, out,
+					     &new->fhandle);
+		/*
+		 * As in fuse_lookup_handle(). The nodeid can be that of another object
+		 * than the new one. Otherwise, fuse_iget() or fuse_drop_new() follow.
+		 */
+		if (new->err)
+			fuse_drop_reused(fm->sb, nodeid, hl.lookup.server_gen,
+					 &new->fhandle);
 	}
 	if (invalid_nodeid(to_forget))
 		kfree(forget);

@@ -5,6 +5,8 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <poll.h>
+#include <sys/file.h>
 
 #include "fuse_fixture.h"
 #include "fuse_requests.h"
@@ -79,6 +81,132 @@ TEST_F(fuse, reused_nodeid_and_failed_lookup)
 	ASSERT_EQ(0, try_stat(s, "file"));
 }
 
+/* The reply has attributes of another type. */
+static int make_bad(struct server *s, int fd)
+{
+	mode_t mode = s->objects[2].mode;
+	struct statx stx;
+	int ret;
+
+	s->objects[2].mode = S_IFDIR | 0755;
+	ret = statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_MODE, &stx);
+	s->objects[2].mode = mode;
+	return ret ? -errno : 0;
+}
+
+enum bad_request { FALLOCATE, COPY_FROM, COPY_TO, SEEK_TO_DATA, SEEK_TO_END,
+		   GET_LOCK, SET_LOCK, FLOCK, LINK, BAD_REQUESTS };
+
+/* Returns the error of a system call about a file that is bad, or 0. */
+static int request_bad(struct server *s, enum bad_request how, int bad, int good)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[256];
+	long ret;
+
+	switch (how) {
+	case FALLOCATE:
+		ret = fallocate(bad, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1);
+		break;
+	case COPY_FROM:
+		ret = copy_file_range(bad, NULL, good, NULL, 1, 0);
+		break;
+	case COPY_TO:
+		ret = copy_file_range(good, NULL, bad, NULL, 1, 0);
+		break;
+	case SEEK_TO_DATA:
+		ret = lseek(bad, 0, SEEK_DATA);
+		break;
+	case SEEK_TO_END:
+		ret = lseek(bad, 0, SEEK_END);
+		break;
+	case GET_LOCK:
+		ret = fcntl(bad, F_GETLK, &lock);
+		break;
+	case SET_LOCK:
+		ret = fcntl(bad, F_SETLK, &lock);
+		break;
+	case FLOCK:
+		ret = flock(bad, LOCK_EX | LOCK_NB);
+		break;
+	default:
+		path_of(s, "linked", path, sizeof(path));
+		ret = linkat(bad, "", AT_FDCWD, path, AT_EMPTY_PATH);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+/* The nodeid of a bad inode can be that of another object: no request is sent. */
+TEST_F(fuse, requests_about_a_bad_inode)
+{
+	static const __u32 opcodes[] = {
+		FUSE_FALLOCATE, FUSE_COPY_FILE_RANGE_64, FUSE_COPY_FILE_RANGE_64,
+		FUSE_LSEEK, FUSE_GETATTR, FUSE_GETLK, FUSE_SETLK, FUSE_SETLK, FUSE_LINK,
+	};
+	struct server *s = self->s;
+	const __u64 flags = s->init_flags | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
+	enum bad_request how;
+	unsigned long before;
+	int bad, good, i;
+
+	/* With and without handles */
+	for (i = 0; i < 2; i++) {
+		s->init_flags = i ? flags & ~FUSE_HAS_LOOKUP_HANDLE : flags;
+		ASSERT_EQ(0, RESTART());
+		bad = try_open(s, "file", O_RDWR);
+		ASSERT_GE(bad, 0);
+		good = try_open(s, "other", O_RDWR);
+		ASSERT_GE(good, 0);
+		ASSERT_EQ(-EIO, make_bad(s, bad));
+		for (how = FALLOCATE; how < BAD_REQUESTS; how++) {
+			before = count(s, opcodes[how]) + count_inner(s, opcodes[how]);
+			EXPECT_EQ(-EIO, request_bad(s, how, bad, good)) {
+				TH_LOG("opcode %u", opcodes[how]);
+			}
+			EXPECT_EQ(before, count(s, opcodes[how]) +
+					  count_inner(s, opcodes[how])) {
+				TH_LOG("opcode %u", opcodes[how]);
+			}
+		}
+		ASSERT_EQ(1, s->objects[2].nlink);
+		close(bad);
+		close(good);
+	}
+}
+
+static int open_cached(struct server *s __maybe_unused, const struct request *r,
+		       struct message *m)
+{
+	static const struct fuse_open_out out = { .open_flags = FOPEN_KEEP_CACHE };
+
+	if (r->in.opcode != FUSE_OPEN)
+		return -ENOSYS;
+	put_bytes(m, &out, sizeof(out));
+	return 0;
+}
+
+/* The times of a bad inode are not written back either. */
+TEST_F(fuse, times_of_a_bad_inode)
+{
+	struct server *s = self->s;
+	unsigned long before;
+	int fd;
+
+	s->others = open_cached;
+	s->init_flags |= FUSE_WRITEBACK_CACHE;
+	ASSERT_EQ(0, RESTART());
+	fd = try_open(s, "file", O_RDWR);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(1, pwrite(fd, "x", 1, 0));
+	before = count(s, FUSE_SETATTR);
+	ASSERT_EQ(-EIO, make_bad(s, fd));
+	syncfs(self->mount_fd);
+	EXPECT_EQ(before, count(s, FUSE_SETATTR));
+	EXPECT_EQ(0, count(s, FUSE_WRITE));
+	close(fd);
+	EXPECT_EQ(before, count(s, FUSE_SETATTR));
+}
+
 /* FUSE_LOOKUP_HANDLE succeeds, and FUSE_STATX fails. */
 TEST_F(fuse, reused_nodeid_and_failed_statx)
 {
@@ -107,7 +235,12 @@ TEST_F(fuse, reused_nodeid_and_failed_link)
 	static const struct {
 		__u32 statx_mask;
 		int statx_error;
-	} causes[] = { { 0, 0 }, { BASIC_STATS, -ENOSYS } };
+		mode_t type;
+	} causes[] = {
+		{ 0, 0, S_IFREG },
+		{ BASIC_STATS, -ENOSYS, S_IFREG },
+		{ BASIC_STATS, 0, S_IFDIR },
+	};
 	struct server *s = self->s;
 	char from[256], to[256];
 	unsigned int i;
@@ -122,8 +255,10 @@ TEST_F(fuse, reused_nodeid_and_failed_link)
 		s->objects[2].version++;
 		s->statx_mask = causes[i].statx_mask;
 		s->statx_error = causes[i].statx_error;
+		s->objects[2].mode = causes[i].type | 0644;
 		ASSERT_EQ(-1, link(from, to));
 		ASSERT_EQ(EIO, errno);
+		s->objects[2].mode = S_IFREG | 0644;
 		s->statx_mask = BASIC_STATS;
 		s->statx_error = 0;
 		ASSERT_EQ(-EIO, read_object(old, NULL));
@@ -208,28 +343,94 @@ TEST_F(fuse, attributes_of_another_type)
 	}
 }
 
-/* The nodeid of a bad inode can be that of another object, which is not linked. */
-TEST_F(fuse, link_of_a_bad_inode)
+/* A revalidation with another type drops the inode, also if the next lookup fails. */
+TEST_F(fuse, another_type_and_failed_lookup)
 {
 	struct server *s = self->s;
-	char path[256];
-	struct stat st;
-	int fd;
+	struct handle fh;
+	int old;
 
-	s->attr_valid = 0;
+	s->entry_valid = 0;
 	ASSERT_EQ(0, RESTART());
-	fd = try_open(s, "file", O_RDONLY);
-	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	old = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(old, 0);
 	s->objects[2].mode = S_IFDIR | 0755;
-	ASSERT_EQ(-1, fstat(fd, &st));
-	ASSERT_EQ(EIO, errno);
+	nr_lookups = 0;
+	s->others = fail_second_lookup;
+	ASSERT_EQ(-EACCES, try_stat(s, "file"));
+	ASSERT_EQ(2, nr_lookups);
 	s->objects[2].mode = S_IFREG | 0644;
-	path_of(s, "linked", path, sizeof(path));
-	ASSERT_EQ(-1, linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH));
-	ASSERT_EQ(EIO, errno);
-	ASSERT_EQ(0, count(s, FUSE_LINK) + count_inner(s, FUSE_LINK));
-	ASSERT_EQ(1, s->objects[2].nlink);
-	close(fd);
+	ASSERT_EQ(-EIO, read_object(old, NULL));
+	ASSERT_EQ(2, decode_object(self->mount_fd, &fh));
+	close(old);
+}
+
+struct call {
+	struct server *s;
+	int fd;
+	long ret;
+};
+
+static void *stat_alias(void *arg)
+{
+	struct call *call = arg;
+
+	call->ret = try_stat(call->s, "alias");
+	return NULL;
+}
+
+static void *make_bad_in_thread(void *arg)
+{
+	struct call *call = arg;
+
+	call->ret = make_bad(call->s, call->fd);
+	return NULL;
+}
+
+/*
+ * The object is looked up by another name. Before the reply, its inode becomes bad, and
+ * after it, its attributes change: those of the reply must not be cached.
+ */
+TEST_F(fuse, second_inode_has_current_attributes)
+{
+	struct server *s = self->s;
+	struct call lookup = { .s = s }, getattr = { .s = s };
+	static unsigned char buf[64 * 1024];
+	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
+	struct request r = {};
+	pthread_t looking, getting;
+	struct statx stx;
+	char path[256];
+	ssize_t len;
+
+	getattr.fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(getattr.fd, 0);
+	strcpy(s->objects[2].name, "alias");
+	serve_in_caller(s);
+	ASSERT_EQ(0, pthread_create(&looking, NULL, stat_alias, &lookup));
+	ASSERT_EQ(1, poll(&poll_fd, 1, 10000));
+	len = read(s->fd, buf, sizeof(buf));
+	ASSERT_GT(len, (ssize_t)sizeof(r.in));
+	memcpy(&r.in, buf, sizeof(r.in));
+	r.args = buf + sizeof(r.in);
+	r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
+	ASSERT_EQ(FUSE_COMPOUND, r.in.opcode);
+
+	ASSERT_EQ(0, pthread_create(&getting, NULL, make_bad_in_thread, &getattr));
+	ASSERT_TRUE(serve_request(s, 10000));
+	ASSERT_EQ(0, pthread_join(getting, NULL));
+	ASSERT_EQ(-EIO, getattr.ret);
+
+	handle_request(s, &r);
+	s->objects[2].nlink = 5;
+	ASSERT_EQ(0, serve_in_thread(s));
+	ASSERT_EQ(0, pthread_join(looking, NULL));
+	ASSERT_EQ(0, lookup.ret);
+	path_of(s, "alias", path, sizeof(path));
+	ASSERT_EQ(0, statx(AT_FDCWD, path, 0, STATX_NLINK, &stx));
+	ASSERT_EQ(5, stx.stx_nlink);
+	close(getattr.fd);
 }
 
 /* Sets the nodeid in the reply to a lookup. */
@@ -552,6 +753,14 @@ TEST_F(fuse, new_inode_with_another_nodeid)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(-EOPNOTSUPP, encode(fd, &fh));
 	close(fd);
+
+	/* The server uses the other nodeid for an object with this handle. */
+	fd = try_open(s, "other", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	s->spoil_value = object_nodeid(s, 3);
+	ASSERT_EQ(-EIO, try_open(s, "third", O_RDWR | O_CREAT | O_EXCL));
+	ASSERT_EQ(-EIO, read_object(fd, NULL));
+	close(fd);
 }
 
 /* Calls an operation that creates the object @name. Returns 0 or a negative errno. */
@@ -712,6 +921,49 @@ TEST_F(fuse, creation_fails_with_invalid_reply)
 		EXPECT_EQ(-EIO, create(s, creations[i].opcode, creations[i].name));
 	}
 	ASSERT_EQ(0, settle_server(s));
+}
+
+static void cut_bytes(struct server *s __maybe_unused, struct message *m)
+{
+	m->len -= 8;
+}
+
+/* The last part of the reply is not valid. The entry before it counts as a lookup. */
+TEST_F(fuse, reused_nodeid_and_malformed_reply)
+{
+	static const struct {
+		__u32 opcode;
+		void (*spoil)(struct server *s, struct message *m);
+	} cases[] = {
+		{ FUSE_LOOKUP_HANDLE, add_bytes }, { FUSE_LOOKUP_HANDLE, cut_bytes },
+		{ FUSE_LINK, add_bytes }, { FUSE_LINK, cut_bytes },
+	};
+	struct server *s = self->s;
+	char path[256];
+	unsigned int i;
+	int old, ret;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	path_of(s, "linked", path, sizeof(path));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		old = try_open(s, "file", O_RDONLY);
+		ASSERT_GE(old, 0);
+		ASSERT_EQ(2, read_object(old, NULL));
+		s->objects[2].version++;
+		s->spoil_opcode = cases[i].opcode;
+		s->spoil = cases[i].spoil;
+		if (cases[i].opcode == FUSE_LINK)
+			ret = linkat(old, "", AT_FDCWD, path, AT_EMPTY_PATH) ? -errno : 0;
+		else
+			ret = try_stat(s, "file");
+		ASSERT_EQ(-EIO, ret);
+		s->spoil = NULL;
+		ASSERT_EQ(-EIO, read_object(old, NULL)) {
+			TH_LOG("case %u", i);
+		}
+		close(old);
+	}
 }
 
 /* FUSE_MKNOD and FUSE_OPEN replace a FUSE_CREATE that is not implemented. */
