@@ -287,7 +287,11 @@ inline adopt(i, ok) {
 	fi
 }
 
-/* helper: index_add: fuse_index_add(): the first inode of a handle is found by it */
+/*
+ * helper: index_add: fuse_index_add(): the first inode of a handle is found by it. One
+ *		step, because the function tests again whether the inode is bad after it
+ *		has marked it as indexed
+ */
 inline index_add(i) {
 	d_step {
 		find(j, inode[k].used && inode[k].indexed &&
@@ -412,7 +416,9 @@ inline set_nodeid(i, ok) {
 /*
  * action: iget: fs/fuse/inode.c:__fuse_iget, fs/fuse/inode.c:fuse_reused_inode,
  *		fs/fuse/inode.c:fuse_inode_eq, fs/inode.c:iget5_locked: finds the inode
- *		of a reply by its nodeid, or creates it
+ *		of a reply by its nodeid, or creates it. The inode can become bad between
+ *		the two steps: the function then looks for another one, the model may
+ *		use it
  */
 inline iget(i) {
 	do
