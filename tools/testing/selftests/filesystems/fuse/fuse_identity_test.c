@@ -941,7 +941,7 @@ TEST_F(fuse, reused_nodeid_and_malformed_reply)
 	struct server *s = self->s;
 	char path[256];
 	unsigned int i;
-	int old, ret;
+	int old;
 
 	s->entry_valid = 0;
 	ASSERT_EQ(0, RESTART());
@@ -953,11 +953,12 @@ TEST_F(fuse, reused_nodeid_and_malformed_reply)
 		s->objects[2].version++;
 		s->spoil_opcode = cases[i].opcode;
 		s->spoil = cases[i].spoil;
-		if (cases[i].opcode == FUSE_LINK)
-			ret = linkat(old, "", AT_FDCWD, path, AT_EMPTY_PATH) ? -errno : 0;
-		else
-			ret = try_stat(s, "file");
-		ASSERT_EQ(-EIO, ret);
+		if (cases[i].opcode == FUSE_LINK) {
+			ASSERT_EQ(-1, linkat(old, "", AT_FDCWD, path, AT_EMPTY_PATH));
+			ASSERT_EQ(EIO, errno);
+		} else {
+			ASSERT_EQ(-EIO, try_stat(s, "file"));
+		}
 		s->spoil = NULL;
 		ASSERT_EQ(-EIO, read_object(old, NULL)) {
 			TH_LOG("case %u", i);
