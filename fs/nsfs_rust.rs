@@ -7,8 +7,7 @@
 //! and its inode number.
 //!
 //! Any process may decode a handle. Decoding succeeds if the namespace is active, and the process
-//! is in the namespace or may see all namespaces. A process cannot decode the handle of its own pid
-//! namespace after the init process of that namespace has been reaped.
+//! is in the namespace or may see all namespaces.
 //!
 //! C version of this file: the `export_operations` and `ns_ioctl()` in [`fs/nsfs.c`](./nsfs.c).
 
@@ -102,7 +101,8 @@ fn check_permission(ns: RcuNsCommon<'_>) -> Result {
         return Err(EPERM);
     }
 
-    // A pid namespace is dead once its init process has been reaped.
+    // The same check as in C. It never fails: the current task is in this pid namespace, whose
+    // `child_reaper` is set by its first process and never reset.
     if ns.ns_type() == uapi::ns_type_PID_NS
         && !current!()
             .active_pid_ns()

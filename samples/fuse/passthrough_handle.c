@@ -1761,21 +1761,34 @@ static bool serve(int signals)
 /* After this number of servers that lived for a second at most, the next one waits. */
 #define SHORT_MAX	100
 
-/* Tells the kernel that all nodeids, lookups and IDs of open files are void. */
-static bool notify_restart(void)
+/* Makes all nodeids, lookups and IDs of open files void. Returns 0 or an errno. */
+static int notify_restart(void)
 {
 	struct fuse_out_header header = {
 		.len = sizeof(header),
 		.error = FUSE_NOTIFY_RESTART,
 	};
 
-	return write(dev_fd, &header, sizeof(header)) == sizeof(header);
+	return write(dev_fd, &header, sizeof(header)) < 0 ? errno : 0;
+}
+
+/*
+ * Returns true if the connection has ended, for example because the filesystem was
+ * unmounted while no server ran. The notification then fails with EINVAL, which has
+ * other causes as well. POLLERR can follow a moment later.
+ */
+static bool has_ended(void)
+{
+	struct pollfd fd = { .fd = dev_fd };
+
+	return poll(&fd, 1, 1000) > 0 && fd.revents & POLLERR;
 }
 
 /* Starts a server. All but the first one take over from another server. */
 static pid_t start_server(int signals, bool first)
 {
 	pid_t parent = getpid(), pid = fork();
+	int err;
 
 	if (pid)
 		return pid;
@@ -1783,10 +1796,12 @@ static pid_t start_server(int signals, bool first)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_STOPPED);
-	if (!first && !notify_restart()) {
-		if (errno == ENODEV || errno == ENOENT)
+	err = first ? 0 : notify_restart();
+	if (err) {
+		if (err == EINVAL && has_ended())
 			_exit(EXIT_CONNECTION);
-		perror("passthrough_handle: FUSE_NOTIFY_RESTART");
+		fprintf(stderr, "passthrough_handle: FUSE_NOTIFY_RESTART: %s\n",
+			strerror(err));
 		_exit(EXIT_REFUSED);
 	}
 	_exit(serve(signals) ? EXIT_CONNECTION : EXIT_STOPPED);

@@ -23,8 +23,9 @@ use crate::{
 /// Each operation has the name and the purpose of the C operation. [`Table`](super::Table) creates
 /// the C table. `commit_metadata` and `block_ops` are not supported.
 ///
-/// All operations run in task context. All except `encode_fh` may sleep. `encode_fh` must not wait
-/// for other tasks, because fanotify and overlayfs also call it.
+/// All operations run in task context. All except `encode_fh` and `fh_to_dentry_nowait` may sleep.
+/// `encode_fh` must not wait for other tasks: fanotify and overlayfs call it with locks held, and
+/// io_uring calls it during submission.
 ///
 /// # NFS
 ///
@@ -185,14 +186,15 @@ pub trait Operations: Sized {
     /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`, and the VFS makes no other check:
     /// every process can pass any handle to `fh_to_dentry`. An implementation must ensure that:
     ///
-    /// - `fh_to_dentry` only finds files that the caller can also open in another way. A process
-    ///   can guess a handle, or keep it after its access was revoked.
+    /// - `fh_to_dentry` only finds files that are public, or that the caller can also open in
+    ///   another way. A process can guess a handle, or keep it after its access was revoked.
     /// - The operation rejects every flag that is not safe. User space chooses the flags, including
     ///   unknown bits. 64-bit kernels add `O_LARGEFILE`.
     /// - The permissions of the directories above the file do not matter.
     ///
-    /// The VFS calls this operation after it has checked the header of the handle, and before it
-    /// reads the bytes that the filesystem defines.
+    /// The VFS calls this operation after it has checked the header of the handle. If the operation
+    /// fails, the caller receives its error, even if the bytes that the filesystem defines are not
+    /// accessible.
     fn permission(oflags: u32) -> Result {
         let _ = oflags;
         build_error!(VTABLE_DEFAULT_ERROR)

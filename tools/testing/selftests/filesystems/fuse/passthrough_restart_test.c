@@ -169,6 +169,24 @@ static long kill_servers(struct __test_metadata *const _metadata,
 	return longest;
 }
 
+/* The supervisor exits with 0 if the filesystem is unmounted while no server runs. */
+TEST_F(stress, unmounted_without_server)
+{
+	pid_t server = next_server(self->supervisor, 0);
+	int i;
+
+	/* It does not start the next server until it continues. */
+	ASSERT_EQ(0, kill(self->supervisor, SIGSTOP));
+	EXPECT_EQ(0, kill(server, SIGKILL));
+	for (i = 0; i < RETRIES && child_of(self->supervisor); i++)
+		usleep(1000);
+	EXPECT_EQ(0, child_of(self->supervisor));
+	EXPECT_EQ(0, umount2(MNT, 0));
+	ASSERT_EQ(0, kill(self->supervisor, SIGCONT));
+	EXPECT_EQ(0, exit_status(self->supervisor));
+	self->supervisor = 0;
+}
+
 /* However a server ends, the next one takes over from it. */
 TEST_F(stress, ways_to_end)
 {
