@@ -57,6 +57,38 @@ super::file_system_type! {
     static OTHER_FS: TestFs;
 }
 
+#[cfg(CONFIG_MODULES)]
+mod unloading {
+    use super::{
+        super::FileSystemType,
+        TestFs, //
+    };
+    use crate::{
+        bindings,
+        prelude::*, //
+    };
+
+    struct Module(bindings::module);
+
+    // SAFETY: No code modifies the module: `try_module_get()` fails because of its state.
+    unsafe impl Sync for Module {}
+
+    static MODULE: Module = Module(bindings::module {
+        state: bindings::module_state_MODULE_STATE_GOING,
+        ..pin_init::zeroed()
+    });
+
+    static OWNER: ThisModule =
+        // SAFETY: The only user is `FS`, which is never mounted.
+        unsafe { ThisModule::from_ptr((&raw const MODULE.0).cast_mut()) };
+
+    /// A filesystem whose module is being unloaded.
+    pub(super) static FS: FileSystemType<TestFs> =
+        // SAFETY: This is the value of a `static`. The kernel image contains it, so it is valid
+        // without the module.
+        unsafe { FileSystemType::new(&OWNER) };
+}
+
 #[kunit_tests(rust_pseudo_fs)]
 mod suite {
     use super::*;
@@ -125,6 +157,28 @@ mod suite {
         Ok(())
     }
 
+    /// Some of the numbers that are not cached share a hash bucket with a cached one.
+    #[test]
+    fn dentry_nowait_of_another_number() -> Result {
+        const CACHED: u64 = 256;
+        const OTHER: u64 = 1 << 14;
+
+        let mount = TEST_FS.mount()?;
+        let sb = mount.super_block();
+        let mut dentries = KVec::new();
+
+        for ino in 2..CACHED {
+            let object = Arc::new(TestObject { ino }, GFP_KERNEL)?;
+            dentries.push(TEST_FS.dentry(sb, object)?, GFP_KERNEL)?;
+        }
+        for ino in CACHED..CACHED + OTHER {
+            let dentry = TEST_FS.dentry_nowait(sb, &TestObject { ino });
+
+            assert!(matches!(dentry, Err(err) if err == EAGAIN));
+        }
+        Ok(())
+    }
+
     // do_exit() clears `nsproxy` before it calls `->release()` as task work.
     #[test]
     fn no_mount_without_namespaces() -> Result {
@@ -141,5 +195,11 @@ mod suite {
         drop(restore);
         assert!(matches!(mount, Err(err) if err == ESRCH));
         Ok(())
+    }
+
+    #[cfg(CONFIG_MODULES)]
+    #[test]
+    fn no_mount_while_module_is_unloaded() {
+        assert!(matches!(unloading::FS.mount(), Err(err) if err == ENODEV));
     }
 }

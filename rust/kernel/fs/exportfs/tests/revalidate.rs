@@ -4,8 +4,11 @@ use crate::{
     bindings,
     fs::{
         file::flags::{
+            O_CREAT,
             O_DIRECTORY,
-            O_NONBLOCK, //
+            O_NONBLOCK,
+            O_TMPFILE,
+            O_TRUNC, //
         },
         Path, //
     },
@@ -177,6 +180,58 @@ mod suite {
                 expect!(got == Err(want), "{flags:#o}, {dentry:#x}: {got:?}");
                 expect!(fake.calls() == 0, "{flags:#o}, {dentry:#x}");
             }
+        }
+        Ok(())
+    }
+
+    /// A filesystem that opens its files itself may be frozen.
+    #[test]
+    fn open_that_would_modify() -> Result {
+        for modify in [O_TRUNC, O_CREAT, O_TMPFILE] {
+            for flags in [0, O_NONBLOCK, bindings::O_PATH] {
+                let fake = Fake::new(REGULAR, None, 1)?;
+
+                let got = fake.path().try_open_by_handle(modify | flags).map(drop);
+                expect!(got == Err(EAGAIN), "{modify:#o}, {flags:#o}: {got:?}");
+                let got = fake.path().open_by_handle(modify | flags).map(drop);
+                expect!(got == Err(ENXIO), "{modify:#o}, {flags:#o}: {got:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a descriptor is revalidated before it is encoded.
+    #[cfg(any(CONFIG_FHANDLE_RUST, CONFIG_IO_URING_HANDLE))]
+    #[test]
+    fn encode_that_revalidates() -> Result {
+        use crate::{
+            fs::fhandle::{
+                FhFlag,
+                FhFlags,
+                NameToHandle, //
+            },
+            uaccess::UserPtr, //
+        };
+
+        let nowhere = UserPtr::from_addr(0);
+        let flags = bindings::AT_EMPTY_PATH;
+        let request = NameToHandle::new(crate::built_in!(), nowhere, nowhere, flags)?;
+
+        // The filesystem does not decode handles, so none is encoded.
+        for (ret, want) in [
+            (1, EOPNOTSUPP),
+            (0, ESTALE),
+            (EACCES.to_errno(), EACCES),
+            (ENOENT.to_errno(), ENOENT),
+        ] {
+            let fake = Fake::new(WEAK, Some(&WITH), ret)?;
+
+            let got = request.encode_path(fake.path(), FhFlags::empty(), || Err(EFAULT));
+            expect!(got == Err(want), "{ret}: {got:?}");
+            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
+            let got = request.encode_path(fake.path(), FhFlag::Nowait.into(), || Err(EFAULT));
+            expect!(got == Err(EAGAIN), "{ret}: {got:?}");
+            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
         }
         Ok(())
     }

@@ -48,9 +48,13 @@ FIXTURE_VARIANT_ADD(ns, cooperative)
 	.setup_flags = IORING_SETUP_COOP_TASKRUN,
 };
 
+/*
+ * A kernel with IORING_OP_OPEN_BY_HANDLE_AT opens namespaces by id alone as well,
+ * so the fixture does not skip cases if it does not.
+ */
 FIXTURE_SETUP(ns)
 {
-	const char *reason = missing_as_root() ?: nsfs_missing();
+	const char *reason = missing_as_root() ?: nsfs_handles_missing();
 	int fd;
 
 	if (reason)
@@ -127,6 +131,72 @@ TEST_F(ns, root_opens_all_namespaces)
 		SKIP(return, NEEDS_ROOT);
 	EXPECT_EQ(wrong_results(&self->ring, &self->own, 0), 0U);
 	EXPECT_EQ(wrong_results(&self->ring, &self->left, 0), 0U);
+}
+
+struct attempt {
+	int result;		/* 0 if the file is that of the handle */
+	bool inlined;
+};
+
+static struct attempt open_once(const struct handle *fh)
+{
+	struct attempt attempt = { .result = RING_BROKEN };
+	struct ring ring;
+	int fd;
+
+	/* Completions of workers are not posted before the ring waits. */
+	if (ring_init(&ring, IORING_SETUP_SINGLE_ISSUER |
+			     IORING_SETUP_DEFER_TASKRUN))
+		return attempt;
+	sqe_open(ring_sqe(&ring), FD_NSFS_ROOT, fh, O_RDONLY | O_CLOEXEC);
+	if (ring_submit(&ring) == 1) {
+		attempt.inlined = ring_ready(&ring);
+		fd = ring_result(&ring);
+		if (fd >= 0 && !is_named_by(fd, fh)) {
+			close(fd);
+			fd = -EBADMSG;
+		}
+		attempt.result = close_result(fd);
+	}
+	ring_exit(&ring);
+	return attempt;
+}
+
+/*
+ * The submitter could drop the last reference to a mount namespace, which waits.
+ * It has references to its own namespace.
+ */
+TEST_F(ns, worker_opens_foreign_mount_namespaces)
+{
+	const bool waits = self->kind->type == CLONE_NEWNS;
+	struct handle left[2] = { self->left, self->left };
+	struct handle own[2] = { self->own, self->own };
+	struct attempt attempt;
+	unsigned int i;
+
+	if (!may_see_all())
+		SKIP(return, NEEDS_ROOT);
+	handle_set_ns(&left[1], handle_ns(&left[0]).ns_id, 0, 0);
+	handle_set_ns(&own[1], handle_ns(&own[0]).ns_id, 0, 0);
+	for (i = 0; i < 2; i++) {
+		attempt = open_once(&own[i]);
+		EXPECT_EQ(attempt.result, 0);
+		EXPECT_TRUE(attempt.inlined);
+		attempt = open_once(&left[i]);
+		EXPECT_EQ(attempt.result, 0);
+		EXPECT_EQ(attempt.inlined, !waits);
+	}
+
+	/* The permission is checked before. */
+	ASSERT_EQ(become_user(), 0);
+	for (i = 0; i < 2; i++) {
+		attempt = open_once(&own[i]);
+		EXPECT_EQ(attempt.result, 0);
+		EXPECT_TRUE(attempt.inlined);
+		attempt = open_once(&left[i]);
+		EXPECT_EQ(attempt.result, -ESTALE);
+		EXPECT_TRUE(attempt.inlined);
+	}
 }
 
 /* Flags that modify the filesystem need a worker, also after the submitter. */

@@ -251,6 +251,42 @@ TEST_F(wait, files_of_all_types)
 	}
 }
 
+/* The submitter opens regular files, directories, and the path of any file. */
+TEST_F(wait, files_that_need_a_worker)
+{
+	static const struct {
+		const char *name;
+		unsigned int flags;
+		int inlined;
+	} opens[] = {
+		{ "file", O_RDONLY, 1 }, { "file", O_RDWR, 1 },
+		{ "file", O_PATH, 1 }, { "file", O_WRONLY | O_TRUNC, 0 },
+		{ "dir", O_RDONLY, 1 }, { "dir", O_PATH | O_DIRECTORY, 1 },
+		{ "fifo", O_RDWR, 0 }, { "fifo", O_PATH, 1 },
+		{ "null", O_RDONLY, 0 }, { "null", O_PATH, 1 },
+	};
+	struct handle fh;
+	struct ring ring;
+	unsigned int i;
+
+	/* Completions of workers are not posted before the ring waits. */
+	ASSERT_EQ(ring_init(&ring, IORING_SETUP_SINGLE_ISSUER |
+				   IORING_SETUP_DEFER_TASKRUN), 0);
+	close(make_file(self->root, "file", ""));
+	ASSERT_EQ(mkdir("dir", 0700), 0);
+	ASSERT_EQ(mkfifo("fifo", 0600), 0);
+	ASSERT_EQ(mknod("null", S_IFCHR | 0600, makedev(1, 3)), 0);
+	for (i = 0; i < ARRAY_SIZE(opens); i++) {
+		ASSERT_EQ(encode_path(self->root, opens[i].name, &fh), 0);
+		EXPECT_EQ(submit_open(&ring, self->root, &fh, opens[i].flags,
+				      0), opens[i].inlined) {
+			TH_LOG("%s, flags %#o", opens[i].name, opens[i].flags);
+		}
+		EXPECT_EQ(close_result(ring_result(&ring)), 0);
+	}
+	ring_exit(&ring);
+}
+
 /* A worker does not look up the mount again. */
 TEST_F(wait, mount_descriptor_can_be_closed_after_the_submission)
 {

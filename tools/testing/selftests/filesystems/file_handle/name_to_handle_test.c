@@ -311,17 +311,23 @@ TEST_F(name, empty_name_needs_the_flag)
 
 TEST_F(name, other_name_is_looked_up_at_the_descriptor)
 {
+	/* "\1" differs from the empty name in one bit. */
+	static const char *const names[] = { "no-such-name", "\1" };
 	struct result a, b;
+	unsigned int j;
 	int i;
 
 	for (i = 0; i < NR_FDS; i++) {
 		struct stat st;
 
 		ASSERT_EQ(fstat(self->fds[i], &st), 0);
-		a = call(self->fds[i], "no-such-name", AT_EMPTY_PATH,
-			 HANDLE_MAX);
-		EXPECT_EQ(a.ret, S_ISDIR(st.st_mode) ? -ENOENT : -ENOTDIR) {
-			TH_LOG("descriptor %d", i);
+		for (j = 0; j < ARRAY_SIZE(names); j++) {
+			a = call(self->fds[i], names[j], AT_EMPTY_PATH,
+				 HANDLE_MAX);
+			EXPECT_EQ(a.ret, S_ISDIR(st.st_mode) ? -ENOENT :
+							       -ENOTDIR) {
+				TH_LOG("descriptor %d, name %u", i, j);
+			}
 		}
 	}
 	a = call(self->fds[ROOT], &TMPFS_DIR[1], AT_EMPTY_PATH, HANDLE_MAX);

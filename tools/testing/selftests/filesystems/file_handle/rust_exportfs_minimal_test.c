@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <grp.h>
+#include <time.h>
 
 #include "file_handle.h"
 #include "kselftest_harness.h"
@@ -122,6 +123,31 @@ TEST_F(fs, file)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->one);
 	EXPECT_EQ(open(path, O_RDONLY), -1);
 	EXPECT_EQ(errno, EACCES);
+}
+
+static __u64 nanoseconds(const struct timespec *ts)
+{
+	return ts->tv_sec * 1000000000ULL + ts->tv_nsec;
+}
+
+/* The inode is created when the first file of the object is opened. */
+TEST_F(fs, timestamps)
+{
+	struct timespec before, after;
+	struct stat st;
+	int two;
+
+	/* Memory of former inodes, whose timestamps must not remain, is reused. */
+	usleep(20000);
+	clock_gettime(CLOCK_REALTIME_COARSE, &before);
+	two = open_text(self->dev, 3);
+	ASSERT_GE(two, 0);
+	ASSERT_EQ(fstat(two, &st), 0);
+	clock_gettime(CLOCK_REALTIME, &after);
+	EXPECT_GE(nanoseconds(&st.st_mtim), nanoseconds(&before));
+	EXPECT_LE(nanoseconds(&st.st_mtim), nanoseconds(&after));
+	EXPECT_EQ(nanoseconds(&st.st_atim), nanoseconds(&st.st_mtim));
+	EXPECT_EQ(nanoseconds(&st.st_ctim), nanoseconds(&st.st_mtim));
 }
 
 TEST_F(fs, ioctls)

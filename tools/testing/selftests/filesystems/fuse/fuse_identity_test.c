@@ -44,6 +44,28 @@ TEST_F(fuse, reused_nodeid)
 	close(new);
 }
 
+/*
+ * Opens a file that the kernel looks up again at its next use, and replaces the
+ * object of its nodeid. Stores the handle of the old object in @fh.
+ */
+static int open_and_reuse_nodeid(struct server *s, int *mount_fd,
+				 struct handle *fh)
+{
+	int ret, fd;
+
+	s->entry_valid = 0;
+	ret = name_handle(s, "file", fh, 0) ?: restart(s, mount_fd);
+	if (ret)
+		return ret;
+	fd = try_open(s, "file", O_RDONLY);
+	if (fd >= 0 && read_object(fd, NULL) != 2) {
+		close(fd);
+		return -EIO;
+	}
+	s->objects[2].version++;
+	return fd;
+}
+
 static unsigned int nr_lookups;
 
 static int fail_second_lookup(struct server *s __maybe_unused,
@@ -61,14 +83,8 @@ TEST_F(fuse, reused_nodeid_and_failed_lookup)
 	struct handle fh;
 	int old;
 
-	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
-	s->entry_valid = 0;
-	ASSERT_EQ(0, RESTART());
-	old = try_open(s, "file", O_RDONLY);
+	old = open_and_reuse_nodeid(s, &self->mount_fd, &fh);
 	ASSERT_GE(old, 0);
-	ASSERT_EQ(2, read_object(old, NULL));
-
-	s->objects[2].version++;
 	nr_lookups = 0;
 	s->others = fail_second_lookup;
 	ASSERT_EQ(-EACCES, try_stat(s, "file"));
@@ -214,12 +230,8 @@ TEST_F(fuse, reused_nodeid_and_failed_statx)
 	struct handle fh;
 	int old;
 
-	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
-	s->entry_valid = 0;
-	ASSERT_EQ(0, RESTART());
-	old = try_open(s, "file", O_RDONLY);
+	old = open_and_reuse_nodeid(s, &self->mount_fd, &fh);
 	ASSERT_GE(old, 0);
-	s->objects[2].version++;
 	s->statx_error = -EACCES;
 	ASSERT_EQ(-EACCES, try_stat(s, "file"));
 	s->statx_error = 0;

@@ -81,6 +81,23 @@ TEST_F(mntns, info_counts_the_mounts)
 	EXPECT_EQ(after.nr_mounts, before.nr_mounts + 2);
 }
 
+/* The root mount of the namespace, which nobody can see, is not counted. */
+TEST_F(mntns, info_of_a_single_mount)
+{
+	struct mnt_ns_info info;
+
+	ASSERT_EQ(private_mounts(), 0);
+	ASSERT_EQ(mount("file_handle", TMPFS_DIR, "tmpfs", 0, NULL), 0);
+	ASSERT_EQ(chdir(TMPFS_DIR), 0);
+	if (syscall(__NR_pivot_root, ".", "."))
+		SKIP(return, "needs a root directory that pivot_root(2) can replace");
+	ASSERT_EQ(umount2(".", MNT_DETACH), 0);
+	self->own = ns_own(&ns_kinds[NS_MNT]);
+	ASSERT_GE(self->own, 0);
+	ASSERT_EQ(ask(self->own, NS_MNT_GET_INFO, &info), 0);
+	EXPECT_EQ(info.nr_mounts, 1U);
+}
+
 /* The kernel writes the fields that it knows, and their size. */
 TEST_F(mntns, info_of_any_size)
 {

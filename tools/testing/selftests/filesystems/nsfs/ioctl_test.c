@@ -430,4 +430,65 @@ TEST_F(nsfs, no_file_descriptor_is_left)
 	EXPECT_EQ(ask(self->ns.fd, NS_GET_USERNS, NULL), self->ns.own);
 }
 
+#define USER_NS_LIMIT	"/proc/sys/user/max_user_namespaces"
+
+/* Clones into a new user namespace as soon as the limit permits that. */
+static int wait_for_user_ns(void)
+{
+	pid_t pid = -ENOSPC;
+	int i;
+
+	for (i = 0; i < RETRIES && pid == -ENOSPC; i++) {
+		pid = paused_child(CLONE_NEWUSER, NULL);
+		if (pid == -ENOSPC)
+			usleep(1000);
+	}
+	return pid;
+}
+
+/* Runs in a user namespace of its own, and creates another one. */
+static int use_owner_without_descriptor(void *arg __maybe_unused)
+{
+	int pidfd, uts, ret;
+	pid_t pid;
+
+	ret = write_string(USER_NS_LIMIT, "1");
+	if (ret)
+		return ret;
+	pid = paused_child(CLONE_NEWUSER | CLONE_NEWUTS, &pidfd);
+	if (pid < 0)
+		return pid;
+	uts = ns_of_pidfd(pidfd, &ns_kinds[NS_UTS]);
+	if (uts < 0)
+		return uts;
+	ret = fill_fds(0);
+	if (ret)
+		return ret;
+	if (ask(uts, NS_GET_USERNS, NULL) != -EMFILE)
+		return -EPROTO;
+	if (paused_child(CLONE_NEWUSER, NULL) != -ENOSPC)
+		return -EDQUOT;
+	close(uts);
+	close(pidfd);
+	ret = kill_and_reap(pid);
+	if (ret)
+		return ret;
+	pid = wait_for_user_ns();
+	kill_children();
+	return pid < 0 ? pid : 0;
+}
+
+/* A namespace that is never freed counts towards the limit of its creator forever. */
+TEST(failed_request_drops_the_owner)
+{
+	const char *reason = nsfs_ids_missing();
+
+	if (reason || !may_test_all())
+		SKIP(return, "%s", reason ? : NEEDS_ROOT);
+	if (access(USER_NS_LIMIT, F_OK))
+		SKIP(return, "needs " USER_NS_LIMIT);
+	EXPECT_EQ(run_as(WHO_NS_ROOT, CLONE_NEWUSER,
+			 use_owner_without_descriptor, NULL), 0);
+}
+
 TEST_HARNESS_MAIN
