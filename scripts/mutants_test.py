@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import types
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import mutants
@@ -153,6 +154,35 @@ class Schemata(unittest.TestCase):
         self.assertTrue(builder.drop(log))
         self.assertIn("mismatched types", builder.dropped[mutant.key])
         self.assertFalse(builder.drop("error: linking failed\n"))
+
+
+class Configuration(unittest.TestCase):
+    def configured(self, dropped):
+        """Configure with a make that drops lines of .config. Return the configuration."""
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            (directory / "rust").mkdir()
+            (directory / "rust/.config").write_text("CONFIG_FHANDLE=y\n")
+
+            def olddefconfig(*_):
+                file = directory / ".config"
+                lines = file.read_text().splitlines()
+                file.write_text("\n".join(line for line in lines if dropped not in line) + "\n")
+
+            builder = types.SimpleNamespace(make=olddefconfig)
+            with unittest.mock.patch.multiple(build, BUILD=directory, OUT=directory,
+                                              KERNEL=directory):
+                build.Builder.configure(builder)
+            return (directory / ".config").read_text()
+
+    def test_options_are_added_to_those_of_the_flavour(self):
+        config = self.configured("nothing is dropped")
+        self.assertIn("CONFIG_FHANDLE=y\n", config)
+        self.assertIn("CONFIG_FAILSLAB=y\n", config)
+
+    def test_an_option_that_is_not_set_is_an_error(self):
+        with self.assertRaises(SystemExit):
+            self.configured("CONFIG_FAILSLAB")
 
 
 class Verdicts(unittest.TestCase):

@@ -30,7 +30,7 @@ FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handl
         "filesystems/fuse:passthrough_restart_test", "filesystems/fuse:fuse_fuzz"] + [
     f"filesystems/fuse:fuse_{name}_test"
     for name in ("lookup", "handle", "identity", "readdirplus", "fanotify", "overlay", "io_uring",
-                 "nowait", "transport", "exchange", "nfs", "restart*", "handle_stress")]
+                 "nowait", "transport", "exchange", "nfs", "restart*", "handle_stress", "memory")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
@@ -47,8 +47,10 @@ DISKS = ["filesystems/file_handle:" + name for name in
           "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
           "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
           "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
-# Slow upstream programs do not run on debug, and `make torture` runs the first one.
+# Slow upstream programs do not run on debug, and `make torture` runs the first one. The
+# second one counts memory, which KASAN frees later.
 DEBUG_SKIP = ["filesystems/file_handle:handle_failslab_test",
+              "filesystems/fuse:fuse_memory_test",
               "namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
               "pidfd:pidfd_poll_test", "pidfd:pidfd_info_test",

@@ -55,9 +55,20 @@ class Builder:
             git(TREE, "checkout", "-q", "-f", "--detach", "FETCH_HEAD")
         self.place_support()
         KERNEL.mkdir(exist_ok=True)
-        config = (BUILD / "rust/.config").read_text()
-        if changed(OUT / "config", config) or not (KERNEL / ".config").exists():
-            (KERNEL / ".config").write_text(config)
+        self.configure()
+
+    def configure(self):
+        """Add options that more tests need than those of the flavour."""
+        options = (HERE / "kernel.config").read_text()
+        config = (BUILD / "rust/.config").read_text() + options
+        if not changed(OUT / "config", config) and (KERNEL / ".config").exists():
+            return
+        (KERNEL / ".config").write_text(config)
+        self.make("olddefconfig")
+        set_options = (KERNEL / ".config").read_text().splitlines()
+        for option in re.findall(r"^CONFIG_.*", options, re.MULTILINE):
+            if option not in set_options:
+                sys.exit(f"mutants: error: the kernel does not have {option}")
 
     def place_support(self):
         """Add the code that chooses mutants."""

@@ -15,7 +15,7 @@ from mutation import judge
 from mutation.place import KERNEL, LINUX, OUT, git
 
 # The suites of KUnit that test the series, and programs that take minutes.
-SUITES = ("rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
+SUITES = ("exportfs", "rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
 SKIP = {"passthrough_restart_test"}
 # The mutants that one guest judges at most, and those that one run without a mutant confirms.
 PART = 200

@@ -7,6 +7,7 @@
 #include <dirent.h>
 
 #include "fuse_fixture.h"
+#include "fuse_requests.h"
 
 /*
  * Requests
@@ -328,6 +329,139 @@ TEST_F(fuse, server_exits_before_init)
 	ret = try_stat(s, "file");
 	ASSERT_EQ(-ENOTCONN, ret);
 	stop_server(s);
+}
+
+static int make_tmpfile(struct server *s)
+{
+	int fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * An operation that creates an unnamed file needs no lookup, so that its own request
+ * waits for FUSE_INIT.
+ */
+TEST_F(fuse, creation_before_init)
+{
+	static const int errors[] = { 0, -EOPNOTSUPP, -ENOSYS };
+	struct server *s = self->s;
+	struct handle fh;
+	unsigned int i;
+	int fd;
+
+	s->slow = true;
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		unmount_server(s, &self->mount_fd);
+		s->compound_error = errors[i];
+		ASSERT_EQ(0, restart_server(s));
+		fd = make_tmpfile(s);
+		ASSERT_GE(fd, 0) {
+			TH_LOG("error of compounds %d: %d", errors[i], fd);
+		}
+		EXPECT_EQ(1, count(s, FUSE_COMPOUND));
+		EXPECT_EQ(!errors[i], count_inner(s, FUSE_TMPFILE));
+		EXPECT_EQ(!!errors[i], count(s, FUSE_TMPFILE));
+		ASSERT_EQ(0, encode(fd, &fh));
+		EXPECT_EQ(FILEID_FUSE_HANDLE, fh.type);
+		close(fd);
+	}
+}
+
+/* Flags of a task that allocates memory without I/O, or without a filesystem */
+#define NO_IO_FLAGS	0x000c0000
+
+static unsigned int flags_at_init, flags_afterwards;
+
+static unsigned int task_flags(void)
+{
+	FILE *stat = fopen("/proc/thread-self/stat", "re");
+	unsigned int flags = 0;
+
+	if (!stat)
+		return 0;
+	if (fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		flags = 0;
+	fclose(stat);
+	return flags;
+}
+
+static int record_flags(struct server *s __maybe_unused, const struct request *r,
+			struct message *m __maybe_unused)
+{
+	if (r->in.opcode == FUSE_INIT)
+		flags_at_init = task_flags();
+	else
+		flags_afterwards = task_flags();
+	return -ENOSYS;
+}
+
+/* What the kernel allocates while the server writes its reply must not involve it. */
+TEST_F(fuse, init_does_not_change_the_task)
+{
+	struct server *s = self->s;
+
+	s->others = record_flags;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, try_stat(s, "file"));
+	ASSERT_NE(0, flags_at_init);
+	ASSERT_NE(0, flags_afterwards);
+	EXPECT_EQ(0, flags_at_init & NO_IO_FLAGS);
+	EXPECT_EQ(0, flags_afterwards & NO_IO_FLAGS);
+}
+
+/* Replies of a server to the opcodes that do not need handles */
+static int plain_error;
+
+static int reply_plain_error(struct server *s __maybe_unused,
+			     const struct request *r,
+			     struct message *m __maybe_unused)
+{
+	return r->in.opcode == FUSE_LOOKUP || r->in.opcode == FUSE_TMPFILE ?
+		       plain_error : -ENOSYS;
+}
+
+/* The EAGAIN of a server without handles is an error like any other. */
+TEST_F(fuse, errors_of_a_server_without_handles)
+{
+	static const int errors[] = { -EAGAIN, -EINVAL, -ENOSPC };
+	struct server *s = self->s;
+	unsigned int i, slow;
+
+	s->init_flags &= ~FUSE_HAS_LOOKUP_HANDLE;
+	s->others = reply_plain_error;
+	for (slow = 0; slow < 2; slow++) {
+		for (i = 0; i < ARRAY_SIZE(errors); i++) {
+			unmount_server(s, &self->mount_fd);
+			s->slow = slow;
+			plain_error = errors[i];
+			ASSERT_EQ(0, restart_server(s));
+			EXPECT_EQ(errors[i], make_tmpfile(s));
+			EXPECT_EQ(errors[i], make_tmpfile(s));
+			EXPECT_EQ(errors[i], try_stat(s, "file"));
+			EXPECT_EQ(2, count(s, FUSE_TMPFILE));
+			EXPECT_EQ(1, count(s, FUSE_LOOKUP));
+			EXPECT_EQ(0, count(s, FUSE_COMPOUND));
+			EXPECT_EQ(0, count(s, FUSE_LOOKUP_HANDLE));
+		}
+	}
+}
+
+/* The same for the requests of a server without handles that succeed */
+TEST_F(fuse, creation_before_init_without_handles)
+{
+	struct server *s = self->s;
+	int fd;
+
+	unmount_server(s, &self->mount_fd);
+	s->init_flags &= ~FUSE_HAS_LOOKUP_HANDLE;
+	s->slow = true;
+	ASSERT_EQ(0, restart_server(s));
+	fd = make_tmpfile(s);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(1, count(s, FUSE_TMPFILE));
+	EXPECT_EQ(0, count(s, FUSE_COMPOUND));
+	close(fd);
 }
 
 /* The handle of the root is requested again by the next operation on the root. */

@@ -4,6 +4,7 @@
  * submission only if no request is sent. The server can be the submitter.
  */
 #define _GNU_SOURCE
+#include "../file_handle/failslab.h"
 #include "../file_handle/ring.h"
 #include "fuse_session.h"
 
@@ -287,6 +288,50 @@ TEST_F(nowait, submitter_is_the_server)
 		}
 		ASSERT_EQ(0, serve_in_thread(s));
 	}
+}
+
+/* Submits again if there was no memory for the request itself. */
+static int submit_again(struct ring *ring)
+{
+	int ret = ring_submit(ring);
+
+	return ret == -EAGAIN || ret == -ENOMEM ? ring_submit(ring) : ret;
+}
+
+/* A decode that has no memory is repeated by a worker, which has some. */
+TEST_F_TIMEOUT(nowait, failing_allocations, SLOW_TIMEOUT)
+{
+	unsigned int nth, failures = 0;
+	struct server *s = self->s;
+	struct failslab fail = {};
+	bool failed = true;
+	struct handle fh;
+	int ret;
+
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	/* Memory is allocated for a handle of this size. */
+	s->handle_size = 60;
+	ASSERT_EQ(0, restart_without_open(s, &self->mount_fd));
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	ASSERT_EQ(0, failslab_start(&fail));
+	for (nth = 1; nth <= ALLOCATIONS_MAX && failed; nth++) {
+		sqe_open(ring_sqe(&self->ring), self->mount_fd, &fh,
+			 O_RDONLY | O_CLOEXEC);
+		ASSERT_EQ(0, failslab_arm(&fail, nth));
+		ret = submit_again(&self->ring);
+		failed = failslab_has_failed(&fail);
+		ASSERT_EQ(0, failslab_arm(&fail, 0));
+		ASSERT_EQ(1, ret);
+		failures += failed;
+		ret = read_and_close(ring_result(&self->ring));
+		EXPECT_TRUE(ret == 2 || (failed && ret == -ENOMEM)) {
+			TH_LOG("allocation %u: %d", nth, ret);
+		}
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_GT(failures, 0);
+	failslab_end(&fail);
 }
 
 TEST_HARNESS_MAIN

@@ -5,6 +5,8 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <grp.h>
+#include <sys/fsuid.h>
 
 #include "fuse_requests.h"
 #include "fuse_session.h"
@@ -149,6 +151,89 @@ TEST_F(transport, creates)
 		EXPECT_EQ(FILEID_FUSE_HANDLE, fh.type);
 	}
 	EXPECT_EQ(0, count(s, FUSE_LOOKUP));
+}
+
+/* The extensions of a request that creates an inode, before its handle */
+struct extensions {
+	struct fuse_secctx_header contexts;
+	struct fuse_ext_header groups_header;
+	struct fuse_supp_groups groups;
+	__u32 gid;
+};
+
+/* Counts requests whose extensions are right, and others. */
+static unsigned int right_extensions, wrong_extensions;
+
+static int check_extensions(struct server *s, const struct request *r,
+			    struct message *m __maybe_unused)
+{
+	/* No security module labels the inode. */
+	static const struct extensions expected = {
+		.contexts.size = sizeof(expected.contexts),
+		.groups_header.size = sizeof(expected) - sizeof(expected.contexts),
+		.groups_header.type = FUSE_EXT_GROUPS,
+		.groups.nr_groups = 1,
+	};
+	size_t size = sizeof(expected);
+
+	switch (r->in.opcode) {
+	case FUSE_CREATE:
+	case FUSE_MKDIR:
+	case FUSE_MKNOD:
+	case FUSE_SYMLINK:
+		break;
+	default:
+		return -ENOSYS;
+	}
+	if (s->init_flags & FUSE_REQUEST_HANDLE)
+		size += sizeof(struct fuse_ext_header) +
+			sizeof(struct fuse_file_handle) + s->handle_size;
+	if (r->in.total_extlen * 8 == size &&
+	    !memcmp(r->args + r->args_len, &expected, sizeof(expected)))
+		right_extensions++;
+	else
+		wrong_extensions++;
+	return -ENOSYS;
+}
+
+/*
+ * Requests that have extensions of their own: the security context, and the group of
+ * the directory, which is a supplementary group of the caller. The server checks the
+ * handle of the directory.
+ */
+TEST_F(transport, extensions)
+{
+	static const int errors[] = { 0, -EOPNOTSUPP, -ENOSYS };
+	struct server *s = self->s;
+	const gid_t group = 0;
+	unsigned int i, kind;
+	struct handle fh;
+	char name[16];
+
+	ASSERT_EQ(0, setgroups(1, &group));
+	setfsgid(77);
+	s->others = check_extensions;
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		right_extensions = 0;
+		ASSERT_EQ(0, RESTART_WITH({
+			s->init_flags |= FUSE_SECURITY_CTX | FUSE_CREATE_SUPP_GROUP;
+			s->compound_error = errors[i];
+		}));
+		for (kind = 0; kind < KINDS; kind++) {
+			/* The padding after a name depends on its length. */
+			snprintf(name, sizeof(name), "d1/%.*s%u", (int)kind + 1,
+				 "extended", i);
+			ASSERT_EQ(0, make(s, kind, name)) {
+				TH_LOG("error of compounds %d, kind %u",
+				       errors[i], kind);
+			}
+			ASSERT_EQ(0, name_handle(s, name, &fh, 0));
+		}
+		/* Each but the link */
+		EXPECT_EQ(KINDS - 1, right_extensions);
+		EXPECT_EQ(0, wrong_extensions);
+		ASSERT_EQ(0, settle_server(s));
+	}
 }
 
 /* The server does not support compounds, or not those that create. */
