@@ -146,7 +146,7 @@ test: setup tree ## run all tests except those of slow on rust, c, debug and fs 
 quick: build ## run our own suites and KUnit on one flavour
 	@$(TEST) $(ONE) --quick
 
-slow: build ## run the suites that take minutes: pidfd_test, longer stress tests
+slow: build ## run the suites that take minutes: pidfd_test, fuse_memory_test, longer stress tests
 	@$(TEST) $(ONE) --slow
 
 torture: setup tree ## destroy what handles identify while they are used, for MINUTES, on debug

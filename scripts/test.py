@@ -37,8 +37,8 @@ UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs
             "filesystems/mount_cycle:locked_handle_test", "filesystems/fuse:*"]
 QUICK = OWN + ["pidfd:pidfd_file_handle_test", "namespaces:file_handle_test"]
 # `make slow` runs the suites that take minutes: pidfd_test, which recycles pids for
-# 135 s and is then skipped, and longer stress tests.
-SLOW = ["pidfd:pidfd_test"]
+# 135 s and is then skipped, fuse_memory_test, and longer stress tests.
+SLOW = ["pidfd:pidfd_test", "filesystems/fuse:fuse_memory_test"]
 STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
           "filesystems/file_handle:nsfs_failslab_test",
           "filesystems/fuse:passthrough_restart_test"]
@@ -48,10 +48,11 @@ DISKS = ["filesystems/file_handle:" + name for name in
           "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
           "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
           "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
-# Slow upstream programs do not run on debug, and `make torture` runs the first one. The
-# second one counts memory, which KASAN frees later.
-DEBUG_SKIP = ["filesystems/file_handle:handle_failslab_test",
-              "filesystems/fuse:fuse_memory_test",
+# `make test` runs these on fs. `make slow` also runs them on debug, where they take minutes.
+DEBUG_SLOW = [f"filesystems/file_handle:io_uring_handle_{name}" for name in
+              ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")]
+# Slow upstream programs do not run on debug, and `make torture` runs handle_failslab_test.
+DEBUG_SKIP = DEBUG_SLOW + ["filesystems/file_handle:handle_failslab_test",
               "namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
               "namespaces:cred_change_test", "pidfd:pidfd_autoreap_test", "pidfd:pidfd_setns_test",
               "pidfd:pidfd_poll_test", "pidfd:pidfd_info_test",
@@ -359,7 +360,8 @@ def programs_for(flavour, args):
     if args.slow and flavour == "fs":
         return [name for name in select(STRESS) if name in select(DISKS)]
     if args.slow:
-        return select(SLOW + STRESS, C_SKIP if flavour == "c" else [])
+        return select(SLOW + STRESS + (DEBUG_SLOW if flavour == "debug" else []),
+                      C_SKIP if flavour == "c" else [])
     if args.quick:
         return select(QUICK)
     if flavour == "fs":
