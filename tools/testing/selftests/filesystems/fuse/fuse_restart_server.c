@@ -117,10 +117,11 @@ static bool right_handle(struct server *s, const struct request *r,
 	const unsigned char *found = nth_handle(r, nr, &size);
 
 	/*
-	 * That of the root is requested without waiting for it. A request that was
-	 * meant for a compound has none.
+	 * That of the root is requested without waiting for it, and has the size 0
+	 * beside another one until it is known. A request that was meant for a
+	 * compound has none.
 	 */
-	if (!found)
+	if (!found || (id == ROOT && !size))
 		return !expected || id == ROOT ||
 		       (s->compound_error && r->in.opcode == FUSE_STATX);
 	object_handle(s, id, handle, expected);
