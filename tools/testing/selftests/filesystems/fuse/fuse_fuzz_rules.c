@@ -344,6 +344,18 @@ static void judge_found(struct verdict *v, const struct sub_request *req,
 		v->error = -ENOENT;
 }
 
+/*
+ * The kernel takes over the handle of the root once, from a reply to a lookup of "." or
+ * "..", but not from a decode.
+ */
+static void learn_root(struct fuzz *f, const struct fuzz_handle *handle)
+{
+	if (f->root_is_known || !handle->size)
+		return;
+	f->root = *handle;
+	f->root_is_known = true;
+}
+
 /* The result of FUSE_STATX, and with it of the lookup */
 static void judge_attributes(struct fuzz *f, struct verdict *v,
 			     const struct sub *statx)
@@ -362,6 +374,8 @@ static void judge_attributes(struct fuzz *f, struct verdict *v,
 		v->error = -EIO;
 	else if (v->decode && !equal(&v->handle, &v->wanted))
 		v->error = -ESTALE;
+	else if (v->nodeid == FUSE_ROOT_ID && !v->decode)
+		learn_root(f, &v->handle);
 }
 
 /* The entry with which the reply to a request that creates an inode starts */
@@ -556,15 +570,6 @@ static void judge_compound(struct fuzz *f, const struct request *r, int error,
 	}
 	judge_found(v, &req[0], &sub[0]);
 	judge_attributes(f, v, &sub[1]);
-}
-
-/* The kernel takes over the handle of the root once. */
-static void learn_root(struct fuzz *f, const struct fuzz_handle *handle)
-{
-	if (f->root_is_known || !handle->size)
-		return;
-	f->root = *handle;
-	f->root_is_known = true;
 }
 
 /* FUSE_LOOKUP_HANDLE alone: with FUSE_STATX, it is a lookup. */
