@@ -39,6 +39,7 @@ struct told {
 	__u64 nodeid;
 	long lookups;			/* not yet forgotten */
 	bool ambiguous;			/* the kernel can have ignored a handle */
+	bool former;			/* the object has another nodeid now */
 	struct fuzz_handle bound;	/* the object, if it is known */
 };
 

@@ -79,6 +79,8 @@ void count_nodeid(struct server *s, __u64 nodeid, long nr)
 		memset(told, 0, sizeof(*told));
 		told->nodeid = nodeid;
 	}
+	if (!told->lookups)
+		told->former = false;
 	told->lookups += nr;
 	if (told->lookups < 0)
 		fail(f, "nodeid %llx was forgotten more often than looked up",
@@ -94,15 +96,24 @@ void may_bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 		told->ambiguous = true;
 }
 
-/* The kernel uses the nodeid for the object. */
+/*
+ * The kernel uses the nodeid for the object. If the object had another nodeid, a server
+ * must not use that one for a third object before the kernel has forgotten it. Mutated
+ * replies do, and then the kernel may use either handle with it.
+ */
 void bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
 	struct told *told = find_told(f, nodeid);
+	unsigned int i;
 
 	if (!told || !handle->size)
 		return;
+	for (i = 0; i < f->nr_told; i++) {
+		if (equal(&f->told[i].bound, handle))
+			f->told[i].former = &f->told[i] != told;
+	}
 	told->bound = *handle;
-	told->ambiguous = false;
+	told->ambiguous = told->former;
 }
 
 /*

@@ -316,7 +316,11 @@ TEST_F(fuse, single_reply_with_wrong_length)
  * FUSE_INIT
  */
 
-/* The end of the server wakes requests that wait for FUSE_INIT. */
+/*
+ * The end of the server wakes requests that wait for FUSE_INIT. The wait ends before the
+ * connection, so that the request may be sent (ECONNABORTED); a call that begins later
+ * does not wait (ECONNREFUSED).
+ */
 TEST_F(fuse, server_exits_before_init)
 {
 	struct server *s = self->s;
@@ -327,7 +331,9 @@ TEST_F(fuse, server_exits_before_init)
 	s->die_early = true;
 	ASSERT_EQ(0, restart_server(s));
 	ret = try_stat(s, "file");
-	ASSERT_EQ(-ENOTCONN, ret);
+	ASSERT_TRUE(ret == -ENOTCONN || ret == -ECONNABORTED || ret == -ECONNREFUSED) {
+		TH_LOG("stat returned %d", ret);
+	}
 	stop_server(s);
 }
 
