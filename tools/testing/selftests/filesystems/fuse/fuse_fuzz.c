@@ -205,6 +205,27 @@ static void hung(int sig __maybe_unused)
 	_exit(KSFT_FAIL);
 }
 
+/* A thread that waits for a reply may handle no signal but SIGKILL. */
+static void *wait_for_alarm(void *set)
+{
+	int sig;
+
+	if (!sigwait(set, &sig))
+		hung(sig);
+	return NULL;
+}
+
+static int start_watchdog(void)
+{
+	static sigset_t set;
+	pthread_t thread;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	return pthread_sigmask(SIG_BLOCK, &set, NULL) ?:
+	       pthread_create(&thread, NULL, wait_for_alarm, &set);
+}
+
 /* Runs one case. Returns false if a property does not hold. */
 static bool run_case(struct fuzz *f)
 {
@@ -361,7 +382,8 @@ int main(int argc, char **argv)
 	reason = missing();
 	if (reason)
 		ksft_exit_skip("%s\n", reason);
-	signal(SIGALRM, hung);
+	if (start_watchdog())
+		ksft_exit_fail_msg("no watchdog\n");
 	signal(SIGSEGV, hung);
 	signal(SIGPIPE, SIG_IGN);
 	if (!cases)
