@@ -39,7 +39,8 @@ struct told {
 	__u64 nodeid;
 	long lookups;			/* not yet forgotten */
 	bool ambiguous;			/* the kernel can have ignored a handle */
-	bool former;			/* the object has another nodeid now */
+	bool former;			/* the object may have another nodeid now */
+	bool reused;			/* while it was a former one */
 	struct fuzz_handle bound;	/* the object, if it is known */
 };
 

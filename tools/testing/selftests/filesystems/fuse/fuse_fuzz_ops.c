@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The operations of the client, and what must hold after each of them. */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -576,6 +577,20 @@ static void do_evict(struct fuzz *f)
  * Notifications
  */
 
+/*
+ * Waits until the server has handled all requests without a caller. The kernel can send
+ * a FUSE_STATFS before a FUSE_FORGET.
+ */
+static void drain(struct fuzz *f)
+{
+	struct pollfd p = { .fd = f->s->fd, .events = POLLIN };
+
+	do {
+		barrier(f);
+	} while (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
+	barrier(f);
+}
+
 static __u64 any_nodeid(struct fuzz *f)
 {
 	if (!f->nr_told || one_in(f, 8))
@@ -664,8 +679,7 @@ static void do_notify(struct fuzz *f)
 	} else if (one_in(f, 8)) {
 		len = len ? below(f, len) : 0;
 	}
-	/* Requests without a caller must have been received. */
-	barrier(f);
+	drain(f);
 	if (code == FUSE_NOTIFY_RESTART && !len && replaceable) {
 		f->nr_told = 0;
 		forget_all(f->s);

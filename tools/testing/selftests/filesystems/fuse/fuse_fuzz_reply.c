@@ -240,8 +240,10 @@ static void change_entry2(struct fuzz *f, struct part *p)
 		break;
 	case 3:
 		put_u64(p->data + 8, any_timeout(f));
+		put_u32(p->data + 16, 0);
 		break;
 	case 4:
+		/* Less than a second would end during the case. */
 		put_u64(p->data + 8, 3600);
 		put_u32(p->data + 16, below(f, 1ULL << 32));
 		break;

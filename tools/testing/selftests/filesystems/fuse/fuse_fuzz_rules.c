@@ -79,12 +79,26 @@ void count_nodeid(struct server *s, __u64 nodeid, long nr)
 		memset(told, 0, sizeof(*told));
 		told->nodeid = nodeid;
 	}
-	if (!told->lookups)
+	if (!told->lookups) {
 		told->former = false;
+		told->reused = false;
+	}
 	told->lookups += nr;
 	if (told->lookups < 0)
 		fail(f, "nodeid %llx was forgotten more often than looked up",
 		     (unsigned long long)nodeid);
+}
+
+/* The object may have this nodeid now, and not the one that it had before. */
+static void leave_others(struct fuzz *f, const struct told *told,
+			 const struct fuzz_handle *handle)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nr_told; i++) {
+		if (&f->told[i] != told && equal(&f->told[i].bound, handle))
+			f->told[i].former = true;
+	}
 }
 
 /* The server has used a nodeid for the object, and the kernel may have ignored it. */
@@ -92,28 +106,30 @@ void may_bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
 	struct told *told = find_told(f, nodeid);
 
-	if (told && handle->size && !equal(&told->bound, handle))
+	if (!told || !handle->size)
+		return;
+	leave_others(f, told, handle);
+	if (!equal(&told->bound, handle))
 		told->ambiguous = true;
 }
 
 /*
- * The kernel uses the nodeid for the object. If the object had another nodeid, a server
- * must not use that one for a third object before the kernel has forgotten it. Mutated
- * replies do, and then the kernel may use either handle with it.
+ * The kernel uses the nodeid for the object. If it was that of another object, which has
+ * a nodeid of its own since, a server must not use it before the kernel has forgotten it.
+ * Mutated replies do, and then the kernel may use either handle with it.
  */
 void bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
 	struct told *told = find_told(f, nodeid);
-	unsigned int i;
 
 	if (!told || !handle->size)
 		return;
-	for (i = 0; i < f->nr_told; i++) {
-		if (equal(&f->told[i].bound, handle))
-			f->told[i].former = &f->told[i] != told;
-	}
+	leave_others(f, told, handle);
+	if (told->former && !equal(&told->bound, handle))
+		told->reused = true;
+	told->former = false;
 	told->bound = *handle;
-	told->ambiguous = told->former;
+	told->ambiguous = told->reused;
 }
 
 /*

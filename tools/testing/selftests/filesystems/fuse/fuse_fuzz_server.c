@@ -285,7 +285,8 @@ static bool restart_instead(struct fuzz *f, const struct request *r)
 	__u64 random;
 	int code, err;
 
-	if (is_asynchronous(r->in.opcode) || !f->restart_rate)
+	/* Without FUSE_INIT, the kernel refuses these notifications. */
+	if (is_asynchronous(r->in.opcode) || !f->restart_rate || f->init > INIT_LATE)
 		return false;
 	random = fuzz_seed(f->seed, f->nr, f->op, 0x10000 + ++f->seq);
 	code = random % 4 ? FUSE_NOTIFY_RESTART : FUSE_NOTIFY_RESEND;
@@ -302,7 +303,7 @@ static bool restart_instead(struct fuzz *f, const struct request *r)
 	note(f, "  notification %d: %d", code, err);
 	if (err)
 		fail(f, "notification %d: %d", code, err);
-	return true;
+	return !err;
 }
 
 /* Waits until the caller waits for the reply to FUSE_INIT. */
