@@ -469,7 +469,10 @@ static bool can_be_found(struct fuzz *f, const struct fuzz_handle *handle)
 	for (depth = 0; id != ROOT && depth < 16; depth++) {
 		if (!s->objects[id].exists || !s->objects[id].name[0])
 			return false;
+		/* The server removes directories that are not empty, too. */
 		id = s->objects[id].parent;
+		if (!S_ISDIR(s->objects[id].mode))
+			return false;
 	}
 	return id == ROOT;
 }
