@@ -613,8 +613,8 @@ static void judge_lookup_handle(struct fuzz *f, const struct request *r, int err
 	get_ext(r, 0, &req.handle, &req.has_handle);
 	judge_found(v, &req, &found);
 	if (r->in.nodeid && !strcmp(req.name, ".")) {
-		/* Of the root, or of an inode that was created */
-		if (r->in.nodeid == FUSE_ROOT_ID && !v->error &&
+		/* Of the root, or of an inode that was created with any nodeid */
+		if (r->in.nodeid == FUSE_ROOT_ID && !f->created && !v->error &&
 		    v->nodeid == FUSE_ROOT_ID)
 			learn_root(f, &v->handle);
 		v->decided = false;
@@ -709,6 +709,7 @@ void judge(struct fuzz *f, const struct request *r, int error,
 		v->error = refused ? -EIO : error;
 		break;
 	}
+	f->created = r->in.opcode != FUSE_LOOKUP_HANDLE && belongs_in_compound(r);
 	f->opened |= v->opcode == FUSE_OPEN || v->opcode == FUSE_OPENDIR ||
 		     v->opcode == FUSE_CREATE || v->opcode == FUSE_TMPFILE;
 	if (!v->nodeid || v->error)
