@@ -511,6 +511,36 @@ TEST_F(fuse, nodeid_of_another_inode)
 	ASSERT_EQ(0, settle_server(s));
 }
 
+/*
+ * The lookup of the old name shows that the nodeid of the new directory is that of the
+ * file. No name is looked up with it.
+ */
+TEST_F(fuse, name_in_a_directory_that_became_bad)
+{
+	struct server *s = self->s;
+	unsigned long before;
+	char path[256];
+	int fd;
+
+	s->entry_valid = 0;
+	ASSERT_EQ(0, RESTART());
+	fd = try_open(s, "d1", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, try_stat(s, "d1/file"));
+	ASSERT_EQ(0, try_stat(s, "other"));
+	path_of(s, "other", path, sizeof(path));
+
+	s->spoil = swap_nodeid;
+	s->spoil_value = object_nodeid(s, 4);
+	before = count_all(s);
+	ASSERT_EQ(-1, renameat(AT_FDCWD, path, fd, "file"));
+	ASSERT_EQ(EIO, errno);
+	ASSERT_EQ(before + 1, count_all(s));
+	s->spoil = NULL;
+	close(fd);
+	ASSERT_EQ(0, settle_server(s));
+}
+
 /* A server that changes nodeids without an end. */
 TEST_F(fuse, many_nodeids)
 {
