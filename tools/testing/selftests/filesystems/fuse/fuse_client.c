@@ -147,6 +147,18 @@ bool wait_for(unsigned long *counter, unsigned long value)
 	return false;
 }
 
+int make_bad(struct server *s, int fd)
+{
+	unsigned int mode = s->objects[2].mode;
+	struct statx stx;
+	int ret;
+
+	s->objects[2].mode = S_IFDIR | 0755;
+	ret = statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_MODE, &stx);
+	s->objects[2].mode = mode;
+	return ret ? -errno : 0;
+}
+
 void unmount_server(struct server *s, int *fd)
 {
 	close(*fd);

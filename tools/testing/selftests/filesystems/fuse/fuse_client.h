@@ -50,6 +50,12 @@ long kernel_reports(void);
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);
 
+/*
+ * Makes the inode of an open file bad, which is that of the object 2: the server replies
+ * with attributes of another type. Returns the error of statx(2), which is EIO.
+ */
+int make_bad(struct server *s, int fd);
+
 /* Closes the mount, and stops the server. */
 void unmount_server(struct server *s, int *fd);
 

@@ -97,19 +97,6 @@ TEST_F(fuse, reused_nodeid_and_failed_lookup)
 	ASSERT_EQ(0, try_stat(s, "file"));
 }
 
-/* The reply has attributes of another type. */
-static int make_bad(struct server *s, int fd)
-{
-	mode_t mode = s->objects[2].mode;
-	struct statx stx;
-	int ret;
-
-	s->objects[2].mode = S_IFDIR | 0755;
-	ret = statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_MODE, &stx);
-	s->objects[2].mode = mode;
-	return ret ? -errno : 0;
-}
-
 enum bad_request { FALLOCATE, COPY_FROM, COPY_TO, SEEK_TO_DATA, SEEK_TO_END,
 		   GET_LOCK, SET_LOCK, FLOCK, LINK, BAD_REQUESTS };
 
