@@ -243,6 +243,7 @@ static bool run_case(struct fuzz *f)
 	f->nr_kept = 0;
 	f->root_is_known = false;
 	f->is_pending = false;
+	f->created = false;
 	f->no_compounds = false;
 	f->declined = false;
 	f->unusable = false;

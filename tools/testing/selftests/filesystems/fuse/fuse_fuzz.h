@@ -99,7 +99,7 @@ struct fuzz {
 	unsigned int requests;		/* of the operation */
 	bool restarted;			/* during the operation */
 	bool opened;			/* a file, during the operation */
-	bool created;			/* an inode, by the last request */
+	bool created;			/* the last request was to create an inode */
 	bool decoding;			/* a file handle */
 	__u64 digest;			/* of all requests, replies and results */
 

@@ -580,20 +580,6 @@ static void do_evict(struct fuzz *f)
  * Notifications
  */
 
-/*
- * Waits until the server has handled all requests without a caller. The kernel can send
- * a FUSE_STATFS before a FUSE_FORGET.
- */
-static void drain(struct fuzz *f)
-{
-	struct pollfd p = { .fd = f->s->fd, .events = POLLIN };
-
-	do {
-		barrier(f);
-	} while (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
-	barrier(f);
-}
-
 static __u64 any_nodeid(struct fuzz *f)
 {
 	if (!f->nr_told || one_in(f, 8))
@@ -682,7 +668,6 @@ static void do_notify(struct fuzz *f)
 	} else if (one_in(f, 8)) {
 		len = len ? below(f, len) : 0;
 	}
-	drain(f);
 	if (code == FUSE_NOTIFY_RESTART && !len && replaceable) {
 		f->nr_told = 0;
 		forget_all(f->s);
@@ -715,6 +700,20 @@ void run_before_init(struct fuzz *f)
 		fail(f, "a call after FUSE_INIT was refused: %d", err);
 }
 
+/*
+ * Waits until the server has handled all requests without a caller. The kernel can send
+ * a FUSE_STATFS before a FUSE_FORGET.
+ */
+static void drain(struct fuzz *f)
+{
+	struct pollfd p = { .fd = f->s->fd, .events = POLLIN };
+
+	do {
+		barrier(f);
+	} while (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
+	barrier(f);
+}
+
 void run_operation(struct fuzz *f)
 {
 	static void (* const operations[])(struct fuzz *) = {
@@ -725,11 +724,13 @@ void run_operation(struct fuzz *f)
 		do_evict, do_notify,
 	};
 
+	drain(f);
 	f->op++;
 	f->seq = 0;
 	f->requests = 0;
 	f->restarted = false;
 	f->opened = false;
+	f->created = false;
 	f->declined = f->no_compounds;
 	f->is_pending = false;
 	memset(&f->last, 0, sizeof(f->last));

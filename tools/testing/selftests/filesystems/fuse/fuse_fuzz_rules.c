@@ -90,13 +90,12 @@ void count_nodeid(struct server *s, __u64 nodeid, long nr)
 }
 
 /* The object may have this nodeid now, and not the one that it had before. */
-static void leave_others(struct fuzz *f, const struct told *told,
-			 const struct fuzz_handle *handle)
+static void leave_others(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
 	unsigned int i;
 
-	for (i = 0; i < f->nr_told; i++) {
-		if (&f->told[i] != told && equal(&f->told[i].bound, handle))
+	for (i = 0; handle->size && i < f->nr_told; i++) {
+		if (f->told[i].nodeid != nodeid && equal(&f->told[i].bound, handle))
 			f->told[i].former = true;
 	}
 }
@@ -106,17 +105,15 @@ void may_bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
 	struct told *told = find_told(f, nodeid);
 
-	if (!told || !handle->size)
-		return;
-	leave_others(f, told, handle);
-	if (!equal(&told->bound, handle))
+	if (told && handle->size && !equal(&told->bound, handle))
 		told->ambiguous = true;
 }
 
 /*
  * The kernel uses the nodeid for the object. If it was that of another object, which has
  * a nodeid of its own since, a server must not use it before the kernel has forgotten it.
- * Mutated replies do, and then the kernel may use either handle with it.
+ * Mutated replies do, and then the kernel may use either handle with it: nothing is
+ * checked about this nodeid before it is forgotten.
  */
 void bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 {
@@ -124,7 +121,6 @@ void bind(struct fuzz *f, __u64 nodeid, const struct fuzz_handle *handle)
 
 	if (!told || !handle->size)
 		return;
-	leave_others(f, told, handle);
 	if (told->former && !equal(&told->bound, handle))
 		told->reused = true;
 	told->former = false;
@@ -676,6 +672,7 @@ static void may_bind_entries(struct fuzz *f, const struct message *m)
 			return;
 		handle.size = fh.size;
 		memcpy(handle.bytes, m->data + at + size, fh.size);
+		leave_others(f, plus.entry_out.nodeid, &handle);
 		may_bind(f, plus.entry_out.nodeid, &handle);
 		at += size + FUSE_REC_ALIGN(fh.size);
 	}
@@ -719,5 +716,8 @@ void judge(struct fuzz *f, const struct request *r, int error,
 		bind(f, v->nodeid, &v->handle);
 	else
 		may_bind(f, v->nodeid, &v->handle);
+	/* A decode changes no nodeid that the same server uses. */
+	if (!v->decode)
+		leave_others(f, v->nodeid, &v->handle);
 	f->lookup = *v;
 }
