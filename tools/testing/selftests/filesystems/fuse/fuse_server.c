@@ -794,7 +794,7 @@ static void answer(struct server *s, struct request *r)
 		       !fuse_reply(s->fd, r->in.unique, err, m.data, m.len))
 		grant_counted(s, &counted, -1);
 	if (r->in.opcode == FUSE_INIT)
-		s->init_done = true;
+		__atomic_store_n(&s->init_done, true, __ATOMIC_SEQ_CST);
 }
 
 void handle_request(struct server *s, struct request *r)

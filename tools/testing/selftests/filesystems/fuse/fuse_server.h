@@ -141,7 +141,7 @@ struct server {
 		      const struct message *m);
 	void *ring;
 	unsigned long through_ring;	/* requests that the ring received */
-	bool init_done;
+	bool init_done;			/* the kernel has the reply to FUSE_INIT */
 	bool stop;
 	bool keep_fd;			/* when the thread stops */
 	bool running;
