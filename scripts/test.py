@@ -90,7 +90,8 @@ SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
                     "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
                     "RESTARTS": "100", "FILES": "10000"}
 SLOW_CHANGES = {"fs": {"FS_RACES": "200000"},  # In all, a million.
-                "debug": {"RESTARTS": "40", "FILES": "2000"}}
+                "debug": {"RESTARTS": "40", "FILES": "2000", "FS_OPENS": "1000",
+                          "FS_FILES": "100"}}
 
 # Upstream cases that fail on an architecture with an unmodified kernel. If they fail,
 # they are skipped with the reason.

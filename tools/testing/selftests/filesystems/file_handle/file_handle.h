@@ -87,7 +87,7 @@
 #define CANARY			0xa5
 
 /* Number of attempts at something that the kernel does asynchronously. */
-#define RETRIES			5000
+#define RETRIES			20000
 
 /* Seconds for a case that is slow with all debugging options. */
 #define SLOW_TIMEOUT		120

@@ -278,6 +278,7 @@ static void avoid_strangers(struct fuzz_case *c, const struct fuzz_world *w)
 {
 	static const __u64 numbers[] = { 0, ~0ULL, 1ULL << 63, 1ULL << 32 };
 	const enum fuzz_fs fs = decoder_of(c, w);
+	static const unsigned char none[4];
 	__u64 number = handle_number(&c->fh);
 	const struct fuzz_object *o;
 	unsigned int i;
@@ -291,6 +292,10 @@ static void avoid_strangers(struct fuzz_case *c, const struct fuzz_world *w)
 	o = c->number_of < 0 ? NULL : &w->objects[c->number_of];
 	if (!o || o->fs != fs || handle_number(&o->fh[0]) != number)
 		handle_set_number(&c->fh, number | 1ULL << 62);
+	else if (fs == FS_NSFS && memcmp(c->fh.data + 12, none, 4) &&
+		 memcmp(c->fh.data + 12, o->fh[0].data + 12, 4))
+		/* The inode number of one that is gone may be that of this one. */
+		memset(c->fh.data + 12, 0xff, 4);
 }
 
 /* Returns an open file of the same filesystem or, for tmpfs, of the same type. */

@@ -181,7 +181,7 @@ static int cancel_names(struct ring *ring, const struct things *t, unsigned int 
 	return 0;
 }
 
-TEST_F(requests, cancelled_name_is_freed)
+TEST_F_TIMEOUT(requests, cancelled_name_is_freed, SLOW_TIMEOUT)
 {
 	long before = slab_size();
 	int i;

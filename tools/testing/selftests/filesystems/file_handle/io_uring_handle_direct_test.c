@@ -276,7 +276,9 @@ TEST_F(direct, slot_is_closed_during_the_request)
 	sqe_close_direct(sqe, SLOT_ROOT + 1);
 	sqe->user_data = 1;
 	ASSERT_EQ(ring_submit(&self->ring), 2);
-	/* Wait until the close has completed, and the open waits for a writer. */
+	while (!ring_ready(&self->ring))
+		usleep(1000);
+	/* The close has completed. Wait until the open waits for a writer. */
 	usleep(100000);
 	fd = open("fifo", O_RDWR | O_CLOEXEC);
 	ASSERT_GE(fd, 0);

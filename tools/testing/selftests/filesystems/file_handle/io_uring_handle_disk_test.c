@@ -167,7 +167,7 @@ static const char *compare_cold(struct volume *v, struct ring *ring,
 	EXPECT_STREQ("", compare_cold(&self->volume, &self->ring, fh,	\
 				      flags, want))
 
-TEST_F(disk, file)
+TEST_F_TIMEOUT(disk, file, SLOW_TIMEOUT)
 {
 	const unsigned int flags[] = {
 		O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_APPEND, O_PATH,
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(disk, handles_of_each_size_and_type, SLOW_TIMEOUT)
 		check(&fh, O_RDONLY, AGREES);
 }
 
-TEST_F(disk, other_generation)
+TEST_F_TIMEOUT(disk, other_generation, SLOW_TIMEOUT)
 {
 	struct handle fh = self->fh;
 
@@ -219,7 +219,7 @@ TEST_F(disk, other_generation)
 	check(&self->fh, O_RDONLY, 0);
 }
 
-TEST_F(disk, unlinked_file)
+TEST_F_TIMEOUT(disk, unlinked_file, SLOW_TIMEOUT)
 {
 	ASSERT_EQ(close_result(decode(self->volume.root, &self->fh, O_RDONLY)),
 		  0);
@@ -230,7 +230,7 @@ TEST_F(disk, unlinked_file)
 }
 
 /* A file that has no name, and is open. */
-TEST_F(disk, unlinked_file_that_is_open)
+TEST_F_TIMEOUT(disk, unlinked_file_that_is_open, SLOW_TIMEOUT)
 {
 	int fd = decode(self->volume.root, &self->fh, O_RDONLY | O_CLOEXEC);
 
@@ -286,7 +286,7 @@ static void remove_path(int root)
 }
 
 /* Opening a directory by handle connects it to the root. */
-TEST_F(disk, directory)
+TEST_F_TIMEOUT(disk, directory, SLOW_TIMEOUT)
 {
 	char link[32], path[256] = "";
 	struct handle fh;
@@ -312,7 +312,7 @@ TEST_F(disk, directory)
 }
 
 /* Directories that are renamed and removed. */
-TEST_F(disk, directory_that_moves)
+TEST_F_TIMEOUT(disk, directory_that_moves, SLOW_TIMEOUT)
 {
 	int root = self->volume.root;
 	struct handle fh;
@@ -345,7 +345,7 @@ static int connectable(int root, const char *path, struct handle *fh)
 }
 
 /* A file is only found below the mount descriptor. */
-TEST_F(disk, connectable_handle)
+TEST_F_TIMEOUT(disk, connectable_handle, SLOW_TIMEOUT)
 {
 	struct handle fh, dir;
 	int a, other, ret;
@@ -383,7 +383,7 @@ TEST_F(disk, connectable_handle)
 }
 
 /* A directory below which no connectable handle of another file is found. */
-TEST_F(disk, connectable_handle_of_another_directory_while_cold)
+TEST_F_TIMEOUT(disk, connectable_handle_of_another_directory_while_cold, SLOW_TIMEOUT)
 {
 	struct handle fh, dir;
 	int other, way, ret;
@@ -409,7 +409,7 @@ TEST_F(disk, connectable_handle_of_another_directory_while_cold)
 		SKIP(return, "needs AT_HANDLE_CONNECTABLE on the filesystem");
 }
 
-TEST_F(disk, truncating_open)
+TEST_F_TIMEOUT(disk, truncating_open, SLOW_TIMEOUT)
 {
 	struct stat st;
 	unsigned int way;
@@ -431,7 +431,7 @@ TEST_F(disk, truncating_open)
 }
 
 /* Neither a regular file nor a directory. */
-TEST_F(disk, special_files)
+TEST_F_TIMEOUT(disk, special_files, SLOW_TIMEOUT)
 {
 	int root = self->volume.root;
 	struct handle fh;
@@ -466,7 +466,7 @@ TEST_F(disk, special_files)
 }
 
 /* The open waits for the holder of a lease, and the submission does not. */
-TEST_F(disk, file_with_a_lease)
+TEST_F_TIMEOUT(disk, file_with_a_lease, SLOW_TIMEOUT)
 {
 	int fd, result;
 
@@ -495,7 +495,7 @@ TEST_F(disk, file_with_a_lease)
 }
 
 /* Handles that requests encode are those of the system call. */
-TEST_F(disk, names)
+TEST_F_TIMEOUT(disk, names, SLOW_TIMEOUT)
 {
 	struct io_uring_sqe *sqe;
 	unsigned int way;

@@ -175,6 +175,19 @@ static int one_file(unsigned int turn)
 	return ret ?: races;
 }
 
+/* Returns true if each racer has opened or named a file, or has failed. */
+static bool all_done(const struct racer *racers)
+{
+	unsigned int i;
+
+	for (i = 0; i < OPENERS + NAMERS; i++) {
+		if (!__atomic_load_n(&racers[i].done, __ATOMIC_SEQ_CST) &&
+		    !__atomic_load_n(&racers[i].wrong, __ATOMIC_SEQ_CST))
+			return false;
+	}
+	return true;
+}
+
 FIXTURE(race)
 {
 	struct racer racers[OPENERS + NAMERS];
@@ -221,7 +234,7 @@ TEST_F_TIMEOUT(race, open_and_name_while_names_change, 7200)
 		ASSERT_EQ(pthread_create(&self->racers[i].id, NULL, race,
 					 &self->racers[i]), 0);
 	}
-	for (turn = 1; races < wanted && ret >= 0; turn++) {
+	for (turn = 1; (races < wanted || !all_done(self->racers)) && ret >= 0; turn++) {
 		ret = one_file(turn);
 		races += ret > 0 ? ret : 0;
 	}

@@ -74,7 +74,9 @@ TEST_F_TIMEOUT(warm, opens_without_a_worker, SLOW_TIMEOUT)
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
 	EXPECT_EQ(count.opened, self->opens);
 	EXPECT_GE(100 * count.inlined, variant->percent * self->opens);
-	EXPECT_EQ(nr_workers(), 0U);
+	/* The kernel can drop inodes of a disk at any time. */
+	if (count.inlined == self->opens)
+		EXPECT_EQ(nr_workers(), 0U);
 }
 
 /* Completions that need no call of the task. */
@@ -89,11 +91,12 @@ TEST_F_TIMEOUT(warm, opens_without_a_worker_in_a_plain_ring, SLOW_TIMEOUT)
 	count = warm_open(self->w, self->opens, 0);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
 	EXPECT_EQ(count.opened, self->opens);
-	EXPECT_EQ(nr_workers(), 0U);
+	if (count.inlined == self->opens)
+		EXPECT_EQ(nr_workers(), 0U);
 }
 
 /* The counters of the other cases recognise a worker. */
-TEST_F(warm, a_worker_opens_on_request)
+TEST_F_TIMEOUT(warm, a_worker_opens_on_request, SLOW_TIMEOUT)
 {
 	struct warm_count count;
 
@@ -106,7 +109,7 @@ TEST_F(warm, a_worker_opens_on_request)
 }
 
 /* After a mount, each open reads an inode from the device. */
-TEST_F(warm, a_worker_opens_what_is_not_in_memory)
+TEST_F_TIMEOUT(warm, a_worker_opens_what_is_not_in_memory, SLOW_TIMEOUT)
 {
 	struct warm_count count;
 
@@ -126,7 +129,7 @@ TEST_F(warm, a_worker_opens_what_is_not_in_memory)
 }
 
 /* Inodes that the kernel has dropped, while the filesystem stays mounted. */
-TEST_F(warm, opens_inodes_that_were_dropped)
+TEST_F_TIMEOUT(warm, opens_inodes_that_were_dropped, SLOW_TIMEOUT)
 {
 	struct warm_count count;
 

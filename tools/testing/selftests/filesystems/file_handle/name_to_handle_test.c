@@ -426,7 +426,7 @@ TEST_F(name, reference_to_the_file_is_dropped)
 }
 
 /* The kernel allocates a copy of a path of PATH_MAX bytes. */
-TEST_F(name, memory_of_names_is_freed)
+TEST_F_TIMEOUT(name, memory_of_names_is_freed, SLOW_TIMEOUT)
 {
 	static char longest[PATH_MAX];
 	long before = slab_size();

@@ -280,7 +280,8 @@ static __noreturn void fail_at_random(const struct handle *fhs,
 		tally->other = -ENOENT;
 		_exit(1);
 	}
-	while (now_ms() < end) {
+	/* At least one of each, even on a slow machine. */
+	while (now_ms() < end || !tally->done || !tally->out_of_memory) {
 		const struct operation *op =
 			&operations[random_number(&seed) %
 				    ARRAY_SIZE(operations)];
@@ -315,6 +316,7 @@ TEST_F_TIMEOUT(failslab, allocations_at_random, STRESS_TIMEOUT)
 
 	ASSERT_NE(tallies, NULL);
 	for (i = 0; i < ARRAY_SIZE(probabilities); i++) {
+		memset(tallies, 0, 2 * sizeof(*tallies));
 		ASSERT_EQ(write_string(FAILSLAB "probability",
 				       probabilities[i]), 0);
 		for (j = 0; j < 2; j++) {

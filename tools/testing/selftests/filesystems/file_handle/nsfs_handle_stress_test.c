@@ -274,6 +274,24 @@ FIXTURE_TEARDOWN(stress)
 	kill_children();
 }
 
+/* Returns true if each worker has met what the test expects it to meet. */
+static bool each_has_worked(void)
+{
+	unsigned int i, refused = 0;
+
+	for (i = 0; i < WORKERS; i++) {
+		const struct result *res = &shared->results[i];
+
+		if (!__atomic_load_n(&res->stale, __ATOMIC_SEQ_CST))
+			return false;
+		if (i < WORKERS - 1 &&
+		    !__atomic_load_n(&res->asked, __ATOMIC_SEQ_CST))
+			return false;
+		refused += __atomic_load_n(&res->refused, __ATOMIC_SEQ_CST);
+	}
+	return refused;
+}
+
 TEST_F_TIMEOUT(stress, decode_while_namespaces_are_created_and_freed, STRESS_TIMEOUT)
 {
 	__u64 end = now_ms() + stress_seconds() * 1000;
@@ -301,7 +319,7 @@ TEST_F_TIMEOUT(stress, decode_while_namespaces_are_created_and_freed, STRESS_TIM
 		self->nr_threads++;
 	}
 
-	while (now_ms() < end && !stopped())
+	while ((now_ms() < end || !each_has_worked()) && !stopped())
 		usleep(10000);
 	stop();
 	join_threads(self->threads, &self->nr_threads);

@@ -281,7 +281,7 @@ TEST_F(fs, wrong_anchors)
 	EXPECT_EQ(decode(fd, &fh, O_RDWR), -EBADF);
 }
 
-TEST_F(fs, forged_handles)
+TEST_F_TIMEOUT(fs, forged_handles, SLOW_TIMEOUT)
 {
 	struct handle fh, bad;
 	unsigned int bit, len, i;

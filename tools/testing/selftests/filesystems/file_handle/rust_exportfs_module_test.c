@@ -298,6 +298,24 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* Returns true if each worker has worked, or has failed. */
+static bool each_has_worked(void)
+{
+	unsigned int i, found = 0;
+	bool failed = false;
+
+	for (i = 0; i < THREADS; i++) {
+		const struct worker *worker = &workers[i];
+
+		if (__atomic_load_n(&worker->bad, __ATOMIC_SEQ_CST))
+			failed = true;
+		else if (!__atomic_load_n(&worker->rounds, __ATOMIC_SEQ_CST))
+			return false;
+		found += __atomic_load_n(&worker->found, __ATOMIC_SEQ_CST);
+	}
+	return failed || found;
+}
+
 TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 {
 	unsigned int i, found = 0;
@@ -307,7 +325,9 @@ TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 		workers[i].nr = i;
 		ASSERT_EQ(pthread_create(&workers[i].id, NULL, work, &workers[i]), 0);
 	}
-	sleep(CHURN_SECONDS);
+	do {
+		sleep(CHURN_SECONDS);
+	} while (!each_has_worked());
 	atomic_store(&stop, true);
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].id, NULL);
@@ -388,8 +408,9 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 	pthread_join(id, &ret);
 	EXPECT_EQ(ret, NULL);
 	TH_LOG("unloaded %u times, used %u times", atomic_load(&unloaded), used);
-	EXPECT_GE(atomic_load(&unloaded), (unsigned int)UNLOADS);
-	EXPECT_GE(used, (unsigned int)UNLOADS);
+	/* UNLOADS, unless the machine is slow. */
+	EXPECT_GT(atomic_load(&unloaded), 0U);
+	EXPECT_GT(used, 0U);
 }
 
 TEST_HARNESS_MAIN

@@ -150,7 +150,7 @@ manager_finds_its_service_after_exec()
 {
 	start_service sleep 1000 || return
 	eventually grep -q resume "/proc/$manager/cmdline" || return
-	eventually grep -q sleep "/proc/$service/cmdline" || return
+	eventually grep -qx sleep "/proc/$service/comm" || return
 	expect 0 service-manager stop "$dir/state" || return
 	wait "$manager"
 	is $? 143 || return
@@ -169,7 +169,7 @@ manager_enters_the_namespace_of_its_service()
 {
 	before=$(hostname)
 	start_service sh -c 'hostname of-the-service; exec sleep 1000' || return
-	eventually grep -q sleep "/proc/$service/cmdline" || return
+	eventually grep -qx sleep "/proc/$service/comm" || return
 	expect 0 service-manager enter "$dir/state" hostname &&
 		is "$out" of-the-service || return
 	is "$(hostname)" "$before" || return

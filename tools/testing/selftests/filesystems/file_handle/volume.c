@@ -8,6 +8,7 @@
 #include "volume.h"
 
 #define IMAGE		"image"
+#define BLOCK		16384	/* divides the size of each image */
 #define MOUNT_POINT	TMPFS_DIR "/volume"
 #define LOOP_TRIES	20
 #define ID_SIZE		sizeof(__u64)
@@ -52,6 +53,24 @@ bool volume_is_disk(enum volume_kind kind)
 	return mkfs[kind].mib;
 }
 
+/*
+ * Images of new filesystems. The first case that needs one runs mkfs and stores
+ * it, and later cases copy it. The program creates these files before the
+ * harness forks a child for each case, so all cases share them.
+ */
+static int templates[VOLUME_KINDS];
+
+static void __attribute__((constructor)) create_templates(void)
+{
+	int kind;
+
+	for (kind = 0; kind < VOLUME_KINDS; kind++) {
+		if (volume_is_disk(kind))
+			templates[kind] = sys_memfd_create("template",
+							   MFD_CLOEXEC);
+	}
+}
+
 static bool has_filesystem(const char *name)
 {
 	FILE *list = fopen("/proc/filesystems", "re");
@@ -85,16 +104,51 @@ static int run_mkfs(const struct mkfs *how)
 	return wait_status(pid, -EIO);
 }
 
-static int make_image(const struct mkfs *how)
+/*
+ * Copies the blocks that are not zero, because mkfs.xfs writes 64 MiB of zeroes
+ * to the log. The size of @to is @size only if the copy is complete.
+ */
+static int copy_image(int from, int to, off_t size)
 {
-	int fd = open(IMAGE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	static const char zero[BLOCK];
+	static char block[BLOCK];
+	off_t offset = 0;
+
+	if (ftruncate(to, 0))
+		return -errno;
+	while ((offset = lseek(from, offset, SEEK_DATA)) >= 0) {
+		offset -= offset % BLOCK;
+		if (pread(from, block, BLOCK, offset) != BLOCK)
+			return -EIO;
+		if (memcmp(block, zero, BLOCK) &&
+		    pwrite(to, block, BLOCK, offset) != BLOCK)
+			return -EIO;
+		offset += BLOCK;
+	}
+	if (errno != ENXIO || ftruncate(to, size))
+		return -errno;
+	return 0;
+}
+
+static int make_image(enum volume_kind kind)
+{
+	const off_t size = mkfs[kind].mib << 20;
+	int template = templates[kind];
+	int image = open(IMAGE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	int ret;
 
-	if (fd < 0)
+	if (image < 0)
 		return -errno;
-	ret = ftruncate(fd, how->mib << 20) ? -errno : 0;
-	close(fd);
-	return ret ?: run_mkfs(how);
+	if (lseek(template, 0, SEEK_END) == size) {
+		ret = copy_image(template, image, size);
+	} else {
+		ret = ftruncate(image, size) ? -errno : run_mkfs(&mkfs[kind]);
+		/* Without a template, the next case runs mkfs as well. */
+		if (!ret)
+			copy_image(image, template, size);
+	}
+	close(image);
+	return ret;
 }
 
 /* Attaches the image to the free device @nr, which others may take first. */
@@ -185,11 +239,10 @@ static int reopen_root(struct volume *v)
 
 static const char *make_disk(struct volume *v)
 {
-	const struct mkfs *how = &mkfs[v->kind];
-	int ret = make_image(how);
+	int ret = make_image(v->kind);
 
 	if (ret == -ENOENT)
-		return how->missing;
+		return mkfs[v->kind].missing;
 	if (ret)
 		return NULL;
 	return attach_image(v) ? "needs a loop device (CONFIG_BLK_DEV_LOOP)" : "";

@@ -126,7 +126,7 @@ static void set_nodeid(struct server *s, struct message *m)
 TEST_F(fuse, new_inode_with_another_nodeid)
 {
 	struct server *s = self->s;
-	unsigned long forgets = s->forgets;
+	unsigned long forgotten = s->forgotten;
 	struct handle fh;
 	int fd;
 
@@ -135,7 +135,7 @@ TEST_F(fuse, new_inode_with_another_nodeid)
 	s->spoil_value = object_nodeid(s, 3);
 	ASSERT_EQ(-EIO, try_open(s, "created", O_RDWR | O_CREAT | O_EXCL));
 	/* The new nodeid and the other one are forgotten. */
-	ASSERT_TRUE(wait_for(&s->forgets, forgets + 2));
+	ASSERT_TRUE(wait_for(&s->forgotten, forgotten + 2));
 	ASSERT_EQ(0, outstanding(s));
 
 	/* A negative entry leaves the handle unknown. */

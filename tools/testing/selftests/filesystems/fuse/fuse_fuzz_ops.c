@@ -477,6 +477,20 @@ static bool can_be_found(struct fuzz *f, const struct fuzz_handle *handle)
 	return id == ROOT;
 }
 
+/*
+ * Waits until the server has handled all requests without a caller. The kernel can send
+ * a FUSE_STATFS before a FUSE_FORGET.
+ */
+static void drain(struct fuzz *f)
+{
+	struct pollfd p = { .fd = f->s->fd, .events = POLLIN };
+
+	do {
+		barrier(f);
+	} while (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
+	barrier(f);
+}
+
 static void do_decode(struct fuzz *f)
 {
 	static const int flags[] = { O_RDONLY, O_RDONLY, O_PATH, O_DIRECTORY };
@@ -491,8 +505,10 @@ static void do_decode(struct fuzz *f)
 	forged = !fh.bytes || one_in(f, 3);
 	if (forged)
 		forge(f, &fh);
-	if (one_in(f, 3))
+	if (one_in(f, 3)) {
 		evict(f->s);
+		drain(f);
+	}
 	alive = other && is_alive(f, other);
 	f->requests = 0;
 	memset(&f->last, 0, sizeof(f->last));
@@ -698,20 +714,6 @@ void run_before_init(struct fuzz *f)
 	err = lstat(path(f, name), &st) ? -errno : 0;
 	if (err != -ECONNREFUSED)
 		fail(f, "a call after FUSE_INIT was refused: %d", err);
-}
-
-/*
- * Waits until the server has handled all requests without a caller. The kernel can send
- * a FUSE_STATFS before a FUSE_FORGET.
- */
-static void drain(struct fuzz *f)
-{
-	struct pollfd p = { .fd = f->s->fd, .events = POLLIN };
-
-	do {
-		barrier(f);
-	} while (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
-	barrier(f);
 }
 
 void run_operation(struct fuzz *f)

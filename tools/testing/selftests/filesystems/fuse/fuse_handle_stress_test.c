@@ -563,7 +563,8 @@ static unsigned long walk_for(struct server *s, int mount_fd,
 			.fh = fh,
 			.mount_fd = mount_fd,
 			.seed = seed + started,
-			.end = time(NULL) + seconds,
+			/* The present second can end at once. */
+			.end = time(NULL) + 1 + seconds,
 		};
 		if (pthread_create(&w->thread, NULL, walk, w))
 			break;

@@ -203,12 +203,12 @@ TEST_F(fuse, statx_error_forgets_lookup)
 	int compound;
 
 	for (compound = 1; compound >= 0; compound--) {
-		unsigned long forgets = s->forgets;
+		unsigned long forgotten = s->forgotten;
 
 		s->compound_error = compound ? 0 : -ENOSYS;
 		s->statx_error = -EACCES;
 		ASSERT_EQ(-EACCES, try_stat(s, "file"));
-		ASSERT_TRUE(wait_for(&s->forgets, forgets + 1));
+		ASSERT_TRUE(wait_for(&s->forgotten, forgotten + 1));
 		ASSERT_EQ(0, outstanding(s));
 		s->statx_error = 0;
 	}

@@ -221,15 +221,20 @@ TEST_F_TIMEOUT(nfs, directory_without_caches, SLOW_TIMEOUT)
 {
 	struct server *s = self->s;
 	unsigned long decodes;
-	int dir, round;
+	int dir, round, i;
 
 	dir = client_open(&self->nfs, "d1/d2/d3", O_RDONLY | O_DIRECTORY);
 	ASSERT_GE(dir, 0);
 	for (round = 0; round < 3; round++) {
-		ASSERT_EQ(0, close_files_of_server(&self->nfs));
-		decodes = s->decodes;
-		ASSERT_EQ(object_at(s, "d1/d2/d3/file"), read_at(dir, "file"));
-		EXPECT_GT(s->decodes, decodes);
+		/* A thread of knfsd closes them after its reply. */
+		for (i = 0; i < 20; i++) {
+			ASSERT_EQ(0, close_files_of_server(&self->nfs));
+			decodes = s->decodes;
+			ASSERT_EQ(object_at(s, "d1/d2/d3/file"), read_at(dir, "file"));
+			if (s->decodes > decodes)
+				break;
+		}
+		EXPECT_LT(i, 20);
 	}
 	close(dir);
 }

@@ -14,6 +14,12 @@ pid_t begin_operation(struct server *s, operation_t *run, int fd);
 /* Waits for an operation. Returns its result without its sign, or -1. */
 int end_operation(pid_t pid);
 
+/*
+ * Waits until @nr requests are sent or wait for a server. Mounts fusectl, in the mount
+ * namespace of the test.
+ */
+bool wait_pending(int mount_fd, int nr);
+
 /* Waits until the server has received the request that it does not answer. */
 bool wait_swallowed(struct server *s);
 

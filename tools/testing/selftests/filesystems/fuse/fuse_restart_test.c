@@ -100,7 +100,7 @@ TEST_F(restart, handles_in_each_request)
 	EXPECT_EQ(0, s->violations);
 }
 
-TEST_F(restart, handles_of_each_size)
+TEST_F_TIMEOUT(restart, handles_of_each_size, SLOW_TIMEOUT)
 {
 	struct server *s = self->s;
 	int fd;
@@ -279,7 +279,7 @@ TEST_F(restart, entry_without_handle)
 	ASSERT_EQ(0, enter_server(s));
 	ASSERT_EQ(3, list_names(s, ".", false));
 	/* The lookup of the entry is forgotten. */
-	ASSERT_TRUE(wait_for(&s->forgets, 1));
+	ASSERT_TRUE(wait_for(&s->forgotten, 1));
 	ASSERT_EQ(2, outstanding(s));
 	s->unknown = 0;
 	ASSERT_NE(NULL, getcwd(after, sizeof(after)));

@@ -70,9 +70,9 @@ static inline void end(struct __test_metadata *const _metadata,
 {
 	if (fd >= 0)
 		close(fd);
-	EXPECT_EQ(0, s->violations);
 	if (s->running)
 		EXPECT_EQ(0, settle_server(s));
+	EXPECT_EQ(0, s->violations);
 	free_server(s);
 }
 
