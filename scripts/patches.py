@@ -38,8 +38,9 @@ PASSED = PATCHES / "passed"
 LOGS = BUILD / "logs/patches"
 TOOLCHAIN = toolchain()
 DIRECTORIES = ["fs/", "io_uring/", "samples/"]
-# Paths that no object file depends on
-NOT_BUILT = ("Documentation/", "MAINTAINERS", "tools/")
+# Paths that no test depends on, and with tools/, that no object file does
+NOT_TESTED = ("Documentation/", "MAINTAINERS")
+NOT_BUILT = (*NOT_TESTED, "tools/")
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--no-summary", "--terse", "--show-types",
               "--no-tree", "--ignore"]
 WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):(\d+)(?::\d+)?:? (?:warning|error)|"
@@ -71,6 +72,12 @@ class Patch:
         self.subject = out("log", "-1", "--format=%s", commit)
         self.files = out("diff-tree", "-r", "--no-commit-id", "--name-only", "--diff-filter=d",
                          f"{commit}^", commit).splitlines()
+
+
+def files(commit, without):
+    """Return the lines of git ls-tree, except for paths that start with one of @without."""
+    return [line for line in out("ls-tree", "-r", commit).splitlines()
+            if not line.split("\t")[1].startswith(without)]
 
 
 def sha(*parts):
@@ -112,10 +119,12 @@ class Compile(Check):
         return [name for name in fragments(self.flavour) if not name.endswith(self.skip or "//")]
 
     def tree(self, commit):
-        entries = out("ls-tree", "-r", commit).splitlines()
+        entries = files(commit, NOT_BUILT)
+        if self.name != "c":
+            return entries
         return [entry for entry in entries
-                if not (name := entry.split("\t")[1]).startswith(NOT_BUILT)
-                and not (self.name == "c" and (name.startswith("rust/") or name.endswith(".rs")))]
+                if not (name := entry.split("\t")[1]).startswith("rust/")
+                and not name.endswith(".rs")]
 
     def key(self, patch):
         texts = [Path(name).read_text() for name in self.configuration()]
@@ -164,7 +173,7 @@ class Tests(Check):
         return patch.last
 
     def key(self, patch):
-        return sha(out("rev-parse", f"{patch.commit}^{{tree}}"),
+        return sha(*files(patch.commit, NOT_TESTED),
                    *(path.read_text() for path in sorted((TOP / "configs").glob("*.config"))))
 
     def run(self, patch, log):
