@@ -87,10 +87,13 @@
 #define CANARY			0xa5
 
 /* Number of attempts at something that the kernel does asynchronously. */
-#define RETRIES			20000
+#define RETRIES			10000
 
 /* Seconds for a case that is slow with all debugging options. */
 #define SLOW_TIMEOUT		120
+
+/* In milliseconds, for what a stress test on a slow machine has not done at its end */
+#define PATIENCE		60000
 
 /* Mount point of the private tmpfs of a test. */
 #define TMPFS_DIR		"/tmp"

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The grammar of the fuzzer: makes a case of random numbers. */
 #define _GNU_SOURCE
+#include <linux/nsfs.h>
+#include <stddef.h>
+
 #include "fuzz.h"
+
+#define NSFS_INUM_AT	offsetof(struct nsfs_file_handle, ns_inum)
 
 /* Most descriptors are valid. */
 static int pick_bad_fd(struct fuzz_random *rnd)
@@ -200,7 +205,7 @@ static void change_words(struct fuzz_random *rnd, struct handle *fh,
 	} else {
 		word = w->objects[other].fh[0].data + at;
 		/* A namespace may have the inode number of one that is gone. */
-		if (at == 12 && !memcmp(fh->data + at, word, 4))
+		if (at == NSFS_INUM_AT && !memcmp(fh->data + at, word, 4))
 			fh->data[at + 1] ^= 1;
 		else
 			memcpy(fh->data + at, word, 4);
@@ -278,7 +283,8 @@ static void avoid_strangers(struct fuzz_case *c, const struct fuzz_world *w)
 {
 	static const __u64 numbers[] = { 0, ~0ULL, 1ULL << 63, 1ULL << 32 };
 	const enum fuzz_fs fs = decoder_of(c, w);
-	static const unsigned char none[4];
+	static const unsigned char none[sizeof(__u32)];
+	unsigned char *inum = c->fh.data + NSFS_INUM_AT;
 	__u64 number = handle_number(&c->fh);
 	const struct fuzz_object *o;
 	unsigned int i;
@@ -290,12 +296,13 @@ static void avoid_strangers(struct fuzz_case *c, const struct fuzz_world *w)
 			return;
 	}
 	o = c->number_of < 0 ? NULL : &w->objects[c->number_of];
-	if (!o || o->fs != fs || handle_number(&o->fh[0]) != number)
+	if (!o || o->fs != fs || handle_number(&o->fh[0]) != number) {
 		handle_set_number(&c->fh, number | 1ULL << 62);
-	else if (fs == FS_NSFS && memcmp(c->fh.data + 12, none, 4) &&
-		 memcmp(c->fh.data + 12, o->fh[0].data + 12, 4))
+	} else if (fs == FS_NSFS && memcmp(inum, none, sizeof(none)) &&
+		   memcmp(inum, o->fh[0].data + NSFS_INUM_AT, sizeof(none))) {
 		/* The inode number of one that is gone may be that of this one. */
-		memset(c->fh.data + 12, 0xff, 4);
+		memset(inum, 0xff, sizeof(none));
+	}
 }
 
 /* Returns an open file of the same filesystem or, for tmpfs, of the same type. */

@@ -564,10 +564,14 @@ TEST_F_TIMEOUT(stress, open_while_files_and_mounts_change, 3600)
 	volume.root = volume_open_root(&volume);
 	ASSERT_GE(volume.root, 0);
 	ASSERT_EQ(ring_init(&ring, WARM_SETUP), 0);
-	quiet = open_all_quietly(&ring);
+	/* The kernel can still drop an inode. */
+	for (i = 0; i < 3; i++) {
+		quiet = open_all_quietly(&ring);
+		if (quiet.wrong || quiet.inlined == quiet.opened)
+			break;
+	}
 	EXPECT_GT(quiet.opened, 0U);
-	/* The kernel can still drop some. */
-	EXPECT_GE(100 * quiet.inlined, 95 * quiet.opened);
+	EXPECT_EQ(quiet.inlined, quiet.opened);
 	EXPECT_EQ(quiet.wrong, 0U) TH_LOG("the last result: %d", quiet.error);
 	EXPECT_EQ(nr_undead(&ring), 0U);
 	ring_exit(&ring);

@@ -280,8 +280,8 @@ static __noreturn void fail_at_random(const struct handle *fhs,
 		tally->other = -ENOENT;
 		_exit(1);
 	}
-	/* At least one of each, even on a slow machine. */
-	while (now_ms() < end || !tally->done || !tally->out_of_memory) {
+	while (now_ms() < end || ((!tally->done || !tally->out_of_memory) &&
+				  now_ms() < end + PATIENCE)) {
 		const struct operation *op =
 			&operations[random_number(&seed) %
 				    ARRAY_SIZE(operations)];

@@ -319,7 +319,8 @@ TEST_F_TIMEOUT(stress, decode_while_namespaces_are_created_and_freed, STRESS_TIM
 		self->nr_threads++;
 	}
 
-	while ((now_ms() < end || !each_has_worked()) && !stopped())
+	while ((now_ms() < end || (!each_has_worked() && now_ms() < end + PATIENCE)) &&
+	       !stopped())
 		usleep(10000);
 	stop();
 	join_threads(self->threads, &self->nr_threads);

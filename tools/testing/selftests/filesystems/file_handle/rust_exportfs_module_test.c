@@ -325,9 +325,11 @@ TEST_F_TIMEOUT(fs, threads, SLOW_TIMEOUT)
 		workers[i].nr = i;
 		ASSERT_EQ(pthread_create(&workers[i].id, NULL, work, &workers[i]), 0);
 	}
-	do {
+	for (i = 0; i < 20; i++) {
 		sleep(CHURN_SECONDS);
-	} while (!each_has_worked());
+		if (each_has_worked())
+			break;
+	}
 	atomic_store(&stop, true);
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].id, NULL);
@@ -409,8 +411,8 @@ TEST_F_TIMEOUT(fs, unload_while_in_use, SLOW_TIMEOUT)
 	EXPECT_EQ(ret, NULL);
 	TH_LOG("unloaded %u times, used %u times", atomic_load(&unloaded), used);
 	/* UNLOADS, unless the machine is slow. */
-	EXPECT_GT(atomic_load(&unloaded), 0U);
-	EXPECT_GT(used, 0U);
+	EXPECT_GE(atomic_load(&unloaded), 3U);
+	EXPECT_GE(used, 3U);
 }
 
 TEST_HARNESS_MAIN

@@ -195,8 +195,10 @@ static int attach_image(struct volume *v)
 int volume_mount(struct volume *v)
 {
 	const char *source = volume_is_disk(v->kind) ? v->name : "file_handle";
+	/* The process of a case that was killed may not have dropped its mount. */
+	const char *options = v->kind == VOLUME_XFS ? "nouuid" : NULL;
 
-	return mount(source, MOUNT_POINT, volume_names[v->kind], 0, NULL) ?
+	return mount(source, MOUNT_POINT, volume_names[v->kind], 0, options) ?
 	       -errno : 0;
 }
 

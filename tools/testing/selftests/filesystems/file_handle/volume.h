@@ -19,7 +19,7 @@ enum volume_kind {
 /*
  * A mounted filesystem. The image of a disk is a sparse file on the private
  * tmpfs of the test, behind a loop device. All images of a kind that a program
- * makes have the same UUID, so only one of them can be mounted at a time.
+ * makes have the same UUID.
  */
 struct volume {
 	enum volume_kind kind;

@@ -524,7 +524,7 @@ TEST_F(fuse, refused_init)
 	/* The kernel requires default_permissions for this flag. */
 	s->init_flags |= FUSE_ALLOW_IDMAP;
 	ASSERT_EQ(0, restart_server(s));
-	/* Before the reply, stat() waits, and then sends its request. */
+	/* A call that waits for the reply sends its request even if the reply refuses. */
 	while (!__atomic_load_n(&s->init_done, __ATOMIC_SEQ_CST))
 		usleep(1000);
 	ASSERT_EQ(-ECONNREFUSED, try_stat(s, "."));

@@ -244,7 +244,7 @@ static int serve_until_ready(struct server *s, struct ring *ring)
 	int i;
 
 	for (i = 0; i < RETRIES; i++) {
-		if (!serve_request(s, 2))
+		if (!serve_request(s, 1))
 			return -ENOTCONN;
 		ring_enter(ring, 0, 0, IORING_ENTER_GETEVENTS);
 		if (ring_ready(ring))

@@ -45,7 +45,7 @@ bool wait_pending(int mount_fd, int nr)
 {
 	struct statx stx;
 	char path[64];
-	int i;
+	int i, pending;
 
 	/* It may already be mounted. */
 	mount("none", CONNECTIONS, "fusectl", 0, NULL);
@@ -53,8 +53,11 @@ bool wait_pending(int mount_fd, int nr)
 		return false;
 	snprintf(path, sizeof(path), CONNECTIONS "/%u/waiting", stx.stx_dev_minor);
 	for (i = 0; i < RETRIES; i++) {
-		if (nr_pending(path) == nr)
+		pending = nr_pending(path);
+		if (pending == nr)
 			return true;
+		if (pending < 0)
+			break;
 		usleep(1000);
 	}
 	return false;

@@ -15,7 +15,7 @@ pid_t begin_operation(struct server *s, operation_t *run, int fd);
 int end_operation(pid_t pid);
 
 /*
- * Waits until @nr requests are sent or wait for a server. Mounts fusectl, in the mount
+ * Waits until @nr requests have begun and have not ended. Mounts fusectl, in the mount
  * namespace of the test.
  */
 bool wait_pending(int mount_fd, int nr);

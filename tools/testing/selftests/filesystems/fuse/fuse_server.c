@@ -1091,7 +1091,7 @@ long settle_server(struct server *s)
 {
 	int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 500; i++) {
 		if (evict(s))
 			return -1;
 		if (!outstanding(s))
