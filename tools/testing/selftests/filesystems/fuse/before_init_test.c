@@ -16,7 +16,6 @@
 #include "kselftest_harness.h"
 
 #define MOUNT		"/tmp/before_init"
-#define CONNECTIONS	"/sys/fs/fuse/connections"
 
 #ifndef FUSE_ALLOW_IDMAP
 #define FUSE_ALLOW_IDMAP	(UINT64_C(1) << 40)
@@ -222,21 +221,6 @@ static int begin(int *fd, unsigned int *minor, const char *more)
 
 #define BEGIN(more)	begin(&self->fd, &self->minor, more)
 
-/* Returns the number of pending requests. */
-static int nr_waiting(unsigned int minor)
-{
-	char path[128], text[16] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), CONNECTIONS "/%u/waiting", minor);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	if (fd >= 0)
-		close(fd);
-	return atoi(text);
-}
-
 /* Starts a call in a child, which exits with the errno of the call. */
 static pid_t start(int fd, unsigned int i)
 {
@@ -315,7 +299,7 @@ FIXTURE_SETUP(before_init)
 	ASSERT_EQ(0, mount("before_init", "/tmp", "tmpfs", 0, NULL));
 	ASSERT_EQ(0, mkdir(MOUNT, 0755));
 	/* It may already be mounted. */
-	mount("none", CONNECTIONS, "fusectl", 0, NULL);
+	mount("none", FUSE_CONNECTIONS, "fusectl", 0, NULL);
 }
 
 FIXTURE_TEARDOWN(before_init)
@@ -369,7 +353,7 @@ TEST_F(before_init, connection_is_aborted)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, BEGIN(""));
 		START(i);
-		snprintf(path, sizeof(path), CONNECTIONS "/%u/abort",
+		snprintf(path, sizeof(path), FUSE_CONNECTIONS "/%u/abort",
 			 self->minor);
 		ASSERT_EQ(0, write_string(path, "1"));
 		EXPECT_ERRNO(ENOTCONN, i);

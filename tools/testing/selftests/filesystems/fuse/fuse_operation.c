@@ -5,8 +5,6 @@
 
 #include "fuse_operation.h"
 
-#define CONNECTIONS	"/sys/fs/fuse/connections"
-
 pid_t begin_operation(struct server *s, operation_t *run, int fd)
 {
 	pid_t pid = fork();
@@ -28,36 +26,18 @@ int end_operation(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
-static int nr_pending(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int nr;
-
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%d", &nr) != 1)
-		nr = -EIO;
-	fclose(file);
-	return nr;
-}
-
 bool wait_pending(int mount_fd, int nr)
 {
 	struct statx stx;
-	char path[64];
-	int i, pending;
+	int i;
 
 	/* It may already be mounted. */
-	mount("none", CONNECTIONS, "fusectl", 0, NULL);
+	mount("none", FUSE_CONNECTIONS, "fusectl", 0, NULL);
 	if (statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx))
 		return false;
-	snprintf(path, sizeof(path), CONNECTIONS "/%u/waiting", stx.stx_dev_minor);
 	for (i = 0; i < RETRIES; i++) {
-		pending = nr_pending(path);
-		if (pending == nr)
+		if (nr_waiting(stx.stx_dev_minor) == nr)
 			return true;
-		if (pending < 0)
-			break;
 		usleep(1000);
 	}
 	return false;

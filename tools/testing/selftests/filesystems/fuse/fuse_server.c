@@ -1041,6 +1041,20 @@ void free_server(struct server *s)
 	munmap(s, sizeof(*s));
 }
 
+int nr_waiting(unsigned int minor)
+{
+	char path[128], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), FUSE_CONNECTIONS "/%u/waiting", minor);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return atoi(text);
+}
+
 unsigned long count(struct server *s, unsigned int opcode)
 {
 	return __atomic_load_n(&s->requests[opcode], __ATOMIC_SEQ_CST);

@@ -23,6 +23,8 @@
 #define BULK_NR		10000
 #define OBJECTS_MAX	(BULK + BULK_NR)
 
+#define FUSE_CONNECTIONS	"/sys/fs/fuse/connections"
+
 #define BASIC_STATS	0x7ffU
 #define REPLY_MAX	8192
 
@@ -231,6 +233,9 @@ int use_all_processors(struct server *s);
 /*
  * Counters
  */
+
+/* Returns the number of requests on a device that have begun and have not ended. */
+int nr_waiting(unsigned int minor);
 
 /* Return the number of requests, alone or in compounds. */
 unsigned long count(struct server *s, unsigned int opcode);
