@@ -197,8 +197,13 @@ unsafe: tree ## list each piece of unsafe code with its argument; fails if one h
 
 mutants: setup tree ## judge small faults in FILES of the series for HOURS: the tests must notice each
 	@scripts/setup_mutants.sh
-	@scripts/build.sh rust
-	@scripts/mutants.py --files '$(FILES)' --hours $(HOURS) $(if $(CONTROLS),--controls)
+	@scripts/setup.sh disks fs
+	@scripts/build.sh fs
+	@scripts/build.sh c
+	@rc=0; for flavour in fs c; do \
+		MUTANTS_FLAVOUR=$$flavour scripts/mutants.py --files '$(FILES)' --hours $(HOURS) \
+			$(if $(CONTROLS),--controls) || rc=$$?; \
+	done; exit $$rc
 
 patches: setup tree ## check and build each patch of THREAD or of all, and test each thread
 	@scripts/setup.sh check

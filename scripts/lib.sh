@@ -202,7 +202,7 @@ flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*
 
 # has_disks FLAVOUR: succeed if the flavour has the filesystems of base-disks.config,
 # and its guest the programs that make them.
-has_disks() { [ "$1" = fs ] || [ "$1" = debug ]; }
+has_disks() { [ "$1" = fs ] || [ "$1" = debug ] || [ "$1" = mutants/kernel ]; }
 
 check_flavour()
 {

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Judge mutants of the series: small faults that the tests must notice.
 
-All mutants are in one kernel, which chooses one of them at run time. For each, the guest
-runs the cases that reach its block, the fastest first, until one fails. Results are kept
+All mutants are in one kernel, which chooses one of them at run time, but for those of the
+C functions that Rust replaces: MUTANTS_FLAVOUR=c judges these. For each, a guest runs
+the cases that reach its block, the fastest first, until one fails. Results are kept
 in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
 --record writes the killed ones to scripts/mutation/killed.jsonl, where runs on other
 machines start.
@@ -15,15 +16,16 @@ import argparse
 import collections
 import fcntl
 import json
+import multiprocessing
 import signal
 import sys
 import time
 
 from lib import say
 from mutation.build import Builder
-from mutation.campaign import JUDGED, Campaign, Reach, read_results
+from mutation.campaign import JUDGED, Campaign, Reach, known_results
 from mutation.listing import Listing
-from mutation.place import HERE, OUT
+from mutation.place import FLAVOUR, HERE, OUT, TWINS
 
 
 def read_arguments(path):
@@ -50,7 +52,7 @@ def refuse_unknown_arguments(listing):
 
 def record(listing):
     """Write the mutants that were killed, and the case that killed each."""
-    results = read_results(JUDGED) | read_results(OUT / "results.jsonl")
+    results = known_results()
     lines = [json.dumps({"key": mutant.key, "by": results[mutant.key]["by"]}) + "\n"
              for mutant in listing.mutants
              if results.get(mutant.key, {"verdict": "open"})["verdict"] == "killed"]
@@ -58,8 +60,8 @@ def record(listing):
     say(f"     {len(lines)} killed mutants in {JUDGED}")
 
 
-# Their functions that Rust replaces are compiled, and never called, in the flavour rust.
-TWINS = {"fs/fhandle.c", "fs/nsfs.c", "fs/pidfs.c"}
+# Guests that judge at the same time: most cases wait more than they compute.
+GUESTS = 2
 COLUMNS = ("mutants", "unbuildable", "not in this kernel", "killed", "argued", "survived", "open")
 
 
@@ -75,7 +77,7 @@ def report(chosen, builder, results):
             row["unbuildable"] += 1
         elif verdict == "killed":
             row["killed"] += 1
-        elif mutant.key not in builder.built or (mutant.file in TWINS and verdict == "unreached"):
+        elif mutant.key not in builder.built:
             row["not in this kernel"] += 1
         elif mutant.label in arguments:
             row["argued"] += 1
@@ -123,6 +125,9 @@ def main():
         chosen = [mutant for mutant in listing.mutants if mutant.number in listing.controls]
     if not chosen:
         sys.exit(f"mutants: error: '{args.files}' has no mutants")
+    chosen = [mutant for mutant in chosen if (mutant.file in TWINS) == (FLAVOUR == "c")]
+    if not chosen:
+        return
     if args.list:
         for mutant in chosen:
             print(mutant.label, "=>", " ".join(mutant.replacement.split())[:80])
@@ -146,7 +151,9 @@ def main():
     with open(OUT / f"{name}.lock", "w", encoding="utf-8") as lock:
         if not args.report and not take(lock):
             sys.exit(f"mutants: error: another run holds {lock.name}")
-        run(chosen, builder, reach, deadline, args.report, name)
+        if not args.report:
+            judge(chosen, builder, reach, deadline, name)
+    sys.exit(1 if report(chosen, builder, known_results()) else 0)
 
 
 def take(lock):
@@ -157,14 +164,20 @@ def take(lock):
     return True
 
 
-def run(chosen, builder, reach, deadline, only_report, name):
-    """Judge mutants and report; exit with 1 if one survived without an argument."""
-    campaign = Campaign(chosen, builder, reach, deadline, name)
-    campaign.argued = set(read_arguments(HERE / "equivalent.txt"))
-    if not only_report:
-        campaign.run()
-    survivors = report(chosen, builder, campaign.results)
-    sys.exit(1 if survivors else 0)
+def judge(chosen, builder, reach, deadline, name):
+    """Judge mutants in several guests."""
+    argued = set(read_arguments(HERE / "equivalent.txt"))
+    workers = []
+    for part in range(GUESTS):
+        campaign = Campaign(chosen[part::GUESTS], builder, reach, deadline, f"{name}-{part}")
+        campaign.argued = argued
+        workers.append(multiprocessing.Process(target=campaign.run, daemon=True))
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        sys.exit("mutants: error: a worker has failed")
 
 
 if __name__ == "__main__":

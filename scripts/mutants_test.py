@@ -161,8 +161,8 @@ class Configuration(unittest.TestCase):
         """Configure with a make that drops lines of .config. Return the configuration."""
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
-            (directory / "rust").mkdir()
-            (directory / "rust/.config").write_text("CONFIG_FHANDLE=y\n")
+            (directory / "fs").mkdir()
+            (directory / "fs/.config").write_text("CONFIG_FHANDLE=y\n")
 
             def olddefconfig(*_):
                 file = directory / ".config"
@@ -194,12 +194,13 @@ class Verdicts(unittest.TestCase):
         reach = types.SimpleNamespace(cases={case.name: case}, boot=set(), of=lambda m: [case])
         with tempfile.TemporaryDirectory() as directory:
             campaign.OUT = Path(directory)
+            campaign.RESULTS = campaign.OUT / "results.jsonl"
             builder = types.SimpleNamespace(dropped={}, built={mutant.key})
             run = campaign.Campaign([mutant], builder, reach, 1e18)
             run.guest.run = lambda *_: iter([line.split() for line in lines])
             run.run()
             stored = [json.loads(line) for line in
-                      (Path(directory) / "results.jsonl").read_text().splitlines()]
+                      campaign.RESULTS.read_text().splitlines()]
         return stored[-1]
 
     def test_a_failed_case_kills(self):

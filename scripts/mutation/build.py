@@ -12,7 +12,7 @@ import time
 
 from lib import BUILD, say, setting, toolchain
 from mutation import schemata
-from mutation.place import HERE, KERNEL, LINUX, OUT, TREE, git
+from mutation.place import FLAVOUR, HERE, KERNEL, LINUX, OUT, TREE, TWINS, git
 
 # The code that chooses a mutant.
 SUPPORT = {"mutant.c": "fs/mutant.c", "mutant.h": "include/linux/mutant.h",
@@ -44,9 +44,6 @@ class Builder:
 
     def prepare_tree(self):
         OUT.mkdir(parents=True, exist_ok=True)
-        if TREE == LINUX:
-            self.place_support()
-            return
         if not TREE.exists():
             subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", LINUX, TREE],
                            check=True)
@@ -60,7 +57,7 @@ class Builder:
     def configure(self):
         """Add options that more tests need than those of the flavour."""
         options = (HERE / "kernel.config").read_text()
-        config = (BUILD / "rust/.config").read_text() + options
+        config = (BUILD / FLAVOUR / ".config").read_text() + options
         if not changed(OUT / "config", config) and (KERNEL / ".config").exists():
             return
         (KERNEL / ".config").write_text(config)
@@ -92,7 +89,8 @@ class Builder:
                 self.dropped.setdefault(mutant.key, "the braces do not match")
             if function.result.startswith("impl "):
                 self.dropped.setdefault(mutant.key, "all bodies must return one opaque type")
-        return [m for m in self.listing.mutants if m.key not in self.dropped]
+        return [m for m in self.listing.mutants if m.key not in self.dropped
+                and (FLAVOUR == "fs" or m.file in TWINS)]
 
     def instrument(self):
         by_file = collections.defaultdict(list)

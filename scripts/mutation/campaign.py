@@ -12,7 +12,7 @@ import time
 import test
 from lib import BUILD, TOP, say
 from mutation import judge
-from mutation.place import KERNEL, LINUX, OUT, git
+from mutation.place import KERNEL, LINUX, OUT, RESULTS, git
 
 # The suites of KUnit that test the series, and programs that take minutes.
 SUITES = ("exportfs", "rust_exportfs", "rust_fuse", "rust_pseudo", "rust_doctests", "inode")
@@ -136,8 +136,7 @@ class Campaign:
 
     def __init__(self, chosen, builder, reach, deadline, name="judge"):
         self.builder, self.reach, self.deadline = builder, reach, deadline
-        self.file = OUT / "results.jsonl"
-        self.results = read_results(JUDGED) | read_results(self.file)
+        self.results = known_results()
         self.chosen = chosen
         self.suspects, self.careful = [], set()
         self.argued = set()     # labels of mutants that are not judged
@@ -160,7 +159,7 @@ class Campaign:
         result = {"key": mutant.key, "name": mutant.name, "verdict": verdict, "by": by, "how": how,
                   "passed": sorted(passed)}
         self.results[mutant.key] = result
-        with open(self.file, "a", encoding="utf-8") as file:
+        with open(RESULTS, "a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
         if verdict == "killed":
             self.praise(mutant, by, how)
@@ -290,6 +289,10 @@ class Campaign:
 def common_words(file, program):
     """Return how many words that say what is tested are in both names."""
     return len((set(re.split(r"\W|_", file)) - COMMON_WORDS) & set(re.split(r"\W|_", program)))
+
+
+def known_results():
+    return read_results(JUDGED) | read_results(RESULTS)
 
 
 def read_results(path):

@@ -8,11 +8,14 @@ from pathlib import Path
 from lib import BUILD, TOP, setting
 
 LINUX = Path(setting("LINUX"))
-OUT = BUILD / "mutants"
-# The directories of another build whose copies may be used: then, only files with mutants
-# are compiled.
-TREE = Path(os.environ.get("MUTANTS_TREE", OUT / "linux"))
-KERNEL = Path(os.environ.get("MUTANTS_KERNEL", OUT / "rust"))
+# The mutants are in a kernel of the flavour fs, which has all code but the functions of C
+# that Rust replaces. Those are judged in one of the flavour c.
+FLAVOUR = os.environ.get("MUTANTS_FLAVOUR", "fs")
+TWINS = {"fs/fhandle.c", "fs/nsfs.c", "fs/pidfs.c"}
+RESULTS = BUILD / "mutants/results.jsonl"
+OUT = BUILD / "mutants" / ("" if FLAVOUR == "fs" else FLAVOUR)
+TREE = OUT / "linux"
+KERNEL = OUT / "kernel"
 TOOL = Path(setting("CACHE")) / "cargo-mutants-27.1.0/bin/cargo-mutants"
 HERE = TOP / "scripts/mutation"
 
