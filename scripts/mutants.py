@@ -17,6 +17,7 @@ import collections
 import fcntl
 import json
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -61,7 +62,7 @@ def record(listing):
 
 
 # Guests that judge at the same time: most cases wait more than they compute.
-GUESTS = 2
+GUESTS = 2 * os.cpu_count()
 COLUMNS = ("mutants", "unbuildable", "not in this kernel", "killed", "argued", "survived", "open")
 
 

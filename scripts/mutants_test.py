@@ -197,8 +197,10 @@ class Verdicts(unittest.TestCase):
             campaign.RESULTS = campaign.OUT / "results.jsonl"
             builder = types.SimpleNamespace(dropped={}, built={mutant.key})
             run = campaign.Campaign([mutant], builder, reach, 1e18)
-            run.guest.run = lambda *_: iter([line.split() for line in lines])
+            run.guest.run = unittest.mock.Mock(
+                side_effect=lambda *_: iter([line.split() for line in lines]))
             run.run()
+            self.boots = run.guest.run.call_count
             stored = [json.loads(line) for line in
                       campaign.RESULTS.read_text().splitlines()]
         return stored[-1]
@@ -209,6 +211,10 @@ class Verdicts(unittest.TestCase):
 
     def test_a_crash_kills(self):
         self.assertEqual(self.judged(["M 7", "R 0", "crash"])["how"], "crash")
+
+    def test_a_mutant_that_hangs_twice_is_killed(self):
+        self.assertEqual(self.judged(["M 7", "R 0", "hang"])["how"], "hang")
+        self.assertEqual(self.boots, 2)
 
     def test_a_case_that_also_fails_afterwards_kills_the_first_mutant(self):
         result = self.judged(["M 7", "R 0", "P 7 0 1 not ok 1", "C 0", "D 1", "end"])

@@ -2,6 +2,7 @@
 """Measure which cases reach which mutants, and judge the mutants with them."""
 
 import collections
+import fnmatch
 import functools
 import hashlib
 import itertools
@@ -20,6 +21,14 @@ SKIP = {"passthrough_restart_test"}
 # The mutants that one guest judges at most, and those that one run without a mutant confirms.
 PART = 200
 MOST = 8
+# The budget of the second pass, in milliseconds.
+QUICK = 4000
+# Cases that take seconds, and notice most of what the fast ones do not: each pass but the
+# first two begins with those of the file.
+STRONG = {"fs/fuse/*": "filesystems/fuse:fuse_fuzz",
+          "fs/[!fn]*": "filesystems/file_handle:io_uring_handle_warm_test *",
+          "mm/*": "filesystems/file_handle:io_uring_handle_warm_test *",
+          "*fhandle*": "filesystems/file_handle:handle_fuzz"}
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
@@ -39,7 +48,7 @@ class Reach:
     def identity(self):
         """Return a hash of the numbers of mutants and probes, and one of the programs."""
         numbers = hashlib.sha256()
-        for mutant in self.builder.listing.mutants:
+        for mutant in self.builder.alive():
             numbers.update(f"{mutant.key} {mutant.number} {mutant.probe}\n".encode())
         programs = hashlib.sha256((BUILD / "guest/image.cpio").read_bytes())
         programs.update(git(LINUX, "rev-parse", "series").encode())
@@ -138,7 +147,7 @@ class Campaign:
         self.builder, self.reach, self.deadline = builder, reach, deadline
         self.results = known_results()
         self.chosen = chosen
-        self.suspects, self.careful = [], set()
+        self.suspects, self.careful, self.hung = [], set(), set()
         self.argued = set()     # labels of mutants that are not judged
         self.guest = judge.Guest(TOP, OUT / "results" / name, KERNEL.relative_to(BUILD))
         self.killers = collections.defaultdict(collections.Counter)
@@ -189,6 +198,8 @@ class Campaign:
                 continue
             passed = set(result.get("passed", ()))
             order = self.order(mutant)
+            if budget > QUICK:
+                order.sort(key=lambda case, mutant=mutant: not is_strong(case, mutant))
             cases = [case for case in order if case.identity not in passed]
             if not cases:
                 self.end(mutant, result)
@@ -213,7 +224,7 @@ class Campaign:
             self.record(mutant, verdict, passed=result.get("passed", ()))
 
     def run(self):
-        for budget in (1000, 4000, 15000, 60000, 10**9):
+        for budget in (1000, QUICK, 15000, 60000, 10**9):
             again = set()
             while time.monotonic() < self.deadline:
                 # A suspect is the first of its guest. The others are still pending.
@@ -266,6 +277,11 @@ class Campaign:
                             | set(self.results.get(mutant.key, {}).get("passed", ())))
                 again.add(mutant.key)
                 current = None
+            elif kind == "hang" and current and current[0].key not in self.hung:
+                # The machine may be busy: it must hang twice.
+                self.hung.add(current[0].key)
+                self.suspects.append((current[0], [self.reach.cases[case]]))
+                current = None
             elif kind in ("crash", "hang") and current:
                 self.record(current[0], "killed", case, kind)
                 current = None
@@ -283,6 +299,11 @@ class Campaign:
             else:
                 self.suspects.append((mutant, [self.reach.cases[case]]))
                 self.careful.add(mutant.key)
+
+
+def is_strong(case, mutant):
+    return any(fnmatch.fnmatch(mutant.file, files) and fnmatch.fnmatch(case.name, name)
+               for files, name in STRONG.items())
 
 
 @functools.cache
