@@ -23,6 +23,7 @@ CASES ?=
 SEED ?=
 REPLAY ?=
 CONTROLS ?=
+REACH ?=
 GDB ?=
 MINUTES ?= 5
 ARTIFACTS_URL ?=
@@ -90,6 +91,7 @@ help: ## this list
 		'' '`make mutants` judges only the mutants that revert a fix' \
 		'FILES=' "files whose mutants are judged, e.g. 'fs/nsfs_rust* rust/kernel/fs/path.rs'" \
 		'HOURS=' 'how long `make mutants` runs at most (default: 8)' \
+		'REACH=1' '`make mutants` measures how many blocks fuzzing reaches, by the number of cases' \
 		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the demonstration' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
 		'ARCH=' 'x86_64, arm64, riscv, arm or s390 (default: that of the host)' \
@@ -200,9 +202,9 @@ mutants: setup tree ## judge small faults in FILES of the series for HOURS: the 
 	@scripts/setup.sh disks fs
 	@scripts/build.sh fs
 	@scripts/build.sh c
-	@rc=0; for flavour in fs c; do \
+	@rc=0; for flavour in fs $(if $(REACH),,c); do \
 		MUTANTS_FLAVOUR=$$flavour scripts/mutants.py --files '$(FILES)' --hours $(HOURS) \
-			$(if $(CONTROLS),--controls) || rc=$$?; \
+			$(if $(CONTROLS),--controls) $(if $(REACH),--reach) || rc=$$?; \
 	done; exit $$rc
 
 patches: setup tree ## check and build each patch of THREAD or of all, and test each thread

@@ -9,7 +9,10 @@ in build/mutants/results.jsonl, so that a run continues where an earlier one sto
 --record writes the killed ones to scripts/mutation/killed.jsonl, where runs on other
 machines start.
 
+--reach measures how many blocks that contain mutants are reached by fuzzing.
+
   mutants.py [--files 'PATTERN...'] [--hours N] [--list] [--report] [--record] [--controls]
+             [--reach]
 """
 
 import argparse
@@ -22,11 +25,12 @@ import signal
 import sys
 import time
 
-from lib import say
+from lib import BUILD, TOP, say
+from mutation import fuzz_reach, judge
 from mutation.build import Builder
 from mutation.campaign import JUDGED, Campaign, Reach, known_results
 from mutation.listing import Listing
-from mutation.place import FLAVOUR, HERE, OUT, TWINS
+from mutation.place import FLAVOUR, HERE, KERNEL, OUT, TWINS
 
 
 def read_arguments(path):
@@ -115,6 +119,7 @@ def main():
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--controls", action="store_true")
+    parser.add_argument("--reach", action="store_true")
     args = parser.parse_args()
     # The guest ends with this script.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -143,6 +148,9 @@ def main():
         builder.build_all()
     if args.build:
         return
+    if args.reach:
+        fuzz_reach.measure(judge.Guest(TOP, OUT / "results/fuzz", KERNEL.relative_to(BUILD)))
+        return
     reach = Reach(builder)
     if not reach.load():
         if args.report:
@@ -153,7 +161,7 @@ def main():
         if not args.report and not take(lock):
             sys.exit(f"mutants: error: another run holds {lock.name}")
         if not args.report:
-            judge(chosen, builder, reach, deadline, name)
+            judge_all(chosen, builder, reach, deadline, name)
     sys.exit(1 if report(chosen, builder, known_results()) else 0)
 
 
@@ -165,7 +173,7 @@ def take(lock):
     return True
 
 
-def judge(chosen, builder, reach, deadline, name):
+def judge_all(chosen, builder, reach, deadline, name):
     """Judge mutants in several guests."""
     argued = set(read_arguments(HERE / "equivalent.txt"))
     workers = []
