@@ -12,6 +12,8 @@
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/writeback.h>
 
 #define INODE_KUNIT_MAGIC	0x696e6f64
@@ -35,6 +37,13 @@ struct inode_kunit_key {
 	/* The state of the inode at that time. */
 	unsigned int evict_state;
 	unsigned int write_state;
+
+	/* Add an inode with the number while another one is allocated. */
+	bool race;
+	struct inode *raced;
+	/* The last inodes that were allocated and destroyed. */
+	struct inode *allocated;
+	struct inode *destroyed;
 };
 
 static int inode_kunit_match(struct inode *inode, void *data)
@@ -63,6 +72,37 @@ static struct inode *inode_kunit_lookup(struct inode_kunit_key *key)
 	return inode;
 }
 
+/* iget_nowait() allocates the inode after it has searched the hash. */
+static struct inode *inode_kunit_alloc_inode(struct super_block *sb)
+{
+	struct inode_kunit_key *key = sb->s_fs_info;
+	struct inode *inode = kzalloc_obj(*inode);
+
+	if (!inode)
+		return NULL;
+	inode_init_once(inode);
+	if (key && key->race) {
+		key->race = false;
+		key->raced = iget_locked(sb, key->ino);
+	}
+	if (key)
+		key->allocated = inode;
+	return inode;
+}
+
+static void inode_kunit_destroy_inode(struct inode *inode)
+{
+	struct inode_kunit_key *key = inode->i_sb->s_fs_info;
+
+	if (key)
+		key->destroyed = inode;
+}
+
+static void inode_kunit_free_inode(struct inode *inode)
+{
+	kfree(inode);
+}
+
 static void inode_kunit_evict_inode(struct inode *inode)
 {
 	struct inode_kunit_key *key = inode->i_private;
@@ -89,6 +129,9 @@ static int inode_kunit_write_inode(struct inode *inode,
 }
 
 static const struct super_operations inode_kunit_ops = {
+	.alloc_inode	= inode_kunit_alloc_inode,
+	.destroy_inode	= inode_kunit_destroy_inode,
+	.free_inode	= inode_kunit_free_inode,
 	.evict_inode	= inode_kunit_evict_inode,
 	.write_inode	= inode_kunit_write_inode,
 	.statfs		= simple_statfs,
@@ -435,6 +478,49 @@ static void inode_kunit_iget(struct kunit *test)
 	iput(inode);
 }
 
+/* Another task adds the inode after the search of the hash. */
+static void inode_kunit_iget_race(struct kunit *test)
+{
+	struct inode_kunit_key *key = test->priv;
+
+	key->sb->s_fs_info = key;
+	key->race = true;
+	KUNIT_ASSERT_PTR_EQ(test, EAGAIN_PTR, iget_nowait(key->sb, key->ino));
+	KUNIT_ASSERT_NOT_NULL(test, key->raced);
+	KUNIT_EXPECT_EQ(test, 1, icount_read_once(key->raced));
+	/* The inode that was allocated was not added, but destroyed. */
+	KUNIT_EXPECT_PTR_NE(test, key->raced, key->allocated);
+	KUNIT_EXPECT_PTR_EQ(test, key->destroyed, key->allocated);
+
+	key->raced->i_mode = S_IFREG | 0600;
+	unlock_new_inode(key->raced);
+	KUNIT_EXPECT_PTR_EQ(test, key->raced, iget_nowait(key->sb, key->ino));
+	iput(key->raced);
+	iput(key->raced);
+}
+
+/* The hash chain contains an inode with another number. */
+static void inode_kunit_iget_collision(struct kunit *test)
+{
+	struct inode_kunit_key *key = test->priv;
+	struct inode *other = inode_kunit_inode(test, key);
+	struct inode *inode;
+
+	other->i_ino++;
+	__insert_inode_hash(other, key->ino);
+	inode = iget_nowait(key->sb, key->ino);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, inode);
+	KUNIT_EXPECT_PTR_NE(test, other, inode);
+	KUNIT_EXPECT_EQ(test, key->ino, inode->i_ino);
+	KUNIT_EXPECT_TRUE(test, inode_state_read_once(inode) & I_NEW);
+	KUNIT_EXPECT_EQ(test, 1, icount_read_once(other));
+
+	inode->i_mode = S_IFREG | 0600;
+	unlock_new_inode(inode);
+	iput(inode);
+	iput(other);
+}
+
 #define EAGAIN_DENTRY	((struct dentry *)ERR_PTR(-EAGAIN))
 
 /* Get the dentry of @inode where only memory allocation may sleep. */
@@ -595,6 +681,8 @@ static struct kunit_case inode_kunit_cases[] = {
 	KUNIT_CASE(inode_kunit_hashed_twice),
 	KUNIT_CASE(inode_kunit_hashed_twice_new),
 	KUNIT_CASE(inode_kunit_iget),
+	KUNIT_CASE(inode_kunit_iget_race),
+	KUNIT_CASE(inode_kunit_iget_collision),
 	KUNIT_CASE(inode_kunit_alias_of_file),
 	KUNIT_CASE(inode_kunit_alias_of_directory),
 	KUNIT_CASE(inode_kunit_alias_of_nothing),
@@ -602,9 +690,16 @@ static struct kunit_case inode_kunit_cases[] = {
 	{}
 };
 
+/* RCU calls inode_kunit_free_inode(), which may be in a module. */
+static void inode_kunit_suite_exit(struct kunit_suite *suite)
+{
+	rcu_barrier();
+}
+
 static struct kunit_suite inode_kunit_suite = {
 	.name		= "inode_nowait",
 	.init		= inode_kunit_init,
+	.suite_exit	= inode_kunit_suite_exit,
 	.test_cases	= inode_kunit_cases,
 };
 

@@ -207,6 +207,22 @@ static int set_up_sample(struct scene *s)
 	return ret;
 }
 
+/* Adds a control group, and one in it: exportfs reconnects both with the root. */
+static int set_up_groups(struct scene *s, unsigned int nr)
+{
+	struct file *file = &s->files[nr];
+	char directory[32];
+
+	snprintf(file->name, sizeof(file->name), "%u/cgroup.procs", nr);
+	snprintf(directory, sizeof(directory), "%u", nr);
+	if (volume_add(&s->volume, directory, nr, &file->fh[WHAT_FILE]))
+		return -EIO;
+	snprintf(directory, sizeof(directory), "%u/inner", nr);
+	if (mkdirat(s->volume.root, directory, 0755))
+		return -errno;
+	return encode_path(s->volume.root, directory, &file->fh[WHAT_DIRECTORY]);
+}
+
 static int set_up_file(struct scene *s, unsigned int nr)
 {
 	struct file *file = &s->files[nr];
@@ -215,12 +231,8 @@ static int set_up_file(struct scene *s, unsigned int nr)
 	__u64 mnt_id = 0;
 	int ret;
 
-	if (s->volume.kind == VOLUME_KERNFS) {
-		snprintf(directory, sizeof(directory), "%u", nr);
-		ret = volume_add(&s->volume, directory, nr, &file->fh[WHAT_FILE]);
-		snprintf(file->name, sizeof(file->name), "%u/cgroup.procs", nr);
-		return ret;
-	}
+	if (s->volume.kind == VOLUME_KERNFS)
+		return set_up_groups(s, nr);
 	snprintf(directory, sizeof(directory), "%u", nr);
 	snprintf(file->name, sizeof(file->name), "%u/file", nr);
 	if (mkdirat(s->volume.root, directory, 0755))
@@ -376,10 +388,13 @@ FIXTURE_SETUP(failslab)
 
 static int remove_files(struct scene *s)
 {
-	char name[16];
+	char name[32];
 	unsigned int i;
 
 	for (i = 0; s->volume.kind == VOLUME_KERNFS && i < s->nr; i++) {
+		snprintf(name, sizeof(name), "%u/inner", i);
+		if (volume_unlink(&s->volume, name))
+			return -errno;
 		snprintf(name, sizeof(name), "%u", i);
 		if (volume_unlink(&s->volume, name))
 			return -errno;

@@ -80,6 +80,18 @@ TEST_F(parity, long_names)
 	check_name(self->root, path, 0, -ENAMETOOLONG);
 }
 
+/* With AT_EMPTY_PATH, only a name without a byte means the directory itself. */
+TEST_F(parity, name_of_one_byte)
+{
+	struct handle fh;
+
+	check_name(self->root, "\1", AT_EMPTY_PATH, -ENOENT);
+	ASSERT_EQ(mknodat(self->root, "\1", S_IFREG | 0600, 0), 0);
+	ASSERT_EQ(encode_path(self->root, "\1", &fh), 0);
+	check_name(self->root, "\1", AT_EMPTY_PATH, 0);
+	EXPECT_TRUE(same_handle(&named.fh, &fh));
+}
+
 TEST_F(parity, names_in_bad_memory)
 {
 	struct name_args args = name_args(self->root, NULL, 0);

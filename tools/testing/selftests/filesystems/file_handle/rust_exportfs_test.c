@@ -2,19 +2,28 @@
 /* Files, ioctls and limits of the sample filesystem rust_exportfs. */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <time.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
 #include "sample_fixture.h"
 
+static __s64 nanoseconds(const struct timespec *time)
+{
+	return time->tv_sec * 1000000000LL + time->tv_nsec;
+}
+
 TEST_F(fs, file)
 {
 	char link[64], path[64], want[64];
+	struct timespec before;
 	struct statfs sfs;
 	struct stat st;
 	int fd;
 
+	/* The clock of timestamps. */
+	ASSERT_EQ(clock_gettime(CLOCK_REALTIME_COARSE, &before), 0);
 	fd = make_object(self->dev, "object", 4096);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -25,6 +34,9 @@ TEST_F(fs, file)
 	EXPECT_EQ(st.st_uid, (unsigned int)USER);
 	EXPECT_EQ(st.st_size, 0);
 	EXPECT_EQ(st.st_nlink, 1U);
+	EXPECT_GE(nanoseconds(&st.st_ctim), nanoseconds(&before));
+	EXPECT_EQ(nanoseconds(&st.st_mtim), nanoseconds(&st.st_ctim));
+	EXPECT_EQ(nanoseconds(&st.st_atim), nanoseconds(&st.st_ctim));
 	ASSERT_EQ(fstatfs(fd, &sfs), 0);
 	EXPECT_EQ(sfs.f_type, 0x72657866);
 

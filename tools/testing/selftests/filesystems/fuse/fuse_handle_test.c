@@ -402,6 +402,32 @@ TEST_F(fuse, not_exported)
 	ASSERT_EQ(-ESTALE, decode_object(self->mount_fd, &fh));
 }
 
+/*
+ * A handle of a server without handles consists of the nodeid and the generation. That
+ * of a cached inode is decoded without a request.
+ */
+TEST_F(fuse, generation_of_cached_inode)
+{
+	struct server *s = self->s;
+	unsigned long before;
+	struct handle fh;
+	int fd;
+
+	s->init_flags &= ~FUSE_HAS_LOOKUP_HANDLE;
+	s->entry_generation = 7;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	ASSERT_EQ(FILEID_INO64_GEN, fh.type);
+	before = count_all(s);
+	fd = decode(self->mount_fd, &fh, O_PATH);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(before, count_all(s));
+	close(fd);
+	/* Another generation */
+	fh.data[8]++;
+	EXPECT_EQ(-ESTALE, decode(self->mount_fd, &fh, O_PATH));
+}
+
 /* The kernel refuses malformed file handles without a request. */
 TEST_F(fuse, malformed_handles_are_refused)
 {

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 
+#include "../file_handle/failslab.h"
 #include "fuse_requests.h"
 #include "fuse_session.h"
 
@@ -30,6 +31,7 @@ FIXTURE(memory)
 	int mount_fd;
 	int fd;
 	struct handle fh;
+	struct failslab fail;
 };
 
 /* A call that is repeated returns 0, or a value that is not expected. */
@@ -313,6 +315,30 @@ static int forgets_of_a_former_server(FIXTURE_DATA(memory) * self)
 	return err ? err : enter_server(s);
 }
 
+/* Each allocation of a retrieval fails in turn. */
+static int failing_retrieval(FIXTURE_DATA(memory) * self)
+{
+	struct fuse_notify_retrieve_out out = {
+		.nodeid = object_nodeid(self->s, 2),
+		.size = 4096,
+	};
+	unsigned int nth;
+	bool failed;
+	int ret;
+
+	for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
+		if (failslab_arm(&self->fail, nth))
+			return -EBADMSG;
+		ret = notify(self->s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
+		failed = failslab_has_failed(&self->fail);
+		if (failslab_arm(&self->fail, 0))
+			return -EBADMSG;
+		if (!failed || (ret && ret != -ENOMEM))
+			return ret;
+	}
+	return -EBADMSG;
+}
+
 static int connection(FIXTURE_DATA(memory) * self)
 {
 	struct server *s = self->s;
@@ -546,6 +572,16 @@ TEST_F_TIMEOUT(memory, forgets_of_a_former_server, SLOW_TIMEOUT)
 {
 	self->s->init_flags |= FUSE_REQUEST_HANDLE;
 	EXPECT_FREED(forgets_of_a_former_server, CALLS / FILES);
+}
+
+TEST_F_TIMEOUT(memory, failing_retrieval, SLOW_TIMEOUT)
+{
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	self->s->init_flags |= FUSE_REQUEST_HANDLE;
+	ASSERT_EQ(0, failslab_start(&self->fail));
+	EXPECT_FREED(failing_retrieval, CALLS);
+	failslab_end(&self->fail);
 }
 
 TEST_F_TIMEOUT(memory, connection, SLOW_TIMEOUT)

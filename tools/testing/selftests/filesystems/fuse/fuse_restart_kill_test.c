@@ -108,41 +108,43 @@ static bool has_request(int fd)
 
 static char buffer[64 * 1024];
 
-/* Reads a request, whose first page is copied to @first. */
-static void read_to(int fd, void *first)
+/*
+ * Reads a request, whose first page is copied to @first. Returns 0 or a negative errno.
+ */
+static int read_to(int fd, void *first)
 {
 	struct iovec iov[2] = { { first, 4096 }, { buffer, sizeof(buffer) } };
 
-	if (has_request(fd))
-		readv(fd, iov, 2);
+	if (!has_request(fd))
+		return -ETIMEDOUT;
+	return readv(fd, iov, 2) < 0 ? -errno : 0;
 }
 
 /* Reads a request, and sends a reply whose data are copied from @data. */
-static void reply_from(int fd, void *data)
+static int reply_from(int fd, void *data)
 {
 	struct fuse_out_header out = { .len = sizeof(out) + 64 };
 	struct iovec iov[2] = { { &out, sizeof(out) }, { data, 64 } };
 	struct fuse_in_header in;
 
 	if (!has_request(fd) || read(fd, buffer, sizeof(buffer)) < (ssize_t)sizeof(in))
-		return;
+		return -EIO;
 	memcpy(&in, buffer, sizeof(in));
 	out.unique = in.unique;
-	writev(fd, iov, 2);
+	return writev(fd, iov, 2) < 0 ? -errno : 0;
 }
 
 /* Runs a server in a process, which is killed when it waits for the page. */
 static void kill_server(struct __test_metadata *const _metadata,
 			struct server *s, const struct hole *hole,
-			void (*serve)(int fd, void *page))
+			int (*serve)(int fd, void *page))
 {
 	pid_t pid = fork();
 
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		die_with_parent();
-		serve(s->fd, hole->page);
-		_exit(0);
+		_exit(-serve(s->fd, hole->page));
 	}
 	EXPECT_TRUE(is_waiting(hole));
 	kill(pid, SIGKILL);
@@ -175,6 +177,33 @@ TEST_F(killed, while_it_replies)
 	pid = begin_stat(self->s, "d1");
 	kill_server(_metadata, self->s, &self->hole, reply_from);
 	expect_repeated(_metadata, self->s, pid);
+}
+
+/*
+ * The server is replaced while one of its processes reads a request. read(2) fails in
+ * that process, and the next server receives the request.
+ */
+TEST_F(killed, replaced_while_it_reads)
+{
+	struct server *s = self->s;
+	pid_t pid, reader;
+
+	leave_server(s);
+	pid = begin_stat(s, "d1");
+	reader = fork();
+	ASSERT_GE(reader, 0);
+	if (!reader) {
+		die_with_parent();
+		_exit(-read_to(s->fd, self->hole.page));
+	}
+	ASSERT_TRUE(is_waiting(&self->hole));
+	EXPECT_EQ(0, enter_server(s));
+	/* The page of the hole can be read now, so that the copy ends. */
+	ASSERT_EQ(0, serve_in_thread(self->hole.s));
+	EXPECT_EQ(EINTR, wait_for_exit(reader));
+	serve_in_caller(self->hole.s);
+	EXPECT_EQ(0, wait_for_exit(pid));
+	EXPECT_EQ(1, s->repeated);
 }
 
 /* The caller is killed as well, after its request was queued again. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * FUSE_NOTIFY_RESTART: notifications that fail, notifications while the mount ends, and
- * servers that are replaced every few requests.
+ * servers that are replaced every few requests. FUSE_NOTIFY_DELETE and
+ * FUSE_NOTIFY_RETRIEVE with the nodeids of the former and of the present server.
  */
 #define _GNU_SOURCE
 #include <sys/mount.h>
 
 #include "../file_handle/failslab.h"
+#include "fuse_requests.h"
 #include "fuse_restart_fixture.h"
 
 TEST_F(restart, notification_with_arguments)
@@ -35,6 +37,245 @@ TEST_F(restart, resend_is_no_restart)
 	ASSERT_EQ(0, notify(s, FUSE_NOTIFY_RESEND, NULL, 0));
 	ASSERT_EQ(2, read_object(fd, NULL));
 	ASSERT_EQ(0, s->reopened);
+	close(fd);
+}
+
+/* Sends FUSE_NOTIFY_DELETE for the name "file" in the root. */
+static int notify_delete(struct server *s, __u64 child)
+{
+	struct {
+		struct fuse_notify_delete_out out;
+		char name[sizeof("file")];
+	} message = {
+		.out.parent = ROOT,
+		.out.child = child,
+		.out.namelen = strlen("file"),
+		.name = "file",
+	};
+
+	return notify(s, FUSE_NOTIFY_DELETE, &message,
+		      sizeof(message.out) + sizeof(message.name));
+}
+
+/* Returns the number of links of an open file, without a request. */
+static int cached_links(int fd)
+{
+	struct statx stx;
+	int err = sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK,
+			    &stx);
+
+	return err ?: (int)stx.stx_nlink;
+}
+
+/*
+ * The nodeid in FUSE_NOTIFY_DELETE must be that of the inode. Otherwise, only the name
+ * is invalidated.
+ */
+static void try_delete(struct __test_metadata *const _metadata, struct server *s,
+		       int fd)
+{
+	EXPECT_EQ(-ENOENT, notify_delete(s, object_nodeid(s, 3)));
+	EXPECT_EQ(1, cached_links(fd));
+	/* The name is looked up again, which finds the same inode. */
+	ASSERT_EQ(0, try_stat(s, "file"));
+	EXPECT_EQ(0, notify_delete(s, object_nodeid(s, 2)));
+	EXPECT_EQ(0, cached_links(fd));
+	/* The name is gone. */
+	EXPECT_EQ(-ENOENT, notify_delete(s, object_nodeid(s, 2)));
+}
+
+TEST_F(restart, deleted_file)
+{
+	int fd = try_open(self->s, "file", O_RDONLY);
+
+	ASSERT_GE(fd, 0);
+	try_delete(_metadata, self->s, fd);
+	close(fd);
+}
+
+/* The nodeid of a former server does not identify an inode. */
+TEST_F(restart, deleted_file_of_a_former_server)
+{
+	struct server *s = self->s;
+	__u64 former = object_nodeid(s, 2);
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, take_over(s));
+	/* The inode still has the former nodeid. */
+	EXPECT_EQ(-ENOENT, notify_delete(s, former));
+	EXPECT_EQ(1, cached_links(fd));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	/* It has the new one. */
+	EXPECT_EQ(-ENOENT, notify_delete(s, former));
+	EXPECT_EQ(1, cached_links(fd));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	try_delete(_metadata, s, fd);
+	close(fd);
+}
+
+/*
+ * FUSE_NOTIFY_RETRIEVE
+ */
+
+/* A number in FUSE_NOTIFY_RETRIEVE that the kernel repeats in its reply */
+#define RETRIEVAL	0x1234567
+
+/* The last FUSE_NOTIFY_REPLY that the server has received */
+struct retrieved {
+	struct fuse_in_header in;
+	struct fuse_notify_retrieve_in arg;
+	char data[64];
+	unsigned long nr;
+};
+
+static int save_retrieved(struct server *s, const struct request *r,
+			  struct message *m __maybe_unused)
+{
+	struct retrieved *got = s->others_data;
+	size_t len = r->args_len - sizeof(got->arg);
+
+	if (r->in.opcode != FUSE_NOTIFY_REPLY)
+		return -ENOSYS;
+	got->in = r->in;
+	memcpy(&got->arg, r->args, sizeof(got->arg));
+	memcpy(got->data, r->args + sizeof(got->arg),
+	       len < sizeof(got->data) ? len : sizeof(got->data));
+	__atomic_add_fetch(&got->nr, 1, __ATOMIC_SEQ_CST);
+	return NO_REPLY;
+}
+
+/* Opens "file", of which the kernel then caches the content. */
+static int open_cached(struct server *s, struct retrieved *got)
+{
+	int fd;
+
+	s->others = save_retrieved;
+	s->others_data = got;
+	s->cached = true;
+	fd = try_open(s, "file", O_RDONLY);
+	return fd < 0 || read_object(fd, NULL) == 2 ? fd : -EIO;
+}
+
+static int retrieve(struct server *s, __u64 nodeid, __u64 offset)
+{
+	struct fuse_notify_retrieve_out out = {
+		.notify_unique = RETRIEVAL,
+		.nodeid = nodeid,
+		.offset = offset,
+		.size = 4096,
+	};
+
+	return notify(s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
+}
+
+/* Waits for the reply to the retrieval of an object, and checks it. */
+static void expect_retrieved(struct __test_metadata *const _metadata,
+			     struct server *s, struct retrieved *got,
+			     unsigned int id, __u64 offset, const char *data)
+{
+	ASSERT_TRUE(wait_for(&got->nr, 1));
+	EXPECT_EQ(RETRIEVAL, got->in.unique);
+	EXPECT_EQ(object_nodeid(s, id), got->in.nodeid);
+	EXPECT_EQ(offset, got->arg.offset);
+	ASSERT_EQ(strlen(data), got->arg.size);
+	EXPECT_EQ(0, memcmp(data, got->data, got->arg.size));
+	got->nr = 0;
+}
+
+/* The server checks the handle in the reply. */
+TEST_F(restart, retrieved_data)
+{
+	struct retrieved got = {};
+	struct server *s = self->s;
+	int fd;
+
+	fd = open_cached(s, &got);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 0));
+	expect_retrieved(_metadata, s, &got, 2, 0, "object 2 version 0\n");
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 7));
+	expect_retrieved(_metadata, s, &got, 2, 7, "2 version 0\n");
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 4096));
+	expect_retrieved(_metadata, s, &got, 2, 4096, "");
+	EXPECT_EQ(3, s->with_handles[FUSE_NOTIFY_REPLY]);
+	/* Nothing of this file is cached. */
+	ASSERT_EQ(0, try_stat(s, "other"));
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 3), 0));
+	expect_retrieved(_metadata, s, &got, 3, 0, "");
+	EXPECT_EQ(4, s->with_handles[FUSE_NOTIFY_REPLY]);
+	/* Not a regular file, and not known to the kernel */
+	EXPECT_EQ(-EINVAL, retrieve(s, ROOT, 0));
+	EXPECT_EQ(-ENOENT, retrieve(s, object_nodeid(s, 4), 0));
+	close(fd);
+}
+
+TEST_F(restart, retrieved_data_of_a_former_server)
+{
+	struct retrieved got = {};
+	struct server *s = self->s;
+	__u64 former = object_nodeid(s, 2);
+	int fd;
+
+	fd = open_cached(s, &got);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, take_over(s));
+	/* The inode has the former nodeid. */
+	EXPECT_EQ(-ENOENT, retrieve(s, former, 0));
+	EXPECT_EQ(-ENOENT, retrieve(s, object_nodeid(s, 2), 0));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	/* It has the new one. */
+	EXPECT_EQ(-ENOENT, retrieve(s, former, 0));
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 0));
+	expect_retrieved(_metadata, s, &got, 2, 0, "object 2 version 0\n");
+	EXPECT_EQ(1, s->with_handles[FUSE_NOTIFY_REPLY]);
+	/* A reply to a former server is dropped. */
+	leave_server(s);
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 0));
+	ASSERT_EQ(0, enter_server(s));
+	ASSERT_EQ(0, try_stat(s, "other"));
+	EXPECT_EQ(0, count(s, FUSE_NOTIFY_REPLY));
+	close(fd);
+}
+
+/*
+ * Each allocation fails in turn. The server receives no reply then, unless it is an
+ * allocation of a debugging facility.
+ */
+TEST_F_TIMEOUT(restart, failing_allocations_of_a_retrieval, SLOW_TIMEOUT)
+{
+	unsigned int nth, failures = 0, replies = 0;
+	struct failslab fail = {};
+	struct retrieved got = {};
+	struct server *s = self->s;
+	bool failed = true;
+	int fd, ret;
+
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	fd = open_cached(s, &got);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, failslab_start(&fail));
+	for (nth = 1; nth <= ALLOCATIONS_MAX && failed; nth++) {
+		ASSERT_EQ(0, failslab_arm(&fail, nth));
+		ret = retrieve(s, object_nodeid(s, 2), 0);
+		failed = failslab_has_failed(&fail);
+		ASSERT_EQ(0, failslab_arm(&fail, 0));
+		if (failed && ret == -ENOMEM) {
+			failures++;
+			continue;
+		}
+		ASSERT_EQ(0, ret);
+		replies++;
+		expect_retrieved(_metadata, s, &got, 2, 0, "object 2 version 0\n");
+	}
+	failslab_end(&fail);
+	ASSERT_FALSE(failed);
+	/* The arguments, the handle and the request are allocated. */
+	EXPECT_EQ(3, failures);
+	EXPECT_EQ(replies, count(s, FUSE_NOTIFY_REPLY));
+	EXPECT_EQ(replies, s->with_handles[FUSE_NOTIFY_REPLY]);
 	close(fd);
 }
 
@@ -171,6 +412,34 @@ TEST_F(ordinary, notification)
 	ASSERT_EQ(2, read_object(fd, NULL));
 	ASSERT_EQ(before + 1, count_all(s));
 	ASSERT_EQ(0, s->with_handles[FUSE_READ]);
+	close(fd);
+}
+
+/* There is no handle in the reply. */
+TEST_F(ordinary, retrieved_data)
+{
+	struct retrieved got = {};
+	struct server *s = self->s;
+	int fd;
+
+	s->init_flags &= ~FUSE_REQUEST_HANDLE;
+	fd = open_cached(s, &got);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, retrieve(s, object_nodeid(s, 2), 7));
+	expect_retrieved(_metadata, s, &got, 2, 7, "2 version 0\n");
+	EXPECT_EQ(0, got.in.total_extlen);
+	close(fd);
+}
+
+/* The nodeid is compared without FUSE_REQUEST_HANDLE as well. */
+TEST_F(ordinary, deleted_file)
+{
+	int fd;
+
+	self->s->init_flags &= ~FUSE_REQUEST_HANDLE;
+	fd = try_open(self->s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	try_delete(_metadata, self->s, fd);
 	close(fd);
 }
 

@@ -16,6 +16,14 @@ static int do_write(struct server *s __maybe_unused, int fd)
 	return pwrite(fd, "ab", 2, 0) == 2 ? 0 : -errno;
 }
 
+static int do_statx(struct server *s __maybe_unused, int fd)
+{
+	struct statx stx;
+
+	return sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BTIME,
+			 &stx);
+}
+
 static int do_create(struct server *s, int fd)
 {
 	fd = try_open(s, "d1/new", O_RDWR | O_CREAT | O_EXCL);
@@ -79,6 +87,23 @@ TEST_F(in_flight, read_and_write)
 	EXPECT_EQ(0, INTERRUPTED(do_write, FUSE_WRITE, fd));
 	EXPECT_EQ(4, s->by_handle);
 	EXPECT_EQ(2, s->repeated);
+	close(fd);
+}
+
+/* All IDs in FUSE_STATX are void when it is repeated. */
+TEST_F(in_flight, statx)
+{
+	struct server *s = self->s;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, INTERRUPTED(do_statx, FUSE_STATX, fd));
+	EXPECT_EQ(1, s->repeated);
+	/* The process that exits also sends a FUSE_FLUSH. */
+	EXPECT_EQ(2, s->by_handle);
+	EXPECT_EQ(1, count(s, FUSE_STATX));
+	EXPECT_EQ(0, s->violations);
 	close(fd);
 }
 

@@ -46,6 +46,7 @@ static int fh_offset(const struct request *r)
 {
 	struct fuse_getattr_in getattr;
 	struct fuse_setattr_in setattr;
+	struct fuse_statx_in statx;
 
 	switch (r->in.opcode) {
 	case FUSE_READ:
@@ -75,6 +76,10 @@ static int fh_offset(const struct request *r)
 		memcpy(&setattr, r->args, sizeof(setattr));
 		return setattr.valid & FATTR_FH ?
 			(int)offsetof(struct fuse_setattr_in, fh) : -1;
+	case FUSE_STATX:
+		memcpy(&statx, r->args, sizeof(statx));
+		return statx.getattr_flags & FUSE_GETATTR_FH ?
+			(int)offsetof(struct fuse_statx_in, fh) : -1;
 	default:
 		return -1;
 	}

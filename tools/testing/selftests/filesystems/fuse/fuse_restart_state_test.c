@@ -135,6 +135,34 @@ TEST_F(state, attributes)
 	close(fd);
 }
 
+/* STATX_BTIME sends FUSE_STATX. The server checks the IDs and the handle in it. */
+TEST_F(state, birth_time)
+{
+	struct server *s = self->s;
+	struct statx stx;
+	unsigned int i;
+	int fd;
+
+	s->statx_mask |= STATX_BTIME;
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	for (i = 0; i < 3; i++) {
+		/* Each server but the first one looks up the inode again. */
+		if (i)
+			ASSERT_EQ(0, take_over(s));
+		ASSERT_EQ(0, sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
+				       STATX_BTIME, &stx));
+		EXPECT_TRUE(stx.stx_mask & STATX_BTIME);
+		EXPECT_EQ(2, stx.stx_ino);
+		EXPECT_EQ(1, count(s, FUSE_STATX));
+		EXPECT_EQ(1, count_inner(s, FUSE_LOOKUP_HANDLE));
+		EXPECT_EQ(i + 1, s->with_handles[FUSE_STATX]);
+	}
+	EXPECT_EQ(0, s->by_handle);
+	EXPECT_EQ(0, s->violations);
+	close(fd);
+}
+
 /* A process that relies on a lock must not read or write without it. */
 TEST_F(state, lost_flock)
 {

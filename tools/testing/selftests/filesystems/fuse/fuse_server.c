@@ -412,6 +412,8 @@ static int do_open(struct server *s, const struct request *r,
 		if (in.flags & (O_CREAT | O_EXCL | O_TRUNC))
 			s->violations++;
 	}
+	if (s->zero_copy)
+		out.open_flags |= FOPEN_IO_URING_ZERO_COPY;
 	if (r->in.opcode == FUSE_OPENDIR)
 		out.open_flags = 0;
 	put_bytes(m, &out, sizeof(out));
@@ -923,7 +925,8 @@ int start_server(struct server *s)
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0%s", s->fd,
 		 s->default_permissions ? ",default_permissions" : "");
-	if (mount("fuse_server", s->dir, "fuse", MOUNT_FLAGS, options)) {
+	if (mount(s->device[0] ? s->device : "fuse_server", s->dir,
+		  s->device[0] ? "fuseblk" : "fuse", MOUNT_FLAGS, options)) {
 		err = -errno;
 		close(s->fd);
 		return err;

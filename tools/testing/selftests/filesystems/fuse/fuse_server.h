@@ -77,6 +77,7 @@ struct server {
 	__u32 statx_mask;
 	unsigned int max_stack_depth;	/* for passthrough */
 	bool default_permissions;	/* option of the mount */
+	char device[32];		/* of a fuseblk mount, or empty */
 	bool slow;			/* delays the reply to FUSE_INIT */
 	bool negative;			/* replies nodeid 0 instead of ENOENT */
 	bool die;			/* exits on FUSE_COMPOUND */
@@ -87,6 +88,8 @@ struct server {
 	void *others_data;
 	/* Receives requests otherwise than from /dev/fuse, and closes it. */
 	void (*transport)(struct server *s);
+	bool ring_pool;			/* the queues of a ring have buffer pools */
+	bool zero_copy;			/* of the data that is read, with a pool */
 	/* Changes the replies within a compound. */
 	void (*spoil)(struct server *s, struct message *m);
 	/* Changes the reply to a single FUSE_LOOKUP_HANDLE. */
@@ -143,6 +146,7 @@ struct server {
 		      const struct message *m);
 	void *ring;
 	unsigned long through_ring;	/* requests that the ring received */
+	unsigned long zero_copied;	/* replies without a copy of the data */
 	bool init_done;			/* the kernel has the reply to FUSE_INIT */
 	bool stop;
 	bool keep_fd;			/* when the thread stops */

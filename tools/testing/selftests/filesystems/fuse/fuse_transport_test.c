@@ -22,19 +22,48 @@ FIXTURE_VARIANT(transport)
 {
 	bool by_ring;
 	__u64 flags;
+	bool pool;
+	bool zero_copy;
 };
 
-FIXTURE_VARIANT_ADD(transport, dev_fuse) { false, 0 };
-FIXTURE_VARIANT_ADD(transport, io_uring) { true, FUSE_OVER_IO_URING };
-FIXTURE_VARIANT_ADD(transport, dev_fuse_writeback) { false, FUSE_WRITEBACK_CACHE };
+FIXTURE_VARIANT_ADD(transport, dev_fuse) {};
+
+FIXTURE_VARIANT_ADD(transport, io_uring) {
+	.by_ring = true,
+	.flags = FUSE_OVER_IO_URING,
+};
+
+FIXTURE_VARIANT_ADD(transport, dev_fuse_writeback) {
+	.flags = FUSE_WRITEBACK_CACHE,
+};
+
 FIXTURE_VARIANT_ADD(transport, io_uring_writeback) {
-	true, FUSE_OVER_IO_URING | FUSE_WRITEBACK_CACHE,
+	.by_ring = true,
+	.flags = FUSE_OVER_IO_URING | FUSE_WRITEBACK_CACHE,
 };
 
 /* The server checks the handles in each request. */
-FIXTURE_VARIANT_ADD(transport, dev_fuse_handles) { false, FUSE_REQUEST_HANDLE };
+FIXTURE_VARIANT_ADD(transport, dev_fuse_handles) {
+	.flags = FUSE_REQUEST_HANDLE,
+};
+
 FIXTURE_VARIANT_ADD(transport, io_uring_handles) {
-	true, FUSE_OVER_IO_URING | FUSE_REQUEST_HANDLE,
+	.by_ring = true,
+	.flags = FUSE_OVER_IO_URING | FUSE_REQUEST_HANDLE,
+};
+
+/* A request gets a buffer of the pool only if it has a payload. */
+FIXTURE_VARIANT_ADD(transport, io_uring_pool) {
+	.by_ring = true,
+	.flags = FUSE_OVER_IO_URING | FUSE_REQUEST_HANDLE,
+	.pool = true,
+};
+
+FIXTURE_VARIANT_ADD(transport, io_uring_zero_copy) {
+	.by_ring = true,
+	.flags = FUSE_OVER_IO_URING | FUSE_REQUEST_HANDLE,
+	.pool = true,
+	.zero_copy = true,
 };
 
 FIXTURE_SETUP(transport)
@@ -46,10 +75,18 @@ FIXTURE_SETUP(transport)
 	begin(_metadata, &self->s, &self->mount_fd);
 	if (was_skipped(_metadata))
 		return;
+	if (variant->pool && !(self->s->init_offer & FUSE_HAS_IO_URING_BUFPOOL)) {
+		/* A test that is skipped in its setup has no teardown. */
+		close(self->mount_fd);
+		free_server(self->s);
+		SKIP(return, "needs buffer pools for FUSE over io_uring");
+	}
 	/* Processors of the test select the queue. */
 	ASSERT_EQ(0, use_all_processors(self->s));
 	ASSERT_EQ(0, RESTART_WITH({
 		self->s->init_flags |= variant->flags;
+		self->s->ring_pool = variant->pool;
+		self->s->zero_copy = variant->zero_copy;
 		if (variant->by_ring)
 			self->s->transport = serve_through_ring;
 	}));
@@ -101,6 +138,42 @@ TEST_F(transport, lookups)
 	EXPECT_EQ(8, count(s, FUSE_COMPOUND));
 	ASSERT_EQ(-ENOENT, try_stat(s, "d1/missing"));
 	EXPECT_EQ(0, count(s, FUSE_LOOKUP));
+}
+
+/*
+ * What follows the arguments of these requests is the handle of the file. The request to
+ * read has data as well, but without a copy, there is none in the payload.
+ */
+TEST_F(transport, payload_is_a_handle)
+{
+	static const __u32 opcodes[] = {
+		FUSE_ACCESS, FUSE_READ, FUSE_FSYNC, FUSE_FLUSH,
+	};
+	unsigned long nr = variant->flags & FUSE_REQUEST_HANDLE ? 1 : 0;
+	struct server *s = self->s;
+	char path[256];
+	unsigned int i;
+	int fd;
+
+	path_of(s, "file", path, sizeof(path));
+	EXPECT_EQ(0, access(path, R_OK));
+	fd = try_open(s, "file", O_RDWR);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(2, read_object(fd, NULL));
+	EXPECT_EQ(0, fsync(fd));
+	/* Returns the error of FUSE_FLUSH. */
+	EXPECT_EQ(0, close(fd));
+	/* The server checks the handle. */
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		EXPECT_EQ(1, count(s, opcodes[i]));
+		EXPECT_EQ(nr, s->with_handles[opcodes[i]]) {
+			TH_LOG("opcode %u", opcodes[i]);
+		}
+	}
+	EXPECT_TRUE(wait_for(&s->requests[FUSE_RELEASE], 1));
+	EXPECT_TRUE(wait_for(&s->with_handles[FUSE_RELEASE], nr));
+	EXPECT_EQ(variant->zero_copy, s->zero_copied);
+	EXPECT_EQ(0, s->violations);
 }
 
 static int make(struct server *s, unsigned int kind, const char *name)

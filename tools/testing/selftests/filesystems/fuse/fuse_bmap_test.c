@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FUSE_BMAP, which the kernel sends only for the files of a mount with a block device.
+ * The server checks the handle and the nodeid in the request.
+ */
+#define _GNU_SOURCE
+#include <linux/loop.h>
+
+#include "fuse_operation.h"
+#include "fuse_requests.h"
+#include "fuse_session.h"
+
+/* <linux/fs.h> and <sys/mount.h> cannot both be included. */
+#ifndef FIBMAP
+#define FIBMAP		_IO(0x00, 1)
+#endif
+
+#define LOOP_TRIES	20
+#define IMAGE_SIZE	0x100000
+
+/* The block size of the mount is that of the device. */
+#define BLOCK_SIZE	512
+
+/* Block @nr of an object, which fits into the exit status of a process */
+#define BLOCK_OF(id, nr)	(16 * (id) + (nr))
+
+static bool has_fuseblk(void)
+{
+	FILE *list = fopen("/proc/filesystems", "re");
+	bool found = false;
+	char line[128];
+
+	while (list && !found && fgets(line, sizeof(line), list))
+		found = !strcmp(line, "\tfuseblk\n");
+	if (list)
+		fclose(list);
+	return found;
+}
+
+/*
+ * Attaches an empty image to the device, which is detached after its last user. Returns
+ * a descriptor of the device.
+ */
+static int attach(const char *device)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int fd, ret = -1;
+
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	config.fd = sys_memfd_create("image", MFD_CLOEXEC);
+	/* A device that is open for writing cannot be mounted everywhere. */
+	if (!ftruncate(config.fd, IMAGE_SIZE) && !ioctl(fd, LOOP_CONFIGURE, &config))
+		ret = open(device, O_RDONLY | O_CLOEXEC);
+	if (ret < 0)
+		ret = -errno;
+	close(config.fd);
+	close(fd);
+	return ret;
+}
+
+/* Stores the name of a new loop device. Returns a descriptor of it. */
+static int make_device(char *name, size_t size)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int i, nr, fd = -ENODEV;
+
+	for (i = 0; control >= 0 && i < LOOP_TRIES; i++) {
+		nr = ioctl(control, LOOP_CTL_GET_FREE);
+		if (nr < 0)
+			break;
+		snprintf(name, size, "/dev/loop%d", nr);
+		/* Another process can take the device first. */
+		fd = attach(name);
+		if (fd != -EBUSY)
+			break;
+	}
+	if (control >= 0)
+		close(control);
+	return fd;
+}
+
+static struct fuse_bmap_in bmap_in;
+
+static int answer_bmap(struct server *s, const struct request *r,
+		       struct message *m)
+{
+	struct fuse_bmap_out out = {};
+
+	if (r->in.opcode != FUSE_BMAP)
+		return -ENOSYS;
+	memcpy(&bmap_in, r->args, sizeof(bmap_in));
+	out.block = BLOCK_OF(nodeid_object(s, r->in.nodeid), bmap_in.block);
+	put_bytes(m, &out, sizeof(out));
+	return 0;
+}
+
+FIXTURE(bmap)
+{
+	struct server *s;
+	int mount_fd;
+	int device;
+};
+
+FIXTURE_SETUP(bmap)
+{
+	const char *reason = fuse_missing();
+	char name[32];
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	if (!has_fuseblk())
+		SKIP(return, "needs fuseblk (CONFIG_BLOCK)");
+	self->device = make_device(name, sizeof(name));
+	if (self->device < 0)
+		SKIP(return, "needs a loop device (CONFIG_BLK_DEV_LOOP)");
+	begin_replaceable(_metadata, &self->s, &self->mount_fd);
+	if (was_skipped(_metadata))
+		return;
+	self->s->others = answer_bmap;
+	ASSERT_EQ(0, RESTART_WITH(strcpy(self->s->device, name)));
+	ASSERT_EQ(0, try_stat(self->s, "."));
+}
+
+FIXTURE_TEARDOWN(bmap)
+{
+	if (self->s)
+		end(_metadata, self->s, self->mount_fd);
+	close(self->device);
+}
+
+/* Returns the number of a block on the device, which FIBMAP reports. */
+static int find_block(int fd, int block)
+{
+	return ioctl(fd, FIBMAP, &block) ? -errno : block;
+}
+
+static int do_find_block(struct server *s __maybe_unused, int fd)
+{
+	return find_block(fd, 0);
+}
+
+TEST_F(bmap, block_of_a_file)
+{
+	struct server *s = self->s;
+	int file, other;
+
+	file = try_open(s, "file", O_RDONLY);
+	other = try_open(s, "d1/file", O_RDONLY);
+	ASSERT_GE(file, 0);
+	ASSERT_GE(other, 0);
+	EXPECT_EQ(BLOCK_OF(2, 7), find_block(file, 7));
+	EXPECT_EQ(7, bmap_in.block);
+	EXPECT_EQ(BLOCK_SIZE, bmap_in.blocksize);
+	EXPECT_EQ(BLOCK_OF(5, 8), find_block(other, 8));
+	EXPECT_EQ(2, count(s, FUSE_BMAP));
+	EXPECT_EQ(2, s->with_handles[FUSE_BMAP]);
+	EXPECT_EQ(0, s->violations);
+	close(other);
+	close(file);
+}
+
+/* The request has the nodeid of the present server, which looks up the inode again. */
+TEST_F(bmap, after_restart)
+{
+	struct server *s = self->s;
+	unsigned int i;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	for (i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, take_over(s));
+		EXPECT_EQ(BLOCK_OF(2, i), find_block(fd, i));
+		EXPECT_EQ(1, count(s, FUSE_BMAP));
+		EXPECT_EQ(1, count_inner(s, FUSE_LOOKUP_HANDLE));
+		EXPECT_EQ(i, s->with_handles[FUSE_BMAP]);
+	}
+	/* No request has a nodeid that is void. */
+	EXPECT_EQ(0, s->by_handle);
+	EXPECT_EQ(0, s->violations);
+	close(fd);
+}
+
+/* The server is replaced after it received the request, which has a void nodeid then. */
+TEST_F(bmap, in_flight)
+{
+	struct server *s = self->s;
+	pid_t pid;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	s->swallow = FUSE_BMAP;
+	pid = begin_operation(s, do_find_block, fd);
+	ASSERT_GT(pid, 0);
+	ASSERT_TRUE(wait_swallowed(s));
+	ASSERT_EQ(0, take_over(s));
+	EXPECT_EQ(BLOCK_OF(2, 0), end_operation(pid));
+	EXPECT_EQ(1, count(s, FUSE_BMAP));
+	EXPECT_EQ(1, s->repeated);
+	/* The process that exits also sends a FUSE_FLUSH. */
+	EXPECT_EQ(2, s->by_handle);
+	EXPECT_EQ(0, s->violations);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
