@@ -5,7 +5,10 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <linux/btrfs.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "kselftest_harness.h"
 #include "warm.h"
@@ -13,6 +16,13 @@
 #define AGREES		1	/* any result, if all are the same */
 #define REUSE_TRIES	3000
 #define ID		1000
+#define NUMBERS		258	/* includes the first inode numbers of each filesystem */
+#define MOUNTS		16
+
+/* Types of handles, which are not in the uapi headers. */
+#define FILEID_BTRFS_WITHOUT_PARENT	0x4d
+#define FILEID_BTRFS_WITH_PARENT	0x4e
+#define FILEID_BTRFS_WITH_PARENT_ROOT	0x4f
 
 /* A result. There is no padding. */
 struct seen {
@@ -62,7 +72,7 @@ FIXTURE_SETUP(disk)
 	ASSERT_NE(reason, NULL);
 	if (*reason)
 		SKIP(return, "%s", reason);
-	ASSERT_EQ(ring_init(&self->ring, 0), 0);
+	ASSERT_EQ(ring_init(&self->ring, WARM_SETUP), 0);
 	ASSERT_EQ(volume_add(&self->volume, "file", ID, &self->fh), 0);
 	self->nr_fds = count_fds();
 }
@@ -167,6 +177,20 @@ static const char *compare_cold(struct volume *v, struct ring *ring,
 	EXPECT_STREQ("", compare_cold(&self->volume, &self->ring, fh,	\
 				      flags, want))
 
+/*
+ * Opens the file, and closes it. Stores whether the submission completed the
+ * request. Returns 0 or a negative errno.
+ */
+static int open_once(struct ring *ring, int dfd, const struct handle *fh,
+		     bool *inlined)
+{
+	sqe_open(ring_sqe(ring), dfd, fh, O_RDONLY | O_CLOEXEC);
+	if (ring_submit(ring) != 1)
+		return RING_BROKEN;
+	*inlined = ring_ready(ring);
+	return close_result(ring_result(ring));
+}
+
 TEST_F_TIMEOUT(disk, file, SLOW_TIMEOUT)
 {
 	const unsigned int flags[] = {
@@ -205,6 +229,116 @@ TEST_F_TIMEOUT(disk, handles_of_each_size_and_type, SLOW_TIMEOUT)
 	fh.bytes = self->fh.bytes;
 	for (fh.type = 0; fh.type <= 0xff; fh.type++)
 		check(&fh, O_RDONLY, AGREES);
+}
+
+/* Stores the lower half of an inode number. The upper one is 0. */
+static void set_number(struct handle *fh, enum volume_kind kind, __u32 number)
+{
+	memcpy(&fh->data[kind == VOLUME_TMPFS ? 4 : 0], &number,
+	       sizeof(number));
+}
+
+static __u64 nr_inodes(int root)
+{
+	struct statfs fs;
+
+	return fstatfs(root, &fs) ? 0 : fs.f_files;
+}
+
+/* Inodes of the filesystem itself are in memory, and have no handles. */
+TEST_F_TIMEOUT(disk, other_inode_numbers, SLOW_TIMEOUT)
+{
+	struct handle any, fh = self->fh;
+	__u32 number;
+
+	for (number = 0; number < NUMBERS; number++) {
+		set_number(&fh, variant->kind, number);
+		check(&fh, O_RDONLY, AGREES);
+		/* ext4 and btrfs then accept each generation. */
+		any = fh;
+		memset(&any.data[volume_generation_offset(&self->volume, &any)],
+		       0, sizeof(__u32));
+		check(&any, O_RDONLY, AGREES);
+	}
+}
+
+TEST_F(disk, inode_numbers_that_need_no_worker)
+{
+	__u32 numbers[] = { 0, 1, 8, 0, UINT_MAX };
+	unsigned int i, nr = ARRAY_SIZE(numbers);
+	struct handle fh = self->fh;
+	bool inlined;
+
+	if (variant->kind == VOLUME_EXT4) {
+		numbers[3] = nr_inodes(self->volume.root) + 1;
+	} else if (variant->kind == VOLUME_BTRFS) {
+		numbers[3] = 255;
+		nr--;
+	} else {
+		SKIP(return, "any inode number may be one of a file");
+	}
+	for (i = 0; i < nr; i++) {
+		set_number(&fh, variant->kind, numbers[i]);
+		EXPECT_EQ(open_once(&self->ring, self->volume.root, &fh,
+				    &inlined), -ESTALE);
+		EXPECT_TRUE(inlined) TH_LOG("inode %u", numbers[i]);
+	}
+}
+
+/* On ext4 and btrfs, the root has the least number that files can have. */
+TEST_F(disk, root_of_the_filesystem)
+{
+	struct handle fh;
+	bool inlined;
+
+	ASSERT_EQ(encode_path(self->volume.root, "..", &fh), 0);
+	check(&fh, O_RDONLY | O_DIRECTORY, 0);
+	EXPECT_EQ(open_once(&self->ring, self->volume.root, &fh, &inlined), 0);
+	EXPECT_TRUE(inlined);
+}
+
+TEST_F(disk, last_inode_number)
+{
+	char path[128], number[32];
+	struct handle fh;
+	struct stat st;
+
+	if (variant->kind != VOLUME_EXT4)
+		SKIP(return, "has no last inode number");
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/inode_goal",
+		 strrchr(self->volume.name, '/') + 1);
+	snprintf(number, sizeof(number), "%llu",
+		 (unsigned long long)nr_inodes(self->volume.root));
+	if (write_string(path, number))
+		SKIP(return, "needs sysfs on /sys");
+	ASSERT_EQ(volume_add(&self->volume, "last", ID, &fh), 0);
+	ASSERT_EQ(fstatat(self->volume.root, "last", &st, 0), 0);
+	ASSERT_EQ(st.st_ino, nr_inodes(self->volume.root));
+	check(&fh, O_RDONLY, 0);
+	ASSERT_EQ(volume_unlink(&self->volume, "last"), 0);
+}
+
+/* All types of handles that btrfs decodes, with each size */
+TEST_F_TIMEOUT(disk, types_of_btrfs, SLOW_TIMEOUT)
+{
+	static const __u32 sizes[] = {
+		[FILEID_BTRFS_WITHOUT_PARENT]	= 20,
+		[FILEID_BTRFS_WITH_PARENT]	= 32,
+		[FILEID_BTRFS_WITH_PARENT_ROOT]	= 40,
+		[FILEID_BTRFS_WITH_PARENT_ROOT + 1] = 0,
+	};
+	struct handle fh = self->fh;
+	bool valid;
+
+	if (variant->kind != VOLUME_BTRFS)
+		SKIP(return, "tests the types of btrfs");
+	for (fh.type = FILEID_BTRFS_WITHOUT_PARENT - 1;
+	     fh.type < (int)ARRAY_SIZE(sizes); fh.type++) {
+		for (fh.bytes = 16; fh.bytes <= 44; fh.bytes += 4) {
+			valid = sizes[fh.type] && fh.bytes >= sizes[fh.type];
+			check(&fh, O_RDONLY, valid ? 0 : -ESTALE);
+		}
+	}
 }
 
 TEST_F_TIMEOUT(disk, other_generation, SLOW_TIMEOUT)
@@ -407,6 +541,99 @@ TEST_F_TIMEOUT(disk, connectable_handle_of_another_directory_while_cold, SLOW_TI
 	unlinkat(self->volume.root, "other", AT_REMOVEDIR);
 	if (ret)
 		SKIP(return, "needs AT_HANDLE_CONNECTABLE on the filesystem");
+}
+
+/* A file in memory of which no path is in memory */
+TEST_F_TIMEOUT(disk, connectable_handle_of_a_file_without_a_path, SLOW_TIMEOUT)
+{
+	struct handle fh, plain, dir;
+	bool inlined = true;
+	int fd, ret;
+
+	if (!volume_is_disk(variant->kind))
+		SKIP(return, "the paths are always in memory");
+	ASSERT_EQ(make_path(self->volume.root, &dir), 0);
+	close(make_file(self->volume.root, "a/b/c/inner", "inner"));
+	ASSERT_EQ(encode_path(self->volume.root, "a/b/c/inner", &plain), 0);
+	ret = connectable(self->volume.root, "a/b/c/inner", &fh);
+	if (!ret) {
+		ASSERT_EQ(volume_forget(&self->volume), 0);
+		fd = decode(self->volume.root, &plain, O_RDONLY | O_CLOEXEC);
+		ASSERT_GE(fd, 0);
+		/* A worker reads the directory. */
+		EXPECT_EQ(open_once(&self->ring, self->volume.root, &fh,
+				    &inlined), 0);
+		EXPECT_FALSE(inlined);
+		close(fd);
+	}
+	unlinkat(self->volume.root, "a/b/c/inner", 0);
+	remove_path(self->volume.root);
+	if (ret)
+		SKIP(return, "needs AT_HANDLE_CONNECTABLE on the filesystem");
+}
+
+static int subvolume(int root, unsigned long request)
+{
+	struct btrfs_ioctl_vol_args args = { .name = "subvolume" };
+
+	return ioctl(root, request, &args) ? -errno : 0;
+}
+
+/* Creates a subvolume and a file in it. */
+static int make_subvolume(int root, struct handle *fh)
+{
+	int ret = subvolume(root, BTRFS_IOC_SUBVOL_CREATE);
+
+	if (ret)
+		return ret;
+	ret = close_result(make_file(root, "subvolume/file", "inner"));
+	return ret ?: encode_path(root, "subvolume/file", fh);
+}
+
+TEST_F_TIMEOUT(disk, file_of_a_subvolume, SLOW_TIMEOUT)
+{
+	struct handle fh;
+	int fd;
+
+	if (variant->kind != VOLUME_BTRFS)
+		SKIP(return, "has no subvolumes");
+	ASSERT_EQ(make_subvolume(self->volume.root, &fh), 0);
+	/* The root of the subvolume is not in memory. */
+	check_cold(&fh, O_RDONLY, 0);
+	check(&fh, O_RDONLY, 0);
+
+	/* The file is open, and its subvolume is deleted. */
+	fd = decode(self->volume.root, &fh, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(subvolume(self->volume.root, BTRFS_IOC_SNAP_DESTROY), 0);
+	check(&fh, O_RDONLY, -ESTALE);
+	close(fd);
+	check(&fh, O_RDONLY, -ESTALE);
+}
+
+/* A subvolume keeps its device number until all references are dropped. */
+TEST_F_TIMEOUT(disk, subvolume_is_freed, SLOW_TIMEOUT)
+{
+	unsigned int i, first = 0;
+	struct handle fh;
+	struct stat st;
+	bool inlined;
+
+	if (variant->kind != VOLUME_BTRFS)
+		SKIP(return, "has no subvolumes");
+	ASSERT_EQ(make_subvolume(self->volume.root, &fh), 0);
+	for (i = 0; i <= MOUNTS; i++) {
+		ASSERT_EQ(volume_forget(&self->volume), 0);
+		ASSERT_EQ(fstatat(self->volume.root, "subvolume/file", &st, 0),
+			  0);
+		if (!i)
+			first = minor(st.st_dev);
+		ASSERT_EQ(open_once(&self->ring, self->volume.root, &fh,
+				    &inlined), 0);
+		EXPECT_TRUE(inlined);
+	}
+	EXPECT_LT(minor(st.st_dev), first + MOUNTS / 2);
+	ASSERT_EQ(subvolume(self->volume.root, BTRFS_IOC_SNAP_DESTROY), 0);
 }
 
 TEST_F_TIMEOUT(disk, truncating_open, SLOW_TIMEOUT)

@@ -12,6 +12,7 @@
 #define RING_FLAGS	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
 #define OPENS		1000
+#define CONNECTING	16	/* requests for a directory, more than a worker sends */
 
 FIXTURE(nowait)
 {
@@ -251,6 +252,35 @@ static int serve_until_ready(struct server *s, struct ring *ring)
 			return ring_result(ring);
 	}
 	return -ETIMEDOUT;
+}
+
+/*
+ * A worker connects a directory to the root, for which it sends requests. The thread
+ * that submits is the server, and opens the directory in each state.
+ */
+TEST_F(nowait, directory_that_is_being_connected)
+{
+	struct server *s = self->s;
+	int fds[CONNECTING];
+	struct handle fh;
+	unsigned int i;
+
+	ASSERT_EQ(0, restart_without_open(s, &self->mount_fd));
+	ASSERT_EQ(0, close_result(try_open(s, ".", O_RDONLY)));
+	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
+	ASSERT_EQ(0, settle_server(s));
+	serve_in_caller(s);
+	for (i = 0; i < CONNECTING; i++) {
+		sqe_open(ring_sqe(&self->ring), self->mount_fd, &fh,
+			 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ASSERT_EQ(1, ring_submit(&self->ring));
+		ASSERT_TRUE(serve_request(s, 100));
+	}
+	for (i = 0; i < CONNECTING; i++)
+		fds[i] = serve_until_ready(s, &self->ring);
+	ASSERT_EQ(0, serve_in_thread(s));
+	for (i = 0; i < CONNECTING; i++)
+		EXPECT_EQ(0, close_result(fds[i]));
 }
 
 /*
