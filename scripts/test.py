@@ -29,8 +29,8 @@ sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
 FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handle_test",
         "filesystems/fuse:passthrough_restart_test", "filesystems/fuse:fuse_fuzz"] + [
     f"filesystems/fuse:fuse_{name}_test"
-    for name in ("lookup", "handle", "identity", "create", "readdirplus", "fanotify", "overlay",
-                 "io_uring", "nowait", "transport", "exchange", "nfs", "restart*",
+    for name in ("lookup", "handle", "identity", "create", "readdirplus", "bmap", "fanotify",
+                 "overlay", "io_uring", "nowait", "transport", "exchange", "nfs", "restart*",
                  "handle_stress", "memory")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",

@@ -87,6 +87,8 @@ class Builder:
                 self.dropped.setdefault(mutant.key, "the function runs at compile time")
             if not balanced(source, mutant):
                 self.dropped.setdefault(mutant.key, "the braces do not match")
+            if FLAVOUR == "c" and mutant.operator.startswith("negate `IS_ENABLED("):
+                self.dropped.setdefault(mutant.key, "the function in Rust is not built")
             if function.result.startswith("impl "):
                 self.dropped.setdefault(mutant.key, "all bodies must return one opaque type")
         return [m for m in self.listing.mutants if m.key not in self.dropped
