@@ -360,12 +360,15 @@ static bool returns_fd(unsigned int request)
 	       finds_neighbour(request);
 }
 
-/* Returns the namespace with an id, or UNKNOWN_INDEX. */
-static int find_ns(const struct fuzz_world *w, __u64 id)
+/*
+ * Returns the namespace with an id, or UNKNOWN_INDEX. A part of an id may be the id of
+ * another namespace.
+ */
+static int find_ns(const struct fuzz_world *w, __u64 id, bool whole)
 {
 	unsigned int i;
 
-	for (i = 0; i < w->nr; i++) {
+	for (i = 0; whole && i < w->nr; i++) {
 		if (w->objects[i].fs == FS_NSFS && w->objects[i].fh[0].bytes &&
 		    handle_number(&w->objects[i].fh[0]) == id)
 			return i;
@@ -387,12 +390,12 @@ static void look_at_argument(const struct fuzz_case *c, const struct fuzz_world 
 	if (c->request == NS_GET_ID || c->request == NS_GET_MNTNS_ID) {
 		used = min_size(sizeof(id), size);
 		memcpy(&id, data, used);
-		o->more = find_ns(w, id);
+		o->more = find_ns(w, id, used == sizeof(id));
 	} else if (_IOC_NR(c->request) >= _IOC_NR(NS_MNT_GET_INFO)) {
 		used = min_size(sizeof(info), size);
 		memcpy(&info, data, used);
 		o->header[0] = info.size;
-		o->header[1] = find_ns(w, info.mnt_ns_id);
+		o->header[1] = find_ns(w, info.mnt_ns_id, used == sizeof(info));
 		/* That of another test changes. */
 		o->more = (int)o->header[1] < 0 ? 0 : info.nr_mounts;
 	}
