@@ -111,7 +111,7 @@ LEAKS = ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
 
 # In seconds. Guests share the processors of this machine, so a program may take several
 # times as long as alone.
-GUEST_LIMIT = 1500
+GUEST_LIMIT = 2400
 PROGRAM_LIMIT = 600
 # The niceness of all guests except the slowest one.
 POLITE = 5
