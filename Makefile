@@ -90,7 +90,7 @@ help: ## this list
 		'CONTROLS=' '1: `make fuzz` measures when it finds known faults,' \
 		'' '`make mutants` judges only the mutants that revert a fix' \
 		'FILES=' "files whose mutants are judged, e.g. 'fs/nsfs_rust* rust/kernel/fs/path.rs'" \
-		'HOURS=' 'how long `make mutants` runs at most (default: 8)' \
+		'HOURS=' 'how long `make mutants` judges at most in each of two kernels (default: 8)' \
 		'REACH=1' '`make mutants` measures how many blocks fuzzing reaches, by the number of cases' \
 		'CMD=' 'what `make run` and `make gdb` run in the guest instead of the demonstration' \
 		'KDIR=' 'an existing kernel tree to build on; it is never modified' \
@@ -201,7 +201,7 @@ mutants: setup tree ## judge small faults in FILES of the series for HOURS: the 
 	@scripts/setup_mutants.sh
 	@scripts/setup.sh disks fs
 	@scripts/build.sh fs
-	@scripts/build.sh c
+	@$(if $(REACH),,scripts/build.sh c)
 	@rc=0; for flavour in fs $(if $(REACH),,c); do \
 		MUTANTS_FLAVOUR=$$flavour scripts/mutants.py --files '$(FILES)' --hours $(HOURS) \
 			$(if $(CONTROLS),--controls) $(if $(REACH),--reach) || rc=$$?; \

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Judge mutants of the series: small faults that the tests must notice.
 
-All mutants are in one kernel, which chooses one of them at run time, but for those of the
-C functions that Rust replaces: MUTANTS_FLAVOUR=c judges these. For each, a guest runs
-the cases that reach its block, the fastest first, until one fails. Results are kept
-in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
+One kernel contains the mutants, and chooses one of them at run time. Those of the C
+functions that Rust replaces are in a second kernel (MUTANTS_FLAVOUR=c). For each mutant, a
+guest runs the cases that reach its block, the fastest first, until one fails. Results are
+kept in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
 --record writes the killed ones to scripts/mutation/killed.jsonl, where runs on other
 machines start.
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of mutants.py: operators, instrumented sources, errors of compilers, and verdicts."""
 
+import contextlib
+import io
 import json
 import subprocess
 import tempfile
@@ -11,7 +13,7 @@ import unittest.mock
 from pathlib import Path
 
 import mutants
-from mutation import build, campaign, judge, operators, schemata
+from mutation import build, campaign, fuzz_reach, judge, operators, schemata
 from mutation.source import Source
 
 RUST = """\
@@ -243,6 +245,31 @@ class Arguments(unittest.TestCase):
         listing = types.SimpleNamespace(mutants=[])
         with self.assertRaises(SystemExit):
             mutants.refuse_unknown_arguments(listing)
+
+
+class FuzzReach(unittest.TestCase):
+    def measured(self, lines):
+        """Measure with a guest that prints these lines. Return what is printed."""
+        guest = types.SimpleNamespace(results="results", run=lambda *_: iter(lines))
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            fuzz_reach.measure(guest)
+        return output.getvalue()
+
+    def test_each_part_continues_the_one_before(self):
+        job = "\n".join(fuzz_reach.job())
+        self.assertIn("./handle_fuzz --seed 77 --first 0 --cases 1000 ", job)
+        self.assertIn("./handle_fuzz --seed 77 --first 1000 --cases 4000 ", job)
+        self.assertIn("echo REACH handle_fuzz 5000 $reached", job)
+
+    def test_blocks_are_counted(self):
+        parts = sum(map(len, fuzz_reach.PARTS.values()))
+        text = self.measured([["REACH", "fuse_fuzz", "20", "0381"]] * parts + [["end"]])
+        self.assertEqual(text.splitlines()[0].split(), "fuse_fuzz 20 cases 4 blocks".split())
+
+    def test_a_guest_that_ends_early_is_an_error(self):
+        with self.assertRaises(SystemExit):
+            self.measured([["REACH", "fuse_fuzz", "20", "03"], ["end"]])
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ PART = 200
 MOST = 8
 # The budget of the second pass, in milliseconds.
 QUICK = 4000
-# Cases that take seconds, and notice most of what the fast ones do not: each pass but the
-# first two begins with those of the file.
+# Cases that take seconds, and notice much of what the fast ones do not, by file: each pass
+# but the first two begins with them.
 STRONG = {"fs/fuse/*": "filesystems/fuse:fuse_fuzz",
-          "fs/[!fn]*": "filesystems/file_handle:io_uring_handle_warm_test *",
-          "mm/*": "filesystems/file_handle:io_uring_handle_warm_test *",
-          "*fhandle*": "filesystems/file_handle:handle_fuzz"}
+          "*fhandle*": "filesystems/file_handle:handle_fuzz",
+          **dict.fromkeys(("fs/btrfs/*", "fs/exportfs/*", "fs/ext4/*", "fs/inode.c",
+                           "fs/kernfs/*", "fs/xfs/*", "mm/shmem.c"),
+                          "filesystems/file_handle:io_uring_handle_warm_test *")}
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
@@ -302,6 +303,7 @@ class Campaign:
 
 
 def is_strong(case, mutant):
+    """Return whether a case is one of STRONG for the file of a mutant."""
     return any(fnmatch.fnmatch(mutant.file, files) and fnmatch.fnmatch(case.name, name)
                for files, name in STRONG.items())
 
@@ -313,6 +315,7 @@ def common_words(file, program):
 
 
 def known_results():
+    """Return the results of this machine, and what earlier runs have killed."""
     return read_results(JUDGED) | read_results(RESULTS)
 
 

@@ -23,7 +23,13 @@ FUNCTIONS = r"""
 P=/sys/module/mutant/parameters
 mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
 now() { read -r up _ < /proc/uptime; ms=${up%.*}${up#*.}0; }
-splats() { read -r w < /sys/kernel/warn_count; read -r o < /sys/kernel/oops_count; }
+# Some errors are only in the kernel log. "bugs" counts them.
+splats() {
+	read -r w < /sys/kernel/warn_count
+	read -r o < /sys/kernel/oops_count
+	bugs=$((bugs + $(dmesg -c | grep -c -E 'BUG: |Internal error')))
+	w=$((w + bugs))
+}
 clean() {
 	for p in /proc/[0-9]*; do
 		p=${p#/proc/}
@@ -103,7 +109,7 @@ judge() {
 	done
 	echo "S $id"
 }
-killed='' number=0 with='' most=1
+killed='' number=0 with='' most=1 bugs=0
 """
 
 

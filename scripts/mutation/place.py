@@ -8,8 +8,8 @@ from pathlib import Path
 from lib import BUILD, TOP, setting
 
 LINUX = Path(setting("LINUX"))
-# The mutants are in a kernel of the flavour fs, which has all code but the functions of C
-# that Rust replaces. Those are judged in one of the flavour c.
+# A kernel of the flavour fs does not call the C functions that Rust replaces. Their mutants
+# are in a kernel of the flavour c, and all others in one of the flavour fs.
 FLAVOUR = os.environ.get("MUTANTS_FLAVOUR", "fs")
 TWINS = {"fs/fhandle.c", "fs/nsfs.c", "fs/pidfs.c"}
 RESULTS = BUILD / "mutants/results.jsonl"
