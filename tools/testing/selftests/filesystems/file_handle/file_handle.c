@@ -381,6 +381,27 @@ __u64 now_ms(void)
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
+__u64 nanoseconds(const struct timespec *ts)
+{
+	return ts->tv_sec * 1000000000ULL + ts->tv_nsec;
+}
+
+bool has_filesystem(const char *name)
+{
+	FILE *list = fopen("/proc/filesystems", "re");
+	char line[128], *word;
+	bool found = false;
+
+	while (list && !found && fgets(line, sizeof(line), list)) {
+		line[strcspn(line, "\n")] = '\0';
+		word = strchr(line, '\t');
+		found = word && !strcmp(word + 1, name);
+	}
+	if (list)
+		fclose(list);
+	return found;
+}
+
 int private_mounts(void)
 {
 	if (unshare(CLONE_NEWNS) ||

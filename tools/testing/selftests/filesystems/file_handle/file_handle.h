@@ -281,9 +281,14 @@ void *shared_memory(size_t size);
 /* Returns the time in milliseconds since an arbitrary start. */
 __u64 now_ms(void);
 
+__u64 nanoseconds(const struct timespec *ts);
+
 /*
  * Mounts. The tests mount only in mount namespaces of their own.
  */
+
+/* Returns whether the kernel has a filesystem, of a type such as "tmpfs". */
+bool has_filesystem(const char *type);
 
 /* Enters a new mount namespace that propagates nothing. */
 int private_mounts(void);

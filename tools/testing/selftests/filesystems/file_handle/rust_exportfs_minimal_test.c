@@ -125,11 +125,6 @@ TEST_F(fs, file)
 	EXPECT_EQ(errno, EACCES);
 }
 
-static __u64 nanoseconds(const struct timespec *ts)
-{
-	return ts->tv_sec * 1000000000ULL + ts->tv_nsec;
-}
-
 /* The inode is created when the first file of the object is opened. */
 TEST_F(fs, timestamps)
 {

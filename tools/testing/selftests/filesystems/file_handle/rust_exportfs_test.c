@@ -9,15 +9,10 @@
 
 #include "sample_fixture.h"
 
-static __s64 nanoseconds(const struct timespec *time)
-{
-	return time->tv_sec * 1000000000LL + time->tv_nsec;
-}
-
 TEST_F(fs, file)
 {
 	char link[64], path[64], want[64];
-	struct timespec before;
+	struct timespec before, after;
 	struct statfs sfs;
 	struct stat st;
 	int fd;
@@ -34,7 +29,9 @@ TEST_F(fs, file)
 	EXPECT_EQ(st.st_uid, (unsigned int)USER);
 	EXPECT_EQ(st.st_size, 0);
 	EXPECT_EQ(st.st_nlink, 1U);
+	ASSERT_EQ(clock_gettime(CLOCK_REALTIME, &after), 0);
 	EXPECT_GE(nanoseconds(&st.st_ctim), nanoseconds(&before));
+	EXPECT_LE(nanoseconds(&st.st_ctim), nanoseconds(&after));
 	EXPECT_EQ(nanoseconds(&st.st_mtim), nanoseconds(&st.st_ctim));
 	EXPECT_EQ(nanoseconds(&st.st_atim), nanoseconds(&st.st_ctim));
 	ASSERT_EQ(fstatfs(fd, &sfs), 0);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <linux/loop.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
+#include "loop.h"
 #include "volume.h"
 
 #define IMAGE		"image"
 #define BLOCK		16384	/* divides the size of each image */
 #define MOUNT_POINT	TMPFS_DIR "/volume"
-#define LOOP_TRIES	20
 #define ID_SIZE		sizeof(__u64)
 
 #define FILEID_INO32_GEN	1
@@ -69,22 +68,6 @@ static void __attribute__((constructor)) create_templates(void)
 			templates[kind] = sys_memfd_create("template",
 							   MFD_CLOEXEC);
 	}
-}
-
-static bool has_filesystem(const char *name)
-{
-	FILE *list = fopen("/proc/filesystems", "re");
-	char line[128], *word;
-	bool found = false;
-
-	while (list && !found && fgets(line, sizeof(line), list)) {
-		line[strcspn(line, "\n")] = '\0';
-		word = strchr(line, '\t');
-		found = word && !strcmp(word + 1, name);
-	}
-	if (list)
-		fclose(list);
-	return found;
 }
 
 static int run_mkfs(const struct mkfs *how)
@@ -151,45 +134,16 @@ static int make_image(enum volume_kind kind)
 	return ret;
 }
 
-/* Attaches the image to the free device @nr, which others may take first. */
-static int attach(struct volume *v, int nr, int image)
-{
-	struct loop_config config = {
-		.fd = image, .info.lo_flags = LO_FLAGS_AUTOCLEAR,
-	};
-	int fd, ret;
-
-	snprintf(v->name, sizeof(v->name), "/dev/loop%d", nr);
-	fd = open(v->name, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = ioctl(fd, LOOP_CONFIGURE, &config) ? -errno : 0;
-	/* A device that is open for writing cannot be mounted everywhere. */
-	if (!ret) {
-		v->device = open(v->name, O_RDONLY | O_CLOEXEC);
-		ret = v->device < 0 ? -errno : 0;
-	}
-	close(fd);
-	return ret;
-}
-
 static int attach_image(struct volume *v)
 {
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int image = open(IMAGE, O_RDWR | O_CLOEXEC);
-	int i, nr, ret = -ENODEV;
+	int device = loop_attach(image, v->name, sizeof(v->name));
 
-	for (i = 0; control >= 0 && image >= 0 && i < LOOP_TRIES; i++) {
-		nr = ioctl(control, LOOP_CTL_GET_FREE);
-		if (nr < 0)
-			break;
-		ret = attach(v, nr, image);
-		if (ret != -EBUSY)
-			break;
-	}
-	close(control);
 	close(image);
-	return ret;
+	if (device < 0)
+		return device;
+	v->device = device;
+	return 0;
 }
 
 int volume_mount(struct volume *v)

@@ -4,81 +4,32 @@
  * The server checks the handle and the nodeid in the request.
  */
 #define _GNU_SOURCE
-#include <linux/loop.h>
-
-#include "fuse_operation.h"
+#include "../file_handle/loop.h"
+#include "fuse_interrupted.h"
 #include "fuse_requests.h"
-#include "fuse_session.h"
 
-/* <linux/fs.h> and <sys/mount.h> cannot both be included. */
+/* Before glibc 2.36, <linux/fs.h> and <sys/mount.h> cannot both be included. */
 #ifndef FIBMAP
 #define FIBMAP		_IO(0x00, 1)
 #endif
 
-#define LOOP_TRIES	20
 #define IMAGE_SIZE	0x100000
 
-/* The block size of the mount is that of the device. */
-#define BLOCK_SIZE	512
+/* The default of the mount option blksize= */
+#define DEFAULT_BLKSIZE	512
 
-/* Block @nr of an object, which fits into the exit status of a process */
-#define BLOCK_OF(id, nr)	(16 * (id) + (nr))
+/* Block @nr of an object. It fits into the exit status of a process, and is no errno. */
+#define BLOCK_OF(id, nr)	(144 + 16 * (id) + (nr))
 
-static bool has_fuseblk(void)
+/* Stores the path of a new device with an empty image. Returns a descriptor of it. */
+static int make_device(char *path, size_t size)
 {
-	FILE *list = fopen("/proc/filesystems", "re");
-	bool found = false;
-	char line[128];
+	int image = sys_memfd_create("image", MFD_CLOEXEC);
+	int device = ftruncate(image, IMAGE_SIZE) ? -errno :
+						    loop_attach(image, path, size);
 
-	while (list && !found && fgets(line, sizeof(line), list))
-		found = !strcmp(line, "\tfuseblk\n");
-	if (list)
-		fclose(list);
-	return found;
-}
-
-/*
- * Attaches an empty image to the device, which is detached after its last user. Returns
- * a descriptor of the device.
- */
-static int attach(const char *device)
-{
-	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-	int fd, ret = -1;
-
-	fd = open(device, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	config.fd = sys_memfd_create("image", MFD_CLOEXEC);
-	/* A device that is open for writing cannot be mounted everywhere. */
-	if (!ftruncate(config.fd, IMAGE_SIZE) && !ioctl(fd, LOOP_CONFIGURE, &config))
-		ret = open(device, O_RDONLY | O_CLOEXEC);
-	if (ret < 0)
-		ret = -errno;
-	close(config.fd);
-	close(fd);
-	return ret;
-}
-
-/* Stores the name of a new loop device. Returns a descriptor of it. */
-static int make_device(char *name, size_t size)
-{
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int i, nr, fd = -ENODEV;
-
-	for (i = 0; control >= 0 && i < LOOP_TRIES; i++) {
-		nr = ioctl(control, LOOP_CTL_GET_FREE);
-		if (nr < 0)
-			break;
-		snprintf(name, size, "/dev/loop%d", nr);
-		/* Another process can take the device first. */
-		fd = attach(name);
-		if (fd != -EBUSY)
-			break;
-	}
-	if (control >= 0)
-		close(control);
-	return fd;
+	close(image);
+	return device;
 }
 
 static struct fuse_bmap_in bmap_in;
@@ -110,9 +61,10 @@ FIXTURE_SETUP(bmap)
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	if (!has_fuseblk())
+	if (!has_filesystem("fuseblk"))
 		SKIP(return, "needs fuseblk (CONFIG_BLOCK)");
 	self->device = make_device(name, sizeof(name));
+	ASSERT_NE(-EBUSY, self->device);
 	if (self->device < 0)
 		SKIP(return, "needs a loop device (CONFIG_BLK_DEV_LOOP)");
 	begin_replaceable(_metadata, &self->s, &self->mount_fd);
@@ -152,7 +104,7 @@ TEST_F(bmap, block_of_a_file)
 	ASSERT_GE(other, 0);
 	EXPECT_EQ(BLOCK_OF(2, 7), find_block(file, 7));
 	EXPECT_EQ(7, bmap_in.block);
-	EXPECT_EQ(BLOCK_SIZE, bmap_in.blocksize);
+	EXPECT_EQ(DEFAULT_BLKSIZE, bmap_in.blocksize);
 	EXPECT_EQ(BLOCK_OF(5, 8), find_block(other, 8));
 	EXPECT_EQ(2, count(s, FUSE_BMAP));
 	EXPECT_EQ(2, s->with_handles[FUSE_BMAP]);
@@ -187,17 +139,12 @@ TEST_F(bmap, after_restart)
 TEST_F(bmap, in_flight)
 {
 	struct server *s = self->s;
-	pid_t pid;
 	int fd;
 
 	fd = try_open(s, "file", O_RDONLY);
 	ASSERT_GE(fd, 0);
-	s->swallow = FUSE_BMAP;
-	pid = begin_operation(s, do_find_block, fd);
-	ASSERT_GT(pid, 0);
-	ASSERT_TRUE(wait_swallowed(s));
-	ASSERT_EQ(0, take_over(s));
-	EXPECT_EQ(BLOCK_OF(2, 0), end_operation(pid));
+	EXPECT_EQ(BLOCK_OF(2, 0), interrupted(_metadata, s, do_find_block,
+					      FUSE_BMAP, false, fd));
 	EXPECT_EQ(1, count(s, FUSE_BMAP));
 	EXPECT_EQ(1, s->repeated);
 	/* The process that exits also sends a FUSE_FLUSH. */

@@ -403,8 +403,8 @@ TEST_F(fuse, not_exported)
 }
 
 /*
- * A handle of a server without handles consists of the nodeid and the generation. That
- * of a cached inode is decoded without a request.
+ * A handle of a server without handles consists of the nodeid and the generation. The
+ * kernel decodes that of a cached inode without a request.
  */
 TEST_F(fuse, generation_of_cached_inode)
 {

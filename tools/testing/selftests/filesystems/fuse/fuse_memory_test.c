@@ -315,13 +315,22 @@ static int forgets_of_a_former_server(FIXTURE_DATA(memory) * self)
 	return err ? err : enter_server(s);
 }
 
+static int ignore_notify_reply(struct server *s __maybe_unused, const struct request *r,
+			       struct message *m __maybe_unused)
+{
+	return r->in.opcode == FUSE_NOTIFY_REPLY ? NO_REPLY : -ENOSYS;
+}
+
 /* Each allocation of a retrieval fails in turn. */
 static int failing_retrieval(FIXTURE_DATA(memory) * self)
 {
+	struct server *s = self->s;
 	struct fuse_notify_retrieve_out out = {
-		.nodeid = object_nodeid(self->s, 2),
+		.notify_unique = 1,
+		.nodeid = object_nodeid(s, 2),
 		.size = 4096,
 	};
+	unsigned long replies = count(s, FUSE_NOTIFY_REPLY);
 	unsigned int nth;
 	bool failed;
 	int ret;
@@ -329,12 +338,17 @@ static int failing_retrieval(FIXTURE_DATA(memory) * self)
 	for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
 		if (failslab_arm(&self->fail, nth))
 			return -EBADMSG;
-		ret = notify(self->s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
+		ret = notify(s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
 		failed = failslab_has_failed(&self->fail);
 		if (failslab_arm(&self->fail, 0))
 			return -EBADMSG;
-		if (!failed || (ret && ret != -ENOMEM))
+		if (ret && (!failed || ret != -ENOMEM))
 			return ret;
+		/* The memory of the reply is in use until the server has read it. */
+		if (!ret && !wait_for(&s->requests[FUSE_NOTIFY_REPLY], ++replies))
+			return -ETIMEDOUT;
+		if (!failed)
+			return 0;
 	}
 	return -EBADMSG;
 }
@@ -579,6 +593,7 @@ TEST_F_TIMEOUT(memory, failing_retrieval, SLOW_TIMEOUT)
 	if (!failslab_is_there())
 		SKIP(return, NEEDS_FAILSLAB);
 	self->s->init_flags |= FUSE_REQUEST_HANDLE;
+	self->s->others = ignore_notify_reply;
 	ASSERT_EQ(0, failslab_start(&self->fail));
 	EXPECT_FREED(failing_retrieval, CALLS);
 	failslab_end(&self->fail);

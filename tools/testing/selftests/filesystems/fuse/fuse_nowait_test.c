@@ -12,7 +12,7 @@
 #define RING_FLAGS	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
 #define OPENS		1000
-#define CONNECTING	16	/* requests for a directory, more than a worker sends */
+#define CONNECTING	16	/* opens of a directory, more than a worker sends requests */
 
 FIXTURE(nowait)
 {
@@ -254,6 +254,22 @@ static int serve_until_ready(struct server *s, struct ring *ring)
 	return -ETIMEDOUT;
 }
 
+/* Serves a request. Returns false if the first open completes without another one. */
+static bool serve_one(struct server *s, struct ring *ring)
+{
+	unsigned long before = count_all(s);
+	int i;
+
+	for (i = 0; i < RETRIES && !ring_ready(ring); i++) {
+		if (!serve_request(s, 1))
+			break;
+		if (count_all(s) != before)
+			return true;
+		ring_enter(ring, 0, 0, IORING_ENTER_GETEVENTS);
+	}
+	return false;
+}
+
 /*
  * A worker connects a directory to the root, for which it sends requests. The thread
  * that submits is the server, and opens the directory in each state.
@@ -261,9 +277,9 @@ static int serve_until_ready(struct server *s, struct ring *ring)
 TEST_F(nowait, directory_that_is_being_connected)
 {
 	struct server *s = self->s;
+	unsigned int i, served = 0;
 	int fds[CONNECTING];
 	struct handle fh;
-	unsigned int i;
 
 	ASSERT_EQ(0, restart_without_open(s, &self->mount_fd));
 	ASSERT_EQ(0, close_result(try_open(s, ".", O_RDONLY)));
@@ -274,8 +290,10 @@ TEST_F(nowait, directory_that_is_being_connected)
 		sqe_open(ring_sqe(&self->ring), self->mount_fd, &fh,
 			 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		ASSERT_EQ(1, ring_submit(&self->ring));
-		ASSERT_TRUE(serve_request(s, 100));
+		served += serve_one(s, &self->ring);
 	}
+	/* The lookup of the directory, and those of its parents */
+	EXPECT_GE(served, 3);
 	for (i = 0; i < CONNECTING; i++)
 		fds[i] = serve_until_ready(s, &self->ring);
 	ASSERT_EQ(0, serve_in_thread(s));

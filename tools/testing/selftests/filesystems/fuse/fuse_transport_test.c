@@ -140,26 +140,38 @@ TEST_F(transport, lookups)
 	EXPECT_EQ(0, count(s, FUSE_LOOKUP));
 }
 
+static int count_extensions(struct server *s, const struct request *r,
+			    struct message *m __maybe_unused)
+{
+	/* The extension of FUSE_LOOKUP_HANDLE is its argument. */
+	if (r->in.opcode != FUSE_LOOKUP_HANDLE)
+		*(unsigned int *)s->others_data += r->in.total_extlen != 0;
+	return -ENOSYS;
+}
+
 /*
- * What follows the arguments of these requests is the handle of the file. The request to
- * read has data as well, but without a copy, there is none in the payload.
+ * The payload of these requests is the handle of the file. With zero copy, that of
+ * FUSE_WRITE and of the reply to FUSE_READ contains no data.
  */
 TEST_F(transport, payload_is_a_handle)
 {
 	static const __u32 opcodes[] = {
-		FUSE_ACCESS, FUSE_READ, FUSE_FSYNC, FUSE_FLUSH,
+		FUSE_ACCESS, FUSE_READ, FUSE_WRITE, FUSE_FSYNC, FUSE_FLUSH,
 	};
 	unsigned long nr = variant->flags & FUSE_REQUEST_HANDLE ? 1 : 0;
 	struct server *s = self->s;
+	unsigned int i, extensions = 0;
 	char path[256];
-	unsigned int i;
 	int fd;
 
+	s->others = count_extensions;
+	s->others_data = &extensions;
 	path_of(s, "file", path, sizeof(path));
 	EXPECT_EQ(0, access(path, R_OK));
 	fd = try_open(s, "file", O_RDWR);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(2, read_object(fd, NULL));
+	EXPECT_EQ(4, pwrite(fd, "data", 4, 0));
 	EXPECT_EQ(0, fsync(fd));
 	/* Returns the error of FUSE_FLUSH. */
 	EXPECT_EQ(0, close(fd));
@@ -172,8 +184,23 @@ TEST_F(transport, payload_is_a_handle)
 	}
 	EXPECT_TRUE(wait_for(&s->requests[FUSE_RELEASE], 1));
 	EXPECT_TRUE(wait_for(&s->with_handles[FUSE_RELEASE], nr));
+	EXPECT_EQ(!nr, !extensions);
 	EXPECT_EQ(variant->zero_copy, s->zero_copied);
 	EXPECT_EQ(0, s->violations);
+}
+
+/* Without handles, the payload of FUSE_UNLINK is the name. */
+TEST_F(transport, payload_is_a_name)
+{
+	struct server *s = self->s;
+	char path[256];
+
+	ASSERT_EQ(0, RESTART_WITH(s->init_flags &= ~FUSE_REQUEST_HANDLE));
+	path_of(s, "file", path, sizeof(path));
+	/* The server receives it, and does not implement it. */
+	EXPECT_EQ(-1, unlink(path));
+	EXPECT_EQ(ENOSYS, errno);
+	EXPECT_EQ(1, count(s, FUSE_UNLINK));
 }
 
 static int make(struct server *s, unsigned int kind, const char *name)

@@ -17,8 +17,8 @@
 #define PARAMETER	"/sys/module/fuse/parameters/enable_uring"
 
 /* In &io_uring_sqe.user_data, together with the number of the queue */
-#define SETS_UP		0x10000U	/* the queue */
-#define MOVES_DATA	0x20000U	/* of a reply that is not copied */
+#define SETS_UP		0x10000U	/* a command that sets up the queue */
+#define MOVES_DATA	0x20000U	/* a read of the data of a reply with zero copy */
 
 /* struct io_uring_sqe with IORING_SETUP_SQE128 */
 struct sqe128 {
@@ -271,13 +271,29 @@ static bool reply_in_entry(struct server *s, const struct request *r, int error,
 	ent->payload_sz = error ? 0 : m->len;
 	if (!ent->payload_sz)
 		return true;
-	if (!(ent->flags & FUSE_URING_ENT_ZERO_COPY)) {
+	if (r->in.opcode != FUSE_READ || !(ent->flags & FUSE_URING_ENT_ZERO_COPY)) {
 		memcpy(entry->payload + ent->offset, m->data, m->len);
-		return true;
+	} else if (write(ring->pipe[1], m->data, m->len) == (ssize_t)m->len) {
+		entry->to_move = m->len;
+		s->zero_copied++;
+	} else {
+		ent->payload_sz = 0;
+		s->violations++;
 	}
-	entry->to_move = m->len;
-	s->zero_copied++;
-	return write(ring->pipe[1], m->data, m->len) == (ssize_t)m->len;
+	return true;
+}
+
+/* Returns the bytes of the payload that are not in the buffer. */
+static size_t zero_copied_bytes(const struct queue_entry *entry,
+				const struct request *r)
+{
+	struct fuse_write_in in;
+
+	if (r->in.opcode != FUSE_WRITE ||
+	    !(entry->header.ring_ent_in_out.flags & FUSE_URING_ENT_ZERO_COPY))
+		return 0;
+	memcpy(&in, entry->header.op_in, sizeof(in));
+	return in.size;
 }
 
 static void serve_entry(struct server *s, struct fuse_ring *ring,
@@ -285,18 +301,20 @@ static void serve_entry(struct server *s, struct fuse_ring *ring,
 {
 	struct queue_entry *entry = &ring->entries[qid];
 	size_t payload = entry->header.ring_ent_in_out.payload_sz, op;
-	size_t offset = entry->header.ring_ent_in_out.offset;
+	size_t offset = entry->header.ring_ent_in_out.offset, skipped;
 	struct request r;
 
 	memcpy(&r.in, entry->header.in_out, sizeof(r.in));
 	op = r.in.len - sizeof(r.in) - payload;
-	if (op > FUSE_URING_OP_IN_OUT_SZ || payload > 65536 ||
+	skipped = zero_copied_bytes(entry, &r);
+	if (op > FUSE_URING_OP_IN_OUT_SZ || payload > 65536 || skipped > payload ||
 	    offset > PAYLOAD_SIZE - 65536) {
 		s->violations++;
 		return;
 	}
 	memcpy(entry->args, entry->header.op_in, op);
-	memcpy(entry->args + op, entry->payload + offset, payload);
+	memset(entry->args + op, 0, skipped);
+	memcpy(entry->args + op + skipped, entry->payload + offset, payload - skipped);
 	r.args = entry->args;
 	r.args_len = op + payload - r.in.total_extlen * 8;
 	entry->commit_id = entry->header.ring_ent_in_out.commit_id;
