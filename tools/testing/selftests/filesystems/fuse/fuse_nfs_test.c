@@ -351,6 +351,24 @@ TEST_F_TIMEOUT(nfs, walk_across_restarts, SLOW_TIMEOUT)
 	ASSERT_EQ(FILES, walk(&self->nfs, restart_between, &ra));
 }
 
+/*
+ * The request that the server does not answer fails with ECONNABORTED, and those after
+ * it with ENOTCONN.
+ */
+TEST_F(nfs, server_ends)
+{
+	struct server *s = self->s;
+	long reports = kernel_reports();
+	struct statvfs fs;
+
+	s->die = true;
+	EXPECT_EQ(-EIO, client_stat(&self->nfs, "d1"));
+	EXPECT_EQ(-1, statvfs(self->nfs.dir, &fs));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(reports, kernel_reports());
+	unmount_server(s, &self->mount_fd);
+}
+
 /* A file that is removed and created again is another file. */
 TEST_F(nfs, stale)
 {
