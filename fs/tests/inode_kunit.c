@@ -255,6 +255,9 @@ static void inode_kunit_other_superblock(struct kunit *test)
 	struct inode_kunit_key other = *key;
 	struct inode *inode, *other_inode;
 
+	/* This number has the same hash chain in each superblock. */
+	key->ino = 0;
+	other.ino = 0;
 	other.sb = inode_kunit_mount(test);
 	KUNIT_ASSERT_PTR_NE(test, key->sb, other.sb);
 	inode = inode_kunit_hashed(test, key);
@@ -466,6 +469,7 @@ static void inode_kunit_iget(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, inode);
 	KUNIT_EXPECT_TRUE(test, inode_state_read_once(inode) & I_NEW);
 	KUNIT_EXPECT_EQ(test, key->ino, inode->i_ino);
+	KUNIT_EXPECT_FALSE(test, list_empty(&inode->i_sb_list));
 	KUNIT_EXPECT_PTR_EQ(test, EAGAIN_PTR, iget_nowait(key->sb, key->ino));
 
 	inode->i_mode = S_IFREG | 0600;

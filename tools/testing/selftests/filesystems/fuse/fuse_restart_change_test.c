@@ -428,6 +428,36 @@ TEST_F(in_flight, copy_file_range)
 	EXPECT_EQ(3, changes.copied_to);
 }
 
+/* A new server has opened neither file: both are opened again. */
+TEST_F(in_flight, copy_between_files_of_a_former_server)
+{
+	struct server *s = self->s;
+	off_t from = 2, to = 0;
+	int in, out;
+
+	execute_changes(s, &changes);
+	ASSERT_EQ(0, RESTART_WITH(s->init_flags |= FUSE_FLOCK_LOCKS));
+	in = try_open(s, "file", O_RDONLY);
+	out = try_open(s, "other", O_RDWR);
+	ASSERT_GE(in, 0);
+	ASSERT_GE(out, 0);
+	ASSERT_EQ(0, take_over(s));
+	s->reopened = 0;
+	EXPECT_EQ(4, copy_file_range(in, &from, out, &to, 4, 0));
+	EXPECT_EQ(2, changes.copied_from);
+	EXPECT_EQ(3, changes.copied_to);
+	EXPECT_EQ(2, s->reopened);
+	EXPECT_EQ(0, s->by_handle);
+	EXPECT_EQ(0, s->violations);
+	/* A lock of the second file counts as well. */
+	ASSERT_EQ(0, flock(out, LOCK_EX));
+	ASSERT_EQ(0, take_over(s));
+	EXPECT_EQ(-1, copy_file_range(in, &from, out, &to, 4, 0));
+	EXPECT_EQ(EIO, errno);
+	close(out);
+	close(in);
+}
+
 TEST_F(in_flight, lseek)
 {
 	EXPECT_EQ(5 + HOLE_AFTER, AGAIN(do_seek, FUSE_LSEEK));

@@ -4,7 +4,11 @@
  * server receives them again.
  */
 #define _GNU_SOURCE
+#include <poll.h>
+
 #include "fuse_in_flight_fixture.h"
+#include "fuse_requests.h"
+#include "fuse_restart_fixture.h"
 
 static int do_read(struct server *s __maybe_unused, int fd)
 {
@@ -312,6 +316,74 @@ TEST_F(in_flight, killed_process)
 	ASSERT_EQ(0, enter_server(s));
 	ASSERT_EQ(-1, end_operation(pid));
 	ASSERT_EQ(2, read_object(fd, NULL));
+	close(fd);
+}
+
+/* The handle identifies an object of another type. Each such lookup is forgotten. */
+TEST_F(restart, type_changed)
+{
+	struct server *s = self->s;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	leave_server(s);
+	s->objects[2].mode = S_IFDIR | 0755;
+	ASSERT_EQ(0, enter_server(s));
+	EXPECT_EQ(-ESTALE, read_object(fd, NULL));
+	EXPECT_TRUE(wait_for(&s->forgotten, 1));
+	EXPECT_EQ(0, outstanding(s));
+	s->objects[2].mode = S_IFREG | 0644;
+	EXPECT_EQ(2, read_object(fd, NULL));
+	close(fd);
+}
+
+/* Receives the next FUSE_COMPOUND, and does not handle it. */
+static bool receive_compound(struct server *s, struct request *r)
+{
+	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
+	static unsigned char buf[64 * 1024];
+	ssize_t len;
+
+	if (poll(&poll_fd, 1, 10000) != 1)
+		return false;
+	len = read(s->fd, buf, sizeof(buf));
+	if (len < (ssize_t)sizeof(r->in))
+		return false;
+	memcpy(&r->in, buf, sizeof(r->in));
+	r->args = buf + sizeof(r->in);
+	r->args_len = len - sizeof(r->in) - r->in.total_extlen * 8;
+	return r->in.opcode == FUSE_COMPOUND;
+}
+
+/*
+ * While the inode is looked up by handle, a lookup of its name renews the nodeid. The
+ * reply to the first one is not valid, and does not matter any more.
+ */
+TEST_F(restart, name_is_faster_than_handle)
+{
+	struct server *s = self->s;
+	struct request r;
+	pid_t pid;
+	int fd;
+
+	fd = try_open(s, "file", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, take_over(s));
+	serve_in_caller(s);
+	pid = begin_operation(s, do_read, fd);
+	ASSERT_GT(pid, 0);
+	ASSERT_TRUE(receive_compound(s, &r));
+	ASSERT_EQ(0, serve_in_thread(s));
+	ASSERT_EQ(0, try_stat(s, "file"));
+	serve_in_caller(s);
+	s->objects[2].mode = S_IFDIR | 0755;
+	handle_request(s, &r);
+	s->objects[2].mode = S_IFREG | 0644;
+	ASSERT_EQ(0, serve_in_thread(s));
+	EXPECT_EQ(2, end_operation(pid));
+	EXPECT_TRUE(wait_for(&s->forgotten, 1));
+	EXPECT_EQ(1, s->reopened);
 	close(fd);
 }
 

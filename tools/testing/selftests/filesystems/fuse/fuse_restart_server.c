@@ -152,19 +152,32 @@ static size_t second_nodeid(const struct request *r)
 	}
 }
 
+/* Returns the offset of the ID of a second open file in the arguments, or -1. */
+static int second_fh(const struct request *r)
+{
+	switch (r->in.opcode) {
+	case FUSE_COPY_FILE_RANGE:
+	case FUSE_COPY_FILE_RANGE_64:
+		return offsetof(struct fuse_copy_file_range_in, fh_out);
+	default:
+		return -1;
+	}
+}
+
 /* IDs that are void are not sent. */
 static bool no_ids(const struct request *r, unsigned int nr)
 {
-	int at = fh_offset(r);
+	int at = fh_offset(r), second = second_fh(r);
 
 	if (at >= 0 && !is_zero(r->args + at, sizeof(__u64)))
+		return false;
+	if (second >= 0 && !is_zero(r->args + second, sizeof(__u64)))
 		return false;
 	return nr < 2 || is_zero(r->args + second_nodeid(r), sizeof(__u64));
 }
 
-static bool right_fh(struct server *s, const struct request *r)
+static bool right_fh(struct server *s, const struct request *r, int at)
 {
-	int at = fh_offset(r);
 	__u64 fh;
 
 	if (at < 0)
@@ -202,7 +215,7 @@ void check_handles(struct server *s, const struct request *r)
 	}
 	if (!right_nodeid(s, r->in.nodeid))
 		violation(s, r, "nodeid");
-	if (!right_fh(s, r))
+	if (!right_fh(s, r, fh_offset(r)))
 		violation(s, r, "ID of an open file");
 	if (r->in.opcode != FUSE_LOOKUP_HANDLE &&
 	    !right_handle(s, r, 0, nodeid_object(s, r->in.nodeid)))
@@ -211,6 +224,8 @@ void check_handles(struct server *s, const struct request *r)
 		memcpy(&nodeid, r->args + second_nodeid(r), sizeof(nodeid));
 		if (!right_nodeid(s, nodeid))
 			violation(s, r, "second nodeid");
+		if (!right_fh(s, r, second_fh(r)))
+			violation(s, r, "ID of the second open file");
 		if (!right_handle(s, r, 1, nodeid_object(s, nodeid)))
 			violation(s, r, "second handle");
 	}
