@@ -45,7 +45,8 @@ STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_te
 # The flavour fs only runs programs that use its filesystems.
 DISKS = ["filesystems/file_handle:" + name for name in
          ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
-          "io_uring_handle_overlay_test", "io_uring_handle_disk_stress_test",
+          "io_uring_handle_inode_test", "io_uring_handle_overlay_test",
+          "io_uring_handle_disk_stress_test",
           "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
           "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
 # `make test` runs these on fs. `make slow` also runs them on debug, where they take minutes.
