@@ -255,7 +255,7 @@ static void inode_kunit_other_superblock(struct kunit *test)
 	struct inode_kunit_key other = *key;
 	struct inode *inode, *other_inode;
 
-	/* This number has the same hash chain in each superblock. */
+	/* hash() multiplies the address of the superblock by the number. */
 	key->ino = 0;
 	other.ino = 0;
 	other.sb = inode_kunit_mount(test);

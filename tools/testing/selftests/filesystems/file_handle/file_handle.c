@@ -147,12 +147,43 @@ pid_t pidfd_to_pid(int pidfd)
 	return info.pid;
 }
 
+bool panics_on_warning(void)
+{
+	int fd = open("/proc/sys/kernel/panic_on_warn", O_RDONLY | O_CLOEXEC);
+	char digit = '0';
+
+	if (fd >= 0 && read(fd, &digit, 1) != 1)
+		digit = '0';
+	close(fd);
+	return digit != '0';
+}
+
+bool log_contains(int kmsg, const char *const *texts, unsigned int nr)
+{
+	char record[8192];
+	bool found = false;
+	unsigned int i;
+	ssize_t len;
+
+	/* EPIPE: the kernel has overwritten messages. */
+	while ((len = read(kmsg, record, sizeof(record) - 1)) > 0 ||
+	       (len < 0 && errno == EPIPE)) {
+		record[len > 0 ? len : 0] = '\0';
+		for (i = 0; i < nr; i++)
+			found |= !!strstr(record, texts[i]);
+	}
+	return found;
+}
+
 long slab_size(void)
 {
-	FILE *info = fopen("/proc/meminfo", "re");
 	char line[128];
 	long kib = -1;
+	FILE *info;
 
+	/* Adds up the counts of the processors, if the caller may do that. */
+	write_string("/proc/sys/vm/stat_refresh", "1");
+	info = fopen("/proc/meminfo", "re");
 	while (info && kib < 0 && fgets(line, sizeof(line), info))
 		sscanf(line, "SUnreclaim: %ld", &kib);
 	if (info)

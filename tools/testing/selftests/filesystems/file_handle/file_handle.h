@@ -52,6 +52,7 @@
 #endif
 
 /* Constants of the kernel that are not in the uapi headers. */
+#define FILEID_INO32_GEN	1
 #define FILEID_KERNFS		0xfe
 #define FILEID_INVALID		0xff
 #define FILEID_IS_CONNECTABLE	0x10000
@@ -197,8 +198,17 @@ __u64 pidfd_number(int pidfd);
 pid_t pidfd_to_pid(int pidfd);
 
 /*
- * Memory
+ * Log and memory of the kernel
  */
+
+/* A test that makes a kernel without a fix warn must be skipped then. */
+bool panics_on_warning(void);
+
+/*
+ * Returns true if a message since @kmsg was opened or read contains one of the texts.
+ * @kmsg is /dev/kmsg with O_NONBLOCK.
+ */
+bool log_contains(int kmsg, const char *const *texts, unsigned int nr);
 
 /*
  * Returns the size of unreclaimable slabs in KiB, or -1. If memory leaks, it grows in

@@ -20,21 +20,9 @@
 #define MOUNTS		17
 
 /* Types of handles, which are not in the uapi headers. */
-#define FILEID_INO32_GEN		1
 #define FILEID_BTRFS_WITHOUT_PARENT	0x4d
 #define FILEID_BTRFS_WITH_PARENT	0x4e
 #define FILEID_BTRFS_WITH_PARENT_ROOT	0x4f
-
-/* A result. There is no padding. */
-struct seen {
-	__s64 ret;		/* 0 or a negative errno */
-	__u64 dev;
-	__u64 ino;
-	__u64 mode;
-	__u64 status;		/* F_GETFL */
-	__u64 id;		/* what the file contains */
-	char path[256];
-};
 
 static const char *const way_names[] = {
 	"system call", "inline request", "IOSQE_ASYNC",
@@ -84,27 +72,6 @@ FIXTURE_TEARDOWN(disk)
 	volume_unlink(&self->volume, "file");
 	ring_exit(&self->ring);
 	EXPECT_EQ(volume_remove(&self->volume), 0);
-}
-
-static void look_at(int fd, struct seen *seen)
-{
-	char link[32];
-	struct stat st;
-
-	memset(seen, 0, sizeof(*seen));
-	if (fd < 0 || fstat(fd, &st)) {
-		seen->ret = fd < 0 ? fd : -errno;
-		return;
-	}
-	seen->dev = st.st_dev;
-	seen->ino = st.st_ino;
-	seen->mode = st.st_mode;
-	seen->status = fcntl(fd, F_GETFL);
-	if (S_ISREG(st.st_mode))
-		pread(fd, &seen->id, sizeof(seen->id), 0);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	readlink(link, seen->path, sizeof(seen->path) - 1);
-	close(fd);
 }
 
 static int open_in(struct ring *ring, unsigned int way, int dfd,

@@ -478,16 +478,9 @@ FIXTURE(disconnected)
 /* Returns true if the kernel has warned since the log was opened or read. */
 static bool warned(int kmsg)
 {
-	char record[8192];
-	bool found = false;
-	ssize_t len;
+	static const char *const texts[] = { "WARNING:" };
 
-	while ((len = read(kmsg, record, sizeof(record) - 1)) > 0 ||
-	       (len < 0 && errno == EPIPE)) {
-		record[len > 0 ? len : 0] = '\0';
-		found |= !!strstr(record, "WARNING:");
-	}
-	return found;
+	return log_contains(kmsg, texts, ARRAY_SIZE(texts));
 }
 
 static int connectable(const char *link)
@@ -497,17 +490,6 @@ static int connectable(const char *link)
 
 	return encode_at(AT_FDCWD, link, &fh, &mnt_id, AT_SYMLINK_FOLLOW |
 			 AT_HANDLE_CONNECTABLE | AT_HANDLE_MNT_ID_UNIQUE);
-}
-
-static bool panics_on_warning(void)
-{
-	int fd = open("/proc/sys/kernel/panic_on_warn", O_RDONLY | O_CLOEXEC);
-	char digit = '0';
-
-	if (fd >= 0 && read(fd, &digit, 1) != 1)
-		digit = '0';
-	close(fd);
-	return digit != '0';
 }
 
 static int mount_overlay(void)

@@ -12,8 +12,6 @@
 #define MOUNT_POINT	TMPFS_DIR "/volume"
 #define ID_SIZE		sizeof(__u64)
 
-#define FILEID_INO32_GEN	1
-
 const char *const volume_names[VOLUME_KINDS] = {
 	"tmpfs", "cgroup2", "ext4", "btrfs", "xfs",
 };

@@ -142,6 +142,27 @@ static bool is_worker(const char *task)
 	return !strncmp(comm, "iou-wrk-", 8);
 }
 
+void look_at(int fd, struct seen *seen)
+{
+	char link[32];
+	struct stat st;
+
+	memset(seen, 0, sizeof(*seen));
+	if (fd < 0 || fstat(fd, &st)) {
+		seen->ret = fd < 0 ? fd : -errno;
+		return;
+	}
+	seen->dev = st.st_dev;
+	seen->ino = st.st_ino;
+	seen->mode = st.st_mode;
+	seen->status = fcntl(fd, F_GETFL);
+	if (S_ISREG(st.st_mode))
+		pread(fd, &seen->id, sizeof(seen->id), 0);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	readlink(link, seen->path, sizeof(seen->path) - 1);
+	close(fd);
+}
+
 unsigned int nr_workers(void)
 {
 	DIR *tasks = opendir("/proc/self/task");

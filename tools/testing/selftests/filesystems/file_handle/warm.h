@@ -59,6 +59,20 @@ struct warm_count warm_open(struct warm *w, unsigned int nr,
 bool warm_is_right(const struct volume *v, const struct warm_file *file,
 		   int fd);
 
+/* What an open has returned. There is no padding. */
+struct seen {
+	__s64 ret;		/* 0 or a negative errno */
+	__u64 dev;
+	__u64 ino;
+	__u64 mode;
+	__u64 status;		/* F_GETFL */
+	__u64 id;		/* what the file contains */
+	char path[256];
+};
+
+/* Closes the descriptor, which may be a negative errno. The path needs procfs. */
+void look_at(int fd, struct seen *seen);
+
 /*
  * Returns the number of workers of io_uring that the process has. The last one
  * of a task never exits before the task does.

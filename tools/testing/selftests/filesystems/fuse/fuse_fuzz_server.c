@@ -352,23 +352,18 @@ static bool answer_init(struct fuzz *f, struct request *r)
 
 void serve(struct server *s)
 {
-	static unsigned char buf[64 * 1024];
 	struct fuzz *f = s->others_data;
 	unsigned int violations;
 	struct request r;
-	ssize_t len;
+	int ret;
 
 	/* The thread ends when the filesystem is unmounted. */
-	fcntl(s->fd, F_SETFL, 0);
 	for (;;) {
-		len = read(s->fd, buf, sizeof(buf));
-		if (len < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN))
-			continue;
-		if (len < (ssize_t)sizeof(r.in))
+		ret = receive_request(s, -1, &r);
+		if (ret < 0)
 			break;
-		memcpy(&r.in, buf, sizeof(r.in));
-		r.args = buf + sizeof(r.in);
-		r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
+		if (!ret)
+			continue;
 		if (r.in.opcode == FUSE_INIT) {
 			if (!answer_init(f, &r))
 				break;

@@ -725,20 +725,27 @@ static int run_list(FIXTURE_DATA(hostile) * self)
 	return list(path);
 }
 
-/* The kernel allocates memory to map a buffer of more than 64 pages. */
+/* The kernel allocates memory to map a buffer of more than BITS_PER_LONG pages. */
 static int run_list_with_large_buffer(FIXTURE_DATA(hostile) * self)
 {
-	static char buffer[MAX_PAGES * 4096];
+	size_t size = MAX_PAGES * sysconf(_SC_PAGESIZE);
+	char *buffer = malloc(size);
 	int fd, err;
 	long len;
 
+	if (!buffer)
+		return -ENOMEM;
 	fd = openat(self->mount_fd, "d1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		err = -errno;
+		free(buffer);
+		return err;
+	}
 	/* A lack of memory must not look like the end of the directory. */
-	len = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
+	len = syscall(SYS_getdents64, fd, buffer, size);
 	err = len < 0 ? -errno : len ? 0 : -EBADMSG;
 	close(fd);
+	free(buffer);
 	return err;
 }
 

@@ -395,25 +395,17 @@ TEST_F(fuse, second_inode_has_current_attributes)
 {
 	struct server *s = self->s;
 	struct call lookup = { .s = s }, getattr = { .s = s };
-	static unsigned char buf[64 * 1024];
-	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
 	struct request r = {};
 	pthread_t looking, getting;
 	struct statx stx;
 	char path[256];
-	ssize_t len;
 
 	getattr.fd = try_open(s, "file", O_RDONLY);
 	ASSERT_GE(getattr.fd, 0);
 	strcpy(s->objects[2].name, "alias");
 	serve_in_caller(s);
 	ASSERT_EQ(0, pthread_create(&looking, NULL, stat_alias, &lookup));
-	ASSERT_EQ(1, poll(&poll_fd, 1, 10000));
-	len = read(s->fd, buf, sizeof(buf));
-	ASSERT_GT(len, (ssize_t)sizeof(r.in));
-	memcpy(&r.in, buf, sizeof(r.in));
-	r.args = buf + sizeof(r.in);
-	r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
+	ASSERT_EQ(1, receive_request(s, 10000, &r));
 	ASSERT_EQ(FUSE_COMPOUND, r.in.opcode);
 
 	ASSERT_EQ(0, pthread_create(&getting, NULL, make_bad_in_thread, &getattr));

@@ -31,6 +31,12 @@ bool is_zero(const unsigned char *p, size_t len);
 /* Drops what a former server knew, before FUSE_NOTIFY_RESTART. */
 void forget_all(struct server *s);
 
+/*
+ * Waits up to @timeout milliseconds for a request, whose arguments are valid until the
+ * next call. Returns 1, 0 if there is none, or an error if the connection is gone.
+ */
+int receive_request(struct server *s, int timeout, struct request *r);
+
 /* Counts and logs a request, and sends the reply. */
 void handle_request(struct server *s, struct request *r);
 

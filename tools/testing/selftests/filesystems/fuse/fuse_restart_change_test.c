@@ -10,6 +10,7 @@
 
 #include "fuse_changes.h"
 #include "fuse_in_flight_fixture.h"
+#include "fuse_restart_fixture.h"
 
 static struct changes changes;
 
@@ -429,7 +430,7 @@ TEST_F(in_flight, copy_file_range)
 }
 
 /* A new server has opened neither file: both are opened again. */
-TEST_F(in_flight, copy_between_files_of_a_former_server)
+TEST_F(restart, copy_between_files_of_a_former_server)
 {
 	struct server *s = self->s;
 	off_t from = 2, to = 0;
@@ -448,14 +449,30 @@ TEST_F(in_flight, copy_between_files_of_a_former_server)
 	EXPECT_EQ(3, changes.copied_to);
 	EXPECT_EQ(2, s->reopened);
 	EXPECT_EQ(0, s->by_handle);
-	EXPECT_EQ(0, s->violations);
-	/* A lock of the second file counts as well. */
-	ASSERT_EQ(0, flock(out, LOCK_EX));
-	ASSERT_EQ(0, take_over(s));
-	EXPECT_EQ(-1, copy_file_range(in, &from, out, &to, 4, 0));
-	EXPECT_EQ(EIO, errno);
 	close(out);
 	close(in);
+}
+
+/* The lock of either file that is lost prevents the copy. */
+TEST_F(restart, copy_without_a_lock)
+{
+	struct server *s = self->s;
+	int fds[2], i;
+
+	execute_changes(s, &changes);
+	ASSERT_EQ(0, RESTART_WITH(s->init_flags |= FUSE_FLOCK_LOCKS));
+	for (i = 0; i < 2; i++) {
+		fds[0] = try_open(s, "file", O_RDONLY);
+		fds[1] = try_open(s, "other", O_RDWR);
+		ASSERT_GE(fds[0], 0);
+		ASSERT_GE(fds[1], 0);
+		ASSERT_EQ(0, flock(fds[i], LOCK_EX));
+		ASSERT_EQ(0, take_over(s));
+		EXPECT_EQ(-1, copy_file_range(fds[0], NULL, fds[1], NULL, 4, 0));
+		EXPECT_EQ(EIO, errno);
+		close(fds[1]);
+		close(fds[0]);
+	}
 }
 
 TEST_F(in_flight, lseek)

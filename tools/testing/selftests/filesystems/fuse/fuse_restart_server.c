@@ -176,14 +176,19 @@ static bool no_ids(const struct request *r, unsigned int nr)
 	return nr < 2 || is_zero(r->args + second_nodeid(r), sizeof(__u64));
 }
 
-static bool right_fh(struct server *s, const struct request *r, int at)
+/* Returns true if the ID at an offset is that of an open file of the object. */
+static bool right_fh(struct server *s, const struct request *r, int at, __u64 nodeid)
 {
+	unsigned int object;
 	__u64 fh;
 
 	if (at < 0)
 		return true;
 	memcpy(&fh, r->args + at, sizeof(fh));
-	return fh >> FH_SHIFT == s->generation;
+	object = fh & ((1ULL << FH_SHIFT) - 1);
+	/* A file that was created has no object in its ID. */
+	return fh >> FH_SHIFT == s->generation &&
+	       (!object || object == nodeid_object(s, nodeid));
 }
 
 static void violation(struct server *s, const struct request *r,
@@ -215,7 +220,7 @@ void check_handles(struct server *s, const struct request *r)
 	}
 	if (!right_nodeid(s, r->in.nodeid))
 		violation(s, r, "nodeid");
-	if (!right_fh(s, r, fh_offset(r)))
+	if (!right_fh(s, r, fh_offset(r), r->in.nodeid))
 		violation(s, r, "ID of an open file");
 	if (r->in.opcode != FUSE_LOOKUP_HANDLE &&
 	    !right_handle(s, r, 0, nodeid_object(s, r->in.nodeid)))
@@ -224,7 +229,7 @@ void check_handles(struct server *s, const struct request *r)
 		memcpy(&nodeid, r->args + second_nodeid(r), sizeof(nodeid));
 		if (!right_nodeid(s, nodeid))
 			violation(s, r, "second nodeid");
-		if (!right_fh(s, r, second_fh(r)))
+		if (!right_fh(s, r, second_fh(r), nodeid))
 			violation(s, r, "ID of the second open file");
 		if (!right_handle(s, r, 1, nodeid_object(s, nodeid)))
 			violation(s, r, "second handle");

@@ -824,23 +824,33 @@ void forget_all(struct server *s)
 	s->generation++;
 }
 
-bool serve_request(struct server *s, int timeout)
+int receive_request(struct server *s, int timeout, struct request *r)
 {
 	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
 	static unsigned char buf[64 * 1024];
-	struct request r;
 	ssize_t len;
 
 	if (poll(&poll_fd, 1, timeout) <= 0)
-		return true;
+		return 0;
 	len = read(s->fd, buf, sizeof(buf));
 	if (len < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN))
-		return true;
-	if (len < (ssize_t)sizeof(r.in))
-		return false;
-	memcpy(&r.in, buf, sizeof(r.in));
-	r.args = buf + sizeof(r.in);
-	r.args_len = len - sizeof(r.in) - r.in.total_extlen * 8;
+		return 0;
+	if (len < (ssize_t)sizeof(r->in))
+		return -EIO;
+	memcpy(&r->in, buf, sizeof(r->in));
+	r->args = buf + sizeof(r->in);
+	r->args_len = len - sizeof(r->in) - r->in.total_extlen * 8;
+	return 1;
+}
+
+bool serve_request(struct server *s, int timeout)
+{
+	struct request r = {};
+	int ret;
+
+	ret = receive_request(s, timeout, &r);
+	if (ret <= 0)
+		return !ret;
 	if (r.in.opcode == FUSE_COMPOUND && s->die)
 		return false;
 	if (r.in.opcode == FUSE_INIT && s->die_early) {
@@ -875,8 +885,11 @@ static void *serve(void *arg)
 
 static void join_server(struct server *s)
 {
+	if (!s->has_thread)
+		return;
 	__atomic_store_n(&s->stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(s->thread, NULL);
+	s->has_thread = false;
 }
 
 static int start_thread(struct server *s)
@@ -884,7 +897,8 @@ static int start_thread(struct server *s)
 	s->stop = false;
 	s->keep_fd = false;
 	s->init_done = false;
-	return -pthread_create(&s->thread, NULL, serve, s);
+	s->has_thread = !pthread_create(&s->thread, NULL, serve, s);
+	return s->has_thread ? 0 : -EAGAIN;
 }
 
 void serve_in_caller(struct server *s)

@@ -151,6 +151,7 @@ struct server {
 	bool stop;
 	bool keep_fd;			/* when the thread stops */
 	bool running;
+	bool has_thread;
 	bool resent;			/* the request that is executed */
 	pthread_t thread;
 	int mount_fd;			/* for the fuzzer */
