@@ -118,7 +118,7 @@ class Case:
     """A case of a selftest, a whole program without such cases, or a suite of KUnit."""
     directory: str      # or "kunit"
     program: str
-    test: str = ""
+    test: str = ""      # the name of a case, or options
     version: str = ""   # changes with the program
     status: int = 0
     ms: int = 0
@@ -132,7 +132,8 @@ class Case:
         return f"{self.name} {self.version}"
 
     def line(self, number, limit):
-        arguments = f" -t {self.test}" if self.test else ""
+        option = " " if self.test.startswith("-") else " -t "
+        arguments = option + self.test if self.test else ""
         return f"C{number}='{limit} {self.directory} {self.program}{arguments}'"
 
     def limit(self):
