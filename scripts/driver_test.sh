@@ -702,6 +702,7 @@ test_tools()
 	expect "failures of the FUSE fuzzer are reported" 0 '^OK' "$TOP/scripts/fuse_fuzz_test.py"
 	expect "a number of FUSE cases that is none is refused" 2 "'x' is not a positive number" \
 		"$TOP/scripts/fuse_fuzz.py" rust --cases x
+	expect "a feature that a kernel has lost is noticed" 0 '^OK' "$TOP/scripts/skips_test.py"
 	expect "lines that ran are told from others" 0 '^OK' "$TOP/scripts/coverage_test.py"
 	expect "models and their guards are checked" 0 '^OK' "$TOP/scripts/prove_test.py"
 	expect "torture.py notices what did not happen" 0 '^OK' "$TOP/scripts/torture_test.py"

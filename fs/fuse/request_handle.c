@@ -80,7 +80,7 @@ static int check_locks(struct fuse_args *args)
 	unsigned int i;
 
 	args->has_lock = false;
-	/* FUSE_FLUSH and FUSE_RELEASE are forced. */
+	/* FUSE_FLUSH, FUSE_RELEASE and the write-back of pages are forced. */
 	if (args->force || args->any_file)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(args->objects); i++) {

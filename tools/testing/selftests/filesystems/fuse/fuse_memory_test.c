@@ -310,8 +310,29 @@ static int ignore_notify_reply(struct server *s __maybe_unused, const struct req
 	return r->in.opcode == FUSE_NOTIFY_REPLY ? NO_REPLY : -ENOSYS;
 }
 
-/* Each allocation of a retrieval fails in turn. */
-static int failing_retrieval(FIXTURE_DATA(memory) * self)
+/* Makes each allocation of a call fail in turn. */
+static int fail_each(FIXTURE_DATA(memory) * self, call_t *call)
+{
+	unsigned int nth;
+	bool failed;
+	int ret;
+
+	for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
+		if (failslab_arm(&self->fail, nth))
+			return -EBADMSG;
+		ret = call(self);
+		failed = failslab_has_failed(&self->fail);
+		if (failslab_arm(&self->fail, 0))
+			return -EBADMSG;
+		if (ret && (!failed || ret != -ENOMEM))
+			return ret;
+		if (!failed)
+			return 0;
+	}
+	return -EBADMSG;
+}
+
+static int retrieve(FIXTURE_DATA(memory) * self)
 {
 	struct server *s = self->s;
 	struct fuse_notify_retrieve_out out = {
@@ -320,26 +341,30 @@ static int failing_retrieval(FIXTURE_DATA(memory) * self)
 		.size = 4096,
 	};
 	unsigned long replies = count(s, FUSE_NOTIFY_REPLY);
-	unsigned int nth;
-	bool failed;
-	int ret;
+	int err;
 
-	for (nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
-		if (failslab_arm(&self->fail, nth))
-			return -EBADMSG;
-		ret = notify(s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
-		failed = failslab_has_failed(&self->fail);
-		if (failslab_arm(&self->fail, 0))
-			return -EBADMSG;
-		if (ret && (!failed || ret != -ENOMEM))
-			return ret;
-		/* The memory of the reply is in use until the server has read it. */
-		if (!ret && !wait_for(&s->requests[FUSE_NOTIFY_REPLY], ++replies))
-			return -ETIMEDOUT;
-		if (!failed)
-			return 0;
-	}
-	return -EBADMSG;
+	err = notify(s, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
+	if (err)
+		return err;
+	/* The memory of the reply is in use until the server has read it. */
+	return wait_for(&s->requests[FUSE_NOTIFY_REPLY], replies + 1) ? 0 : -ETIMEDOUT;
+}
+
+static int failing_retrieval(FIXTURE_DATA(memory) * self)
+{
+	return fail_each(self, retrieve);
+}
+
+static int look_up(FIXTURE_DATA(memory) * self)
+{
+	return try_stat(self->s, "d1/file");
+}
+
+static int failing_compounds(FIXTURE_DATA(memory) * self)
+{
+	int err = fail_each(self, look_up);
+
+	return err ? err : fail_each(self, failed_creation);
 }
 
 static int connection(FIXTURE_DATA(memory) * self)
@@ -585,6 +610,16 @@ TEST_F_TIMEOUT(memory, failing_retrieval, SLOW_TIMEOUT)
 	self->s->others = ignore_notify_reply;
 	ASSERT_EQ(0, failslab_start(&self->fail));
 	EXPECT_FREED(failing_retrieval, CALLS);
+	failslab_end(&self->fail);
+}
+
+TEST_F_TIMEOUT(memory, failing_compounds, SLOW_TIMEOUT)
+{
+	if (!failslab_is_there())
+		SKIP(return, NEEDS_FAILSLAB);
+	self->s->init_flags |= FUSE_REQUEST_HANDLE;
+	ASSERT_EQ(0, failslab_start(&self->fail));
+	EXPECT_FREED(failing_compounds, CALLS / 4);
 	failslab_end(&self->fail);
 }
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tell cases that a flavour may skip from those that it has lost.
+
+A test skips what "needs" a feature that the kernel does not have. If the feature is broken,
+its tests are skipped as well.  So each flavour has a list of what it may lack.
+"""
+
+import fnmatch
+
+# Not in the guests, or not in each variant of a case.
+GUEST = ("AT_HANDLE_CONNECTABLE on the filesystem", "FUSE_WRITEBACK_CACHE", "root for chroot(2)",
+         "two processors")
+DISKS = ("CONFIG_NFSD and CONFIG_NFSD_V4", "mkfs.*", "the filesystem in the kernel")
+FAULTS = ("CONFIG_FAILSLAB and debugfs", "CONFIG_FANOTIFY_ACCESS_PERMISSIONS")
+# FUSE with passthrough needs CONFIG_FUSE_PASSTHROUGH, which only debug and fs have.
+MAY_LACK = {
+    "rust": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_PASSTHROUGH"),
+    "c": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_HANDLE", "CONFIG_FUSE_PASSTHROUGH"),
+    "debug": (*GUEST, "CONFIG_NFSD and CONFIG_NFSD_V4", "a kernel without KASAN"),
+    "fs": (*GUEST, *FAULTS),
+}
+
+
+def refuse(flavour, suite):
+    """Let cases of a program fail that need what the flavour has."""
+    if ":" not in suite.name or flavour not in MAY_LACK:
+        return
+    for case, why in list(suite.skips.items()):
+        if not why or not why.startswith("needs "):
+            continue
+        need = why.removeprefix("needs ")
+        if any(fnmatch.fnmatchcase(need, lack) for lack in MAY_LACK[flavour]):
+            continue
+        del suite.skips[case]
+        suite.failures[case] = [f"skipped: {why}, which the flavour {flavour} has"]
