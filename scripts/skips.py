@@ -16,7 +16,7 @@ FAULTS = ("CONFIG_FAILSLAB and debugfs", "CONFIG_FANOTIFY_ACCESS_PERMISSIONS")
 MAY_LACK = {
     "rust": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_PASSTHROUGH"),
     "c": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_HANDLE", "CONFIG_FUSE_PASSTHROUGH"),
-    "debug": (*GUEST, "CONFIG_NFSD and CONFIG_NFSD_V4", "a kernel without KASAN"),
+    "debug": (*GUEST, "a kernel without KASAN"),
     "fs": (*GUEST, *FAULTS),
 }
 

@@ -52,7 +52,8 @@ DISKS = ["filesystems/file_handle:" + name for name in
           "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
 # `make test` runs these on fs. `make slow` also runs them on debug, where they take minutes.
 DEBUG_SLOW = [f"filesystems/file_handle:io_uring_handle_{name}" for name in
-              ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")]
+              ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")
+              ] + ["filesystems/fuse:fuse_nfs_test"]
 # Slow upstream programs do not run on debug, and `make torture` runs handle_failslab_test.
 DEBUG_SKIP = DEBUG_SLOW + ["filesystems/file_handle:handle_failslab_test",
               "namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
@@ -383,7 +384,7 @@ def with_kunit(flavour, args):
 
 
 def compare(results):
-    """What is in both c and rust must come out the same: the programs, and those that do not."""
+    """Return the selftests of both c and rust, and those whose results differ."""
     if not {"c", "rust"} <= results.keys():
         return [], []
     outcome = {flavour: {s.name: s.outcome() for s in results[flavour] if ":" in s.name}

@@ -21,7 +21,7 @@ use crate::{
 /// The export operations of a filesystem (`struct export_operations`).
 ///
 /// Each operation has the name and the purpose of the C operation. [`Table`](super::Table) creates
-/// the C table. `commit_metadata` and `block_ops` are not supported.
+/// the C table. `commit_metadata`, `block_ops` and `flags` (`EXPORT_OP_*`) are not supported.
 ///
 /// All operations run in task context. All except `encode_fh` and `fh_to_dentry_nowait` may sleep.
 /// `encode_fh` must not wait for other tasks: fanotify and overlayfs call it with locks held, and
@@ -183,8 +183,10 @@ pub trait Operations: Sized {
 
     /// Checks whether the current task may open files by handle with the flags `oflags`.
     ///
-    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`, and the VFS makes no other check:
-    /// every process can pass any handle to `fh_to_dentry`. An implementation must ensure that:
+    /// This check *replaces* the check for `CAP_DAC_READ_SEARCH`: every process can pass any handle
+    /// to `fh_to_dentry`. If the filesystem also implements [`open`](Self::open), the VFS makes no
+    /// other check. Otherwise, `file_open_root()` checks the mode of the inode. An implementation
+    /// must ensure that:
     ///
     /// - `fh_to_dentry` only finds files that are public, or that the caller can also open in
     ///   another way. A process can guess a handle, or keep it after its access was revoked.

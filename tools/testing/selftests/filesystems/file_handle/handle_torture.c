@@ -9,7 +9,6 @@
  * at least once.
  */
 #define _GNU_SOURCE
-#include <sys/sysinfo.h>
 
 #include "sample.h"
 #include "torture.h"
@@ -80,8 +79,8 @@ void change_processor(unsigned int *seed)
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
-	CPU_SET(random_number(seed) % torture->nr_cpus, &cpus);
-	/* A processor that is offline or not ours changes nothing. */
+	CPU_SET(torture->cpus[random_number(seed) % torture->nr_cpus], &cpus);
+	/* A processor that has gone offline changes nothing. */
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
@@ -175,12 +174,12 @@ static bool opened_in(enum open_way way)
 	return false;
 }
 
-static bool opened_on(unsigned int cpu)
+static bool opened_on(unsigned int index)
 {
 	unsigned int i;
 
 	for (i = 0; i < WORKERS_MAX; i++) {
-		if (__atomic_load_n(&torture->workers[i].cpus[cpu],
+		if (__atomic_load_n(&torture->workers[i].on_cpu[index],
 				    __ATOMIC_RELAXED))
 			return true;
 	}
@@ -274,6 +273,20 @@ FIXTURE(torture)
 	unsigned int nr_workers;
 };
 
+/* Lists the processors that this process may use, or the first PROCESSORS_MAX of them. */
+static void list_cpus(void)
+{
+	cpu_set_t cpus;
+	int cpu;
+
+	CPU_ZERO(&cpus);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (cpu = 0; cpu < CPU_SETSIZE && torture->nr_cpus < PROCESSORS_MAX; cpu++) {
+		if (CPU_ISSET(cpu, &cpus))
+			torture->cpus[torture->nr_cpus++] = cpu;
+	}
+}
+
 FIXTURE_SETUP(torture)
 {
 	const char *reason = pidfs_missing() ?: nsfs_missing();
@@ -285,8 +298,8 @@ FIXTURE_SETUP(torture)
 		SKIP(return, "%s", reason);
 	torture = shared_memory(sizeof(*torture));
 	ASSERT_NE(torture, NULL);
-	torture->nr_cpus = get_nprocs() < PROCESSORS_MAX ? get_nprocs() :
-							   PROCESSORS_MAX;
+	list_cpus();
+	ASSERT_GT(torture->nr_cpus, 0U);
 	torture->has_ring = !missing();
 	torture->adversaries[ADVERSARY_MODULE].missing = sample_missing();
 	torture->adversaries[ADVERSARY_FUSE].missing = fuse_missing();

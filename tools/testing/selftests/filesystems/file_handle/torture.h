@@ -82,7 +82,7 @@ struct worker {
 	unsigned int seed;
 	unsigned int opened[TARGET_KINDS][WAYS];
 	unsigned int stale[TARGET_KINDS][WAYS];
-	unsigned int cpus[PROCESSORS_MAX];	/* opens on each processor */
+	unsigned int on_cpu[PROCESSORS_MAX];	/* opens on each processor */
 	unsigned int inlined;	/* requests that the submitter executed */
 	unsigned int slept;	/* of these, the ones that slept */
 	unsigned int waited;	/* system calls on FUSE that slept */
@@ -112,6 +112,7 @@ struct torture {
 	bool stop;
 	bool has_ring;
 	unsigned int nr_cpus;
+	int cpus[PROCESSORS_MAX];
 	unsigned int hits[HITS];
 	struct target targets[TARGETS];
 	struct adversary adversaries[ADVERSARIES];

@@ -244,13 +244,22 @@ static void blame(struct worker *w, enum fault what, enum open_way way,
 	w->faults[what].way = way;
 }
 
+static void count_processor(struct worker *w)
+{
+	int cpu = sched_getcpu();
+	unsigned int i;
+
+	for (i = 0; i < torture->nr_cpus; i++)
+		w->on_cpu[i] += torture->cpus[i] == cpu;
+}
+
 static void judge(struct worker *w, enum open_way way, enum target_kind kind,
 		  const struct snapshot *before, const struct snapshot *after,
 		  int ret)
 {
 	if (!ret) {
 		w->opened[kind][way]++;
-		w->cpus[sched_getcpu() % PROCESSORS_MAX]++;
+		count_processor(w);
 		if (before->state == STATE_REAPED)
 			blame(w, FAULT_UNDEAD, way, kind, ret);
 	} else if (ret == WRONG_OBJECT) {

@@ -2,6 +2,7 @@
 /* System calls on the mount of the server. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <err.h>
 #include <sys/fanotify.h>
 
 #include "fuse_client.h"
@@ -29,12 +30,10 @@ void path_of_fd(int fd, char *path, size_t size)
 static long number_in(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	long number = 0;
+	long number;
 
-	if (!file)
-		return 0;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = 0;
+	if (!file || fscanf(file, "%ld", &number) != 1)
+		err(KSFT_FAIL, "%s", path);
 	fclose(file);
 	return number;
 }
@@ -44,6 +43,17 @@ long kernel_reports(void)
 	return number_in("/sys/kernel/warn_count") +
 	       number_in("/sys/kernel/oops_count") +
 	       number_in("/proc/sys/kernel/tainted");
+}
+
+void clear_warn_once(void)
+{
+	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		ksft_print_msg("clear_warn_once: %s\n", strerror(errno));
+	close(fd);
 }
 
 int try_stat(struct server *s, const char *name)

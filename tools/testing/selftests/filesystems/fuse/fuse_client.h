@@ -47,6 +47,9 @@ int list_names(struct server *s, const char *name, bool stats);
  */
 long kernel_reports(void);
 
+/* Lets the kernel warn again where it has warned once. This needs debugfs. */
+void clear_warn_once(void);
+
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);
 

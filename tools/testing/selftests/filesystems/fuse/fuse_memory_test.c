@@ -14,7 +14,10 @@
 /* Larger than a handle that is stored in the inode */
 #define HANDLE_SIZE	120
 
-/* The number of calls in a round. If each leaks 32 bytes, that is more than the limit. */
+/*
+ * The number of calls in a round. If each leaks 32 bytes, that is more than the limit.
+ * Slow ones are repeated less often: each of them allocates several times.
+ */
 #define CALLS		1000
 #define LIMIT		20	/* in KiB */
 

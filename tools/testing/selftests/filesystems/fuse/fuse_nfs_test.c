@@ -74,6 +74,8 @@ FIXTURE_SETUP(nfs)
 	close(self->mount_fd);
 	free_server(s);
 	nfs_remove(&self->nfs);
+	if (variant->version == 3 && err == -EPROTONOSUPPORT)
+		SKIP(return, "needs CONFIG_NFS_V3");
 	ASSERT_EQ(0, err);
 	SKIP(return, NO_FUSE_HANDLES);
 }
@@ -153,6 +155,62 @@ static int object_at(struct server *s, const char *path)
 static const char * const files[] = {
 	"file", "other", "d1/file", "d1/d2/d3/file", PATH_OF_8 "/file",
 };
+
+static void client_path(const struct nfs *nfs, const char *name, char *path,
+			size_t size)
+{
+	snprintf(path, size, "%s/%s", nfs->dir, name);
+}
+
+static int client_mkdir(const struct nfs *nfs, const char *name)
+{
+	char path[256];
+
+	client_path(nfs, name, path, sizeof(path));
+	return mkdir(path, 0755) ? -errno : 0;
+}
+
+static int client_symlink(const struct nfs *nfs, const char *name)
+{
+	char path[256];
+
+	client_path(nfs, name, path, sizeof(path));
+	return symlink("target", path) ? -errno : 0;
+}
+
+static int client_link(const struct nfs *nfs, const char *from, const char *to)
+{
+	char old[256], new[256];
+
+	client_path(nfs, from, old, sizeof(old));
+	client_path(nfs, to, new, sizeof(new));
+	return link(old, new) ? -errno : 0;
+}
+
+/* The client uses inodes that it has created, without caches. */
+TEST_F_TIMEOUT(nfs, created, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	int plain, excl, round;
+
+	plain = client_open(&self->nfs, "d1/plain", O_RDWR | O_CREAT);
+	ASSERT_GE(plain, 0);
+	excl = client_open(&self->nfs, "d1/excl", O_RDWR | O_CREAT | O_EXCL);
+	ASSERT_GE(excl, 0);
+	ASSERT_EQ(0, client_mkdir(&self->nfs, "d1/dir"));
+	ASSERT_EQ(0, client_mkdir(&self->nfs, "d1/dir/dir"));
+	ASSERT_EQ(0, client_symlink(&self->nfs, "d1/symlink"));
+	ASSERT_EQ(0, client_link(&self->nfs, "d1/plain", "d1/dir/link"));
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, evict_everything());
+		EXPECT_EQ(object_at(s, "d1/plain"), read_object(plain, NULL));
+		EXPECT_EQ(object_at(s, "d1/excl"), read_object(excl, NULL));
+		EXPECT_EQ(0, client_stat(&self->nfs, "d1/dir/dir"));
+		EXPECT_EQ(-EEXIST, client_mkdir(&self->nfs, "d1/symlink"));
+	}
+	close(excl);
+	close(plain);
+}
 
 /* Nothing but the handles remains in the caches of the client and of the server. */
 TEST_F_TIMEOUT(nfs, files_without_caches, SLOW_TIMEOUT)
@@ -354,7 +412,7 @@ TEST_F_TIMEOUT(nfs, walk_across_restarts, SLOW_TIMEOUT)
 /*
  * The lookup that the server does not answer fails with ECONNABORTED. After the
  * connection is aborted, requests fail with ENOTCONN. The client of NFSv4 sends one when
- * it returns a delegation. A kernel that does not know these errors warns once.
+ * it returns a delegation. nfserrno() does not know these errors.
  */
 TEST_F_TIMEOUT(nfs, server_ends, SLOW_TIMEOUT)
 {
@@ -364,6 +422,7 @@ TEST_F_TIMEOUT(nfs, server_ends, SLOW_TIMEOUT)
 
 	if (panics_on_warning())
 		SKIP(return, "needs kernel.panic_on_warn=0");
+	clear_warn_once();
 	ASSERT_EQ(2, client_read(&self->nfs, "file"));
 	s->die = true;
 	EXPECT_EQ(-EIO, client_stat(&self->nfs, "d1"));
@@ -373,6 +432,60 @@ TEST_F_TIMEOUT(nfs, server_ends, SLOW_TIMEOUT)
 	EXPECT_EQ(0, nfs_umount(&self->nfs));
 	EXPECT_EQ(reports, kernel_reports());
 	unmount_server(s, &self->mount_fd);
+}
+
+/* If an inode is not cached, its handle is decoded, which fails with ESTALE. */
+TEST_F_TIMEOUT(nfs, server_ends_without_caches, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	int dir;
+
+	dir = client_open(&self->nfs, "d1/d2", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(dir, 0);
+	ASSERT_EQ(0, close_files_of_server(&self->nfs));
+	stop_server(s);
+	EXPECT_EQ(-ESTALE, read_at(dir, "file"));
+	ASSERT_EQ(0, restart_export(&self->nfs, s, &self->mount_fd, 0));
+	EXPECT_EQ(object_at(s, "d1/d2/file"), read_at(dir, "file"));
+	close(dir);
+}
+
+/* The client repeats requests for these errors. */
+static bool is_repeated(int error)
+{
+	return error == EAGAIN || error == ENOMEM || error == ETIMEDOUT;
+}
+
+/* A server can reply with any error. */
+TEST_F_TIMEOUT(nfs, errors_of_the_server, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	long reports = kernel_reports();
+	char name[16];
+	int error;
+
+	if (panics_on_warning())
+		SKIP(return, "needs kernel.panic_on_warn=0");
+	for (error = 1; error < 512; error++) {
+		if (is_repeated(error))
+			continue;
+		clear_warn_once();
+		snprintf(name, sizeof(name), "e%d", error);
+		s->handle_error = -error;
+		EXPECT_GT(0, client_stat(&self->nfs, name)) {
+			TH_LOG("lookup: error %d", error);
+		}
+		s->handle_error = 0;
+		s->create_error = -error;
+		EXPECT_GT(0, client_mkdir(&self->nfs, name)) {
+			TH_LOG("mkdir: error %d", error);
+		}
+		s->create_error = 0;
+		ASSERT_EQ(reports, kernel_reports()) {
+			TH_LOG("error %d", error);
+		}
+	}
+	EXPECT_EQ(2, client_read(&self->nfs, "file"));
 }
 
 /* A file that is removed and created again is another file. */

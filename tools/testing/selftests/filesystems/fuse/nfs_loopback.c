@@ -433,7 +433,9 @@ int nfs_export(struct nfs *n, unsigned int flags)
 
 void nfs_stop(struct nfs *n)
 {
-	nfs_umount(n);
+	/* After a failure, files can still be open. */
+	if (nfs_umount(n))
+		umount2(n->dir, MNT_FORCE | MNT_DETACH);
 	if (!n->has_server)
 		return;
 	n->has_server = false;
@@ -537,8 +539,10 @@ int nfs_umount(struct nfs *n)
 {
 	if (!n->has_client)
 		return 0;
+	if (umount2(n->dir, 0))
+		return -errno;
 	n->has_client = false;
-	return umount2(n->dir, 0) ? -errno : 0;
+	return 0;
 }
 
 int evict_everything(void)
