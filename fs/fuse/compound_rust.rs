@@ -215,12 +215,12 @@ fn parse(out: &[u8], replies: &[u8], requests: &mut [Request<'_>]) -> Result {
 ///
 /// The caller must ensure that
 ///
-/// - `out` is valid for reads,
-/// - `buf` is valid for reads of `len` bytes,
-/// - `ops` is valid for reads of `nr` elements, and nothing changes them,
+/// - `out`, `buf` and `ops` are not null,
+/// - `out` is valid for reads, `buf` for reads of `len` bytes, `ops` for reads of `nr` elements,
+/// - nothing writes these during the call,
 /// - the `args` of each element are valid, and nothing else accesses them,
-/// - their first `out_numargs` output arguments are initialised, valid for reads and writes of
-///   their size, do not overlap, and nothing else accesses them, and
+/// - their first `out_numargs` output arguments are not null, initialised, valid for reads and
+///   writes of their size, do not overlap, and nothing else accesses them, and
 /// - the `error` of each element is valid for writes.
 #[export]
 unsafe extern "C" fn fuse_compound_parse(
@@ -230,13 +230,16 @@ unsafe extern "C" fn fuse_compound_parse(
     ops: *const bindings::fuse_compound_op,
     nr: usize,
 ) -> c_int {
-    // SAFETY: The caller ensures that `out` is valid for reads. It consists of integers.
+    // SAFETY: The caller ensures that `out` is not null, valid for reads, and not written. It
+    // consists of integers.
     let out = unsafe {
         slice::from_raw_parts(out.cast::<u8>(), size_of::<bindings::fuse_compound_out>())
     };
-    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
+    // SAFETY: The caller ensures that `buf` is not null, valid for reads of `len` bytes, and not
+    // written.
     let replies = unsafe { slice::from_raw_parts(buf, len) };
-    // SAFETY: The caller ensures that `ops` is valid for reads of `nr` elements.
+    // SAFETY: The caller ensures that `ops` is not null, valid for reads of `nr` elements, and not
+    // written.
     let ops = unsafe { slice::from_raw_parts(ops, nr) };
     let mut requests: [Request<'_>; MAX_REQUESTS] = Default::default();
 
@@ -246,8 +249,8 @@ unsafe extern "C" fn fuse_compound_parse(
         let nr_args = usize::from(args.out_numargs);
 
         for (to, arg) in request.args.iter_mut().zip(&args.out_args).take(nr_args) {
-            // SAFETY: The caller ensures that the first `out_numargs` arguments are valid for reads
-            // and writes of their size, initialised, and not accessed otherwise.
+            // SAFETY: The caller ensures that the first `out_numargs` arguments are not null, valid
+            // for reads and writes of their size, initialised, and not accessed otherwise.
             *to = unsafe { slice::from_raw_parts_mut(arg.value.cast(), arg.size as usize) };
         }
         request.variable = if args.out_argvar() {

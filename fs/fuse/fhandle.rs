@@ -58,17 +58,16 @@ use handle::{
 
 /// The export operations of a server that has handles.
 ///
-/// # Invariants
+/// # Callers
 ///
-/// Only the tables below call the operations. `fuse_init_handles()` installs them, on FUSE
-/// superblocks alone.
+/// The inodes, dentries and superblocks that are passed to the operations of [`FuseExport`] and
+/// [`FuseFid`] are those of FUSE: the types are private, this file only uses them in the two tables
+/// below, and the C code of FUSE installs these tables on its own superblocks only.
 struct FuseExport;
 
 /// The operations of a server that sets `FUSE_NO_EXPORT_SUPPORT`: handles can only be encoded.
 ///
-/// # Invariants
-///
-/// The invariants are those of [`FuseExport`].
+/// See [`FuseExport`] for the callers.
 struct FuseFid;
 
 /// Encodes a file handle for `inode`, and for `parent` if there is one.
@@ -149,12 +148,12 @@ impl Operations for FuseExport {
     type Private = ();
 
     fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
-        // SAFETY: By the type invariants, `inode` and `parent` are on a FUSE superblock.
+        // SAFETY: `inode` and `parent` are inodes of FUSE, see "Callers" of `FuseExport`.
         unsafe { encode(inode, encoder, parent) }
     }
 
     fn fh_to_dentry<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
+        // SAFETY: `sb` is a superblock of FUSE, see "Callers" of `FuseExport`.
         unsafe { decode(sb, fid, false) }
     }
 
@@ -162,17 +161,17 @@ impl Operations for FuseExport {
         sb: &'sb SuperBlock,
         fid: &Fid<'_>,
     ) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
+        // SAFETY: `sb` is a superblock of FUSE, see "Callers" of `FuseExport`.
         unsafe { decode_nowait(sb, fid) }
     }
 
     fn fh_to_parent<'sb>(sb: &'sb SuperBlock, fid: &Fid<'_>) -> Result<Option<OwnedDentry<'sb>>> {
-        // SAFETY: By the type invariants, `sb` is a FUSE superblock.
+        // SAFETY: `sb` is a superblock of FUSE, see "Callers" of `FuseExport`.
         unsafe { decode(sb, fid, true) }
     }
 
     fn get_parent(child: &Dentry) -> Result<OwnedDentry<'_>> {
-        // SAFETY: By the type invariants, `child` is on a FUSE superblock.
+        // SAFETY: `child` is a dentry of FUSE, see "Callers" of `FuseExport`.
         let parent = from_err_ptr(unsafe { bindings::fuse_fhandle_parent(child.as_raw()) })?;
         let parent = NonNull::new(parent).ok_or(ESTALE)?;
 
@@ -182,8 +181,8 @@ impl Operations for FuseExport {
     }
 
     fn get_name(parent: &Dentry, child: &Dentry, name: &mut [u8]) -> Result<usize> {
-        // SAFETY: By the type invariants, `parent` and `child` are on a FUSE superblock. They are
-        // positive dentries. `name` is valid for writes of its length.
+        // SAFETY: `parent` and `child` are dentries of FUSE, see "Callers" of `FuseExport`, and
+        // positive. `name` is valid for writes of its length.
         let len = unsafe {
             bindings::fuse_fhandle_get_name(
                 parent.as_raw(),
@@ -203,7 +202,7 @@ impl Operations for FuseFid {
     type Private = ();
 
     fn encode_fh<'a>(inode: &Inode, encoder: Encoder<'a>, parent: Option<&Inode>) -> Encoded<'a> {
-        // SAFETY: By the type invariants, `inode` and `parent` are on a FUSE superblock.
+        // SAFETY: `inode` and `parent` are inodes of FUSE, see "Callers" of `FuseExport`.
         unsafe { encode(inode, encoder, parent) }
     }
 }
@@ -319,8 +318,9 @@ unsafe extern "C" fn fuse_fhandle_adopt(
 ///
 /// The caller must ensure that
 ///
-/// - `entry` is valid for reads,
-/// - `buf` is valid for reads of `len` bytes, and
+/// - `entry` is valid for reads and not written during the call,
+/// - `buf` is not null, valid for reads of `len` bytes, and these are not written during the call,
+///   and
 /// - `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_parse(
@@ -330,9 +330,10 @@ unsafe extern "C" fn fuse_fhandle_parse(
     may_sleep: bool,
     fh: *mut bindings::fuse_fhandle,
 ) -> c_int {
-    // SAFETY: The caller ensures that `entry` is valid for reads.
+    // SAFETY: The caller ensures that `entry` is valid for reads and not written.
     let entry = unsafe { &*entry };
-    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
+    // SAFETY: The caller ensures that `buf` is not null, valid for reads of `len` bytes, and not
+    // written.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
     // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
     let fh = unsafe { FHandle::from_raw_mut(fh) };
@@ -360,7 +361,8 @@ unsafe extern "C" fn fuse_fhandle_parse(
 ///
 /// The caller must ensure that
 ///
-/// - `buf` is valid for reads of `len` bytes, and
+/// - `buf` is not null, valid for reads of `len` bytes, and these are not written during the call,
+///   and
 /// - `fh` points to a valid handle that nothing else accesses.
 #[export]
 unsafe extern "C" fn fuse_fhandle_dirent(
@@ -368,7 +370,8 @@ unsafe extern "C" fn fuse_fhandle_dirent(
     len: usize,
     fh: *mut bindings::fuse_fhandle,
 ) -> isize {
-    // SAFETY: The caller ensures that `buf` is valid for reads of `len` bytes.
+    // SAFETY: The caller ensures that `buf` is not null, valid for reads of `len` bytes, and not
+    // written.
     let buf = unsafe { slice::from_raw_parts(buf, len) };
     // SAFETY: The caller ensures that `fh` points to a valid handle that nothing else accesses.
     let fh = unsafe { FHandle::from_raw_mut(fh) };

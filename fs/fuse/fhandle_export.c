@@ -136,6 +136,9 @@ struct dentry *fuse_fhandle_parent(struct dentry *child)
 {
 	struct inode *inode = d_inode(child);
 
+	/* Its nodeid can belong to another object. */
+	if (fuse_is_bad(inode))
+		return ERR_PTR(-ESTALE);
 	return lookup_alias(inode->i_sb, inode, NULL, &dotdot_name);
 }
 

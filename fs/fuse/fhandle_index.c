@@ -168,6 +168,9 @@ struct inode *fuse_index_find(struct super_block *sb,
 	fi = rhashtable_lookup(&fc->fhandle_index, &key, index_params);
 	if (fi)
 		inode = igrab(&fi->inode);
+	/* Its eviction can take long, and the object gets another inode. */
+	if (fi && !inode)
+		fuse_index_remove(&fi->inode);
 	rcu_read_unlock();
 
 	if (inode && fuse_is_bad(inode)) {
@@ -294,7 +297,7 @@ void fuse_make_stale(struct inode *inode)
 	fuse_index_remove(inode);
 	/*
 	 * remove_inode_hash() would test without the lock whether the inode is hashed, and
-	 * not see it if fuse_change_nodeid() is just hashing it.
+	 * not see it if rehash_inode() is just moving it.
 	 */
 	if (inode != d_inode(inode->i_sb->s_root))
 		__remove_inode_hash(inode);
@@ -334,6 +337,14 @@ static struct fuse_old_nodeid *new_old_nodeid(void)
 	return NULL;
 }
 
+/* What a former server has said about an inode is requested again. Does not sleep. */
+static void forget_cached(struct inode *inode)
+{
+	fuse_invalidate_attr(inode);
+	if (S_ISDIR(inode->i_mode))
+		fuse_invalidate_readdir(inode);
+}
+
 /**
  * fuse_change_nodeid - change the nodeid of an inode
  * @inode: the inode, which is found by its handle
@@ -371,9 +382,9 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 	    !make_nodeid_free(inode, nodeid, server_gen, &other))
 		goto unlock;
 
-	remove_inode_hash(inode);
 	spin_lock(&fi->lock);
 	if (fi->server_gen != server_gen) {
+		forget_cached(inode);
 		spin_lock(&fc->ids_lock);
 		fi->nodeid = nodeid;
 		fi->server_gen = server_gen;
@@ -382,7 +393,7 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 		void_nodeids = fi->old_nodeids;
 		fi->old_nodeids = NULL;
 		changed = true;
-		goto insert;
+		goto rehash;
 	}
 	old = find_old(fi, nodeid, &nr);
 	changed = old || (new && nr < OLD_NODEIDS_MAX);
@@ -401,12 +412,10 @@ bool fuse_change_nodeid(struct inode *inode, u64 nodeid, u32 server_gen)
 		spin_unlock(&fc->ids_lock);
 		fi->nlookup = nlookup;
 	}
-insert:
+rehash:
 	spin_unlock(&fi->lock);
-	__insert_inode_hash(inode, fi->nodeid);
-	/* Another reply can have made the inode bad, and removed it, in between. */
-	if (fuse_is_bad(inode))
-		remove_inode_hash(inode);
+	/* Another reply can have made the inode bad, and removed it. */
+	rehash_inode(inode, fi->nodeid);
 unlock:
 	mutex_unlock(&fc->nodeid_mutex);
 	iput(other);

@@ -6,6 +6,7 @@
  * not have to remember nodeids. They follow the arguments, as extensions.
  */
 
+#include "dev.h"
 #include "fuse_i.h"
 
 #include <linux/slab.h>
@@ -75,11 +76,12 @@ static int build_tail(struct fuse_args *args, const struct fuse_fhandle *fh,
 }
 
 /* A request must not reach a server without the lock that the caller relies on. */
-static int check_locks(struct fuse_args *args)
+static int check_locks(struct fuse_conn *fc, struct fuse_args *args)
 {
+	u32 server_gen = fuse_chan_server_gen(fc->chan);
 	unsigned int i;
 
-	args->has_lock = false;
+	args->lock_gen = 0;
 	/* FUSE_FLUSH, FUSE_RELEASE and the write-back of pages are forced. */
 	if (args->force || args->any_file)
 		return 0;
@@ -90,7 +92,7 @@ static int check_locks(struct fuse_args *args)
 			continue;
 		if (fuse_file_lost_locks(ff))
 			return -EIO;
-		args->has_lock = true;
+		args->lock_gen = server_gen + 1;
 	}
 	return 0;
 }
@@ -122,7 +124,7 @@ int __fuse_args_add_handles(struct fuse_conn *fc, struct fuse_args *args,
 			return err;
 	}
 	fuse_args_take_ids(fc, args);
-	err = check_locks(args);
+	err = check_locks(fc, args);
 	if (err)
 		return err;
 	args->has_handles = false;

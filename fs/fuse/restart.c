@@ -129,6 +129,7 @@ static int look_up_again(struct inode *inode)
 	}
 	kfree(forget);
 	fuse_count_lookups(inode, out.nodeid, 1, out.generation);
+	/* A reply of the former server can have been used in the meantime. */
 	fuse_invalidate_attr(inode);
 	return 0;
 }

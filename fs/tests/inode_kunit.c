@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of ilookup_nowait(), iget_nowait() and d_obtain_alias_nowait().
+ * KUnit tests of ilookup_nowait(), iget_nowait(), rehash_inode() and
+ * d_obtain_alias_nowait().
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -354,6 +355,23 @@ static void inode_kunit_unhashed(struct kunit *test)
 	iput(inode);
 }
 
+static void inode_kunit_rehashed(struct kunit *test)
+{
+	struct inode_kunit_key *key = test->priv;
+	struct inode *inode = inode_kunit_hashed(test, key);
+	struct inode *found;
+
+	rehash_inode(inode, key->ino + 1);
+	found = ilookup_nowait(key->sb, key->ino + 1, inode_kunit_match, key);
+	KUNIT_EXPECT_PTR_EQ(test, inode, found);
+	if (!IS_ERR_OR_NULL(found))
+		iput(found);
+	remove_inode_hash(inode);
+	rehash_inode(inode, key->ino);
+	KUNIT_EXPECT_TRUE(test, inode_unhashed(inode));
+	iput(inode);
+}
+
 static void inode_kunit_being_freed(struct kunit *test)
 {
 	struct inode_kunit_key *key = test->priv;
@@ -678,6 +696,7 @@ static struct kunit_case inode_kunit_cases[] = {
 	KUNIT_CASE(inode_kunit_creating),
 	KUNIT_CASE(inode_kunit_failed),
 	KUNIT_CASE(inode_kunit_unhashed),
+	KUNIT_CASE(inode_kunit_rehashed),
 	KUNIT_CASE(inode_kunit_being_freed),
 	KUNIT_CASE(inode_kunit_will_be_freed),
 	KUNIT_CASE(inode_kunit_unlinked),

@@ -52,7 +52,7 @@ enum Subject {
     /// The file at the end of a path.
     Name { dfd: c_int, name: DelayedFilename },
 
-    /// The file that an attempt has found.
+    /// The file of a descriptor, which an attempt has looked up.
     Found(Path),
 }
 
@@ -117,7 +117,7 @@ impl Subject {
     ) -> Attempt<'a> {
         let flags = FhFlag::Nowait.into();
         let (result, subject) = match self {
-            Self::Fd(fd) => match request.try_encode_fd(fd, || room) {
+            Self::Fd(fd) => match request.try_encode_fd(fd, Some(room)) {
                 Ok(None) => return Attempt::Complete(Ok(())),
                 Ok(Some(path)) => return Attempt::Blocks(Self::Found(path), nonblock),
                 Err(err) => return Attempt::Complete(Err(err)),
@@ -129,18 +129,20 @@ impl Subject {
             Self::Name { dfd, name } => {
                 let name = name.complete();
                 let lookup = request.lookup_flags() | LookupFlag::Cached;
+                let result = Path::lookup(dfd, &name, lookup)
+                    .and_then(|path| request.encode(&path, flags, Some(room)));
 
-                match Path::lookup(dfd, &name, lookup) {
-                    Ok(path) => (request.encode(&path, flags, || room), Self::Found(path)),
-                    Err(EAGAIN) => match name.delay() {
-                        Ok(name) => (Err(EAGAIN), Self::Name { dfd, name }),
-                        Err(err) => return Attempt::Complete(Err(err)),
-                    },
+                if result != Err(EAGAIN) {
+                    return Attempt::Complete(result);
+                }
+                // As for `IORING_OP_OPENAT`, the worker repeats the lookup, which audits the name.
+                match name.delay() {
+                    Ok(name) => (result, Self::Name { dfd, name }),
                     Err(err) => return Attempt::Complete(Err(err)),
                 }
             }
             Self::Found(path) => (
-                request.encode_path(&path, flags, || room),
+                request.encode_path(&path, flags, Some(room)),
                 Self::Found(path),
             ),
         };
@@ -161,14 +163,14 @@ impl Subject {
         let flags = FhFlags::empty();
 
         match self {
-            Self::Fd(fd) => request.encode_fd(fd, flags, || room),
+            Self::Fd(fd) => request.encode_fd(fd, flags, Some(room)),
             Self::Slot(slot) => encode_slot(request, slot, flags, room, cx),
             Self::Name { dfd, name } => {
                 let path = Path::lookup(dfd, &name.complete(), request.lookup_flags())?;
 
-                request.encode(&path, flags, || room)
+                request.encode(&path, flags, Some(room))
             }
-            Self::Found(path) => request.encode_path(&path, flags, || room),
+            Self::Found(path) => request.encode_path(&path, flags, Some(room)),
         }
     }
 }
@@ -184,7 +186,7 @@ fn encode_slot(
 ) -> Result {
     let file = cx.fixed_file(slot).unwrap_or(Err(EBADF))?;
 
-    request.encode_file(file, flags, || room)
+    request.encode_path(file.path(), flags, Some(room))
 }
 
 impl Opcode for NameToHandle {

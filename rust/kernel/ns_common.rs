@@ -18,7 +18,10 @@ use crate::{
         },
         rcu, //
     },
-    task::Kuid,
+    task::{
+        Kuid,
+        Task, //
+    },
     types::Opaque,
     BuiltIn, //
 };
@@ -323,11 +326,17 @@ impl RcuNsCommon<'_> {
     }
 
     /// Returns `true` if the current task is in this namespace.
+    ///
+    /// Returns `false` if the current task is exiting and has dropped its namespaces.
     #[inline]
     pub fn is_current(self) -> bool {
-        // SAFETY: By the type invariants, the namespace is valid. `is_current_namespace()` needs no
-        // reference: it reads the type and compares the address with the namespaces of the current
-        // task.
+        // SAFETY: The current task is valid, and only the task itself changes its `nsproxy`.
+        if unsafe { (*Task::current_raw()).nsproxy }.is_null() {
+            return false;
+        }
+        // SAFETY: By the type invariants, the namespace is valid, and the current task has an
+        // `nsproxy`. `is_current_namespace()` needs no reference: it reads the type and compares
+        // the address with the namespaces of the current task.
         unsafe { bindings::is_current_namespace(self.0.get()) }
     }
 

@@ -521,23 +521,20 @@ impl pseudo::Object for Object {
         self.data.lock().len() as u64
     }
 
-    fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
+    fn read_iter(&self, mut pos: Offset, iov: &mut IovIterDest<'_>) -> Result {
         let data = self.data.lock();
-        let is_at_end = usize::try_from(*pos)? >= data.len();
-        let read = iov.simple_read_from_buffer(pos, &data)?;
+        let is_at_end = usize::try_from(pos)? >= data.len();
+        let read = iov.simple_read_from_buffer(&mut pos, &data)?;
 
         // `iov` has room and the object has data, so the user memory is not accessible.
         if read == 0 && !is_at_end && !iov.is_empty() {
             return Err(EFAULT);
         }
-        Ok(read)
+        Ok(())
     }
 
-    fn write_iter(&self, pos: &mut Offset, iov: &mut IovIterSource<'_>) -> Result<usize> {
-        let written = self.write(usize::try_from(*pos)?, iov)?;
-
-        *pos += written as Offset;
-        Ok(written)
+    fn write_iter(&self, pos: Offset, iov: &mut IovIterSource<'_>) -> Result {
+        self.write(usize::try_from(pos)?, iov)
     }
 }
 
@@ -570,7 +567,7 @@ impl Object {
     ///
     /// - `EFBIG` if `pos` is not less than the capacity.
     /// - `EFAULT` if no byte can be copied from `iov`.
-    fn write(&self, pos: usize, iov: &mut IovIterSource<'_>) -> Result<usize> {
+    fn write(&self, pos: usize, iov: &mut IovIterSource<'_>) -> Result {
         let end = self.capacity.min(pos.saturating_add(iov.len()));
         if end <= pos {
             return Err(EFBIG);
@@ -590,7 +587,7 @@ impl Object {
             return Err(EFAULT);
         }
         data.truncate(len.max(pos + written));
-        Ok(written)
+        Ok(())
     }
 }
 
@@ -610,7 +607,6 @@ struct ExportFs;
 
 impl pseudo::FileSystem for ExportFs {
     const NAME: &'static CStr = c"rust_exportfs";
-    const MAGIC: usize = 0x72657866;
 }
 
 /// The flags that open_by_handle_at(2) accepts. The system call adds `O_LARGEFILE`.

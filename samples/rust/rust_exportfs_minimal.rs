@@ -85,8 +85,9 @@ impl pseudo::Object for Text {
         self.content.len() as u64
     }
 
-    fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
-        iov.simple_read_from_buffer(pos, self.content)
+    fn read_iter(&self, mut pos: Offset, iov: &mut IovIterDest<'_>) -> Result {
+        iov.simple_read_from_buffer(&mut pos, self.content)?;
+        Ok(())
     }
 }
 
@@ -94,7 +95,6 @@ struct TextFs;
 
 impl pseudo::FileSystem for TextFs {
     const NAME: &'static CStr = c"rust_exportfs_minimal";
-    const MAGIC: usize = 0x7265786d;
 }
 
 pseudo::file_system_type! {

@@ -10,8 +10,6 @@ use super::{
 };
 use crate::{
     bindings,
-    error::to_result,
-    prelude::*,
     types::Opaque, //
 };
 
@@ -104,27 +102,6 @@ impl Dentry {
     #[inline]
     pub(super) fn is_weakly_revalidated(&self) -> bool {
         self.flags() & bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE != 0
-    }
-
-    /// Calls `->d_weak_revalidate()`, if there is one. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// - `ESTALE` if the dentry is not valid.
-    /// - Any other error of `->d_weak_revalidate()`.
-    pub(super) fn weak_revalidate(&self) -> Result {
-        // SAFETY: The dentry is valid by the type invariants. Its operations are constant.
-        let ops = unsafe { (*self.as_raw()).d_op.as_ref() };
-        let Some(revalidate) = ops.and_then(|ops| ops.d_weak_revalidate) else {
-            return Ok(());
-        };
-
-        // SAFETY: The dentry is valid and positive by the type invariants. Without `LOOKUP_RCU`,
-        // the function may sleep.
-        match unsafe { revalidate(self.as_raw(), 0) } {
-            0 => Err(ESTALE),
-            ret => to_result(ret),
-        }
     }
 
     /// Reads `d_flags`.

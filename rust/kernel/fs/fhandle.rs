@@ -39,8 +39,6 @@ mod syscalls;
 #[cfg(CONFIG_RUST_EXPORTFS_KUNIT_TEST)]
 mod tests;
 
-#[cfg(CONFIG_FHANDLE_RUST)]
-pub use self::decode::decode;
 pub use self::{
     decode::{
         Decoder,

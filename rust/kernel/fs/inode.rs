@@ -4,7 +4,6 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::SuperBlock;
 use crate::{
     bindings,
     types::Opaque, //
@@ -33,7 +32,7 @@ use core::marker::PhantomData;
 /// }
 ///
 /// fn is_same_object(a: &Inode<Object>, b: &Inode<Object>) -> bool {
-///     core::ptr::eq(a.super_block(), b.super_block()) && a.private().id == b.private().id
+///     a.private().id == b.private().id
 /// }
 /// ```
 #[repr(transparent)]
@@ -72,16 +71,6 @@ impl<P> Inode<P> {
         // SAFETY: The inode is valid by the type invariants. The read is volatile because some
         // filesystems, such as FUSE, update `i_ino` of an inode that is in use.
         unsafe { (&raw const (*self.as_raw()).i_ino).read_volatile() }
-    }
-
-    /// Returns the superblock.
-    #[inline]
-    pub fn super_block(&self) -> &SuperBlock {
-        // SAFETY: The inode is valid by the type invariants; `i_sb` never changes.
-        let sb = unsafe { (*self.as_raw()).i_sb };
-
-        // SAFETY: By the type invariants, the superblock is active while `self` is borrowed.
-        unsafe { SuperBlock::from_raw(sb) }
     }
 
     /// Returns the private data (`i_private`).

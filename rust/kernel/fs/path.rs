@@ -163,22 +163,21 @@ impl Path {
     ///
     /// # Errors
     ///
+    /// - `ESRCH` if the current task is exiting.
     /// - The errors of the function that opens the file.
     #[inline]
     pub fn open_by_handle(&self, flags: u32) -> Result<NewFile> {
-        // SAFETY: The superblock is active while the path is borrowed.
-        let ops = unsafe { (*self.dentry().super_block().as_raw()).s_export_op };
+        check_fs()?;
 
-        // SAFETY: `s_export_op` is null, or points to a table that is constant and valid while the
-        // superblock is active.
-        let ops = unsafe { ops.as_ref() };
+        let ops = self.dentry().super_block().export_op();
         let path = self.as_raw();
 
         let file = match ops.and_then(|ops| ops.open) {
             // SAFETY: By the type invariants, the path is valid and its dentry is positive.
             Some(open) => unsafe { open(path, flags) },
             // SAFETY: By the type invariants, the path is valid and its dentry is positive. The
-            // name is a C string.
+            // name is a C string. `check_fs()` succeeded, so the task has a `fs_struct`, whose
+            // umask `O_TMPFILE` uses.
             // CAST: The flags are a bit field of the same width.
             None => unsafe { bindings::file_open_root(path, c"".as_char_ptr(), flags as c_int, 0) },
         };
@@ -233,7 +232,7 @@ impl Path {
     #[inline]
     fn open_may_wait(&self, flags: u32) -> bool {
         let dentry = self.dentry();
-        let sb = dentry.super_block().as_raw();
+        let sb = dentry.super_block();
 
         // `->d_weak_revalidate()` may ask a server.
         if dentry.is_weakly_revalidated() {
@@ -248,38 +247,53 @@ impl Path {
             return false;
         }
         // SAFETY: The superblock is active while the path is borrowed.
-        if unsafe { bindings::fsnotify_sb_has_perm_watchers(sb) } {
+        if unsafe { bindings::fsnotify_sb_has_perm_watchers(sb.as_raw()) } {
             return true;
         }
         if dentry.is_reg() || dentry.is_dir() {
             return false;
         }
-        // SAFETY: The superblock is active while the path is borrowed. `s_export_op` is null, or
-        // points to a table that is constant and valid while the superblock is active.
-        let ops = unsafe { (*sb).s_export_op.as_ref() };
-
         // A FIFO, a device or another special file, unless the filesystem opens its files itself.
-        ops.is_none_or(|ops| ops.open.is_none())
+        sb.export_op().is_none_or(|ops| ops.open.is_none())
     }
 
     /// Calls `->d_weak_revalidate()` of the dentry, as a path lookup of an open file does.
     ///
-    /// May sleep, unless `nonblock` is `true`.
+    /// After `ESTALE`, calls it again with `LOOKUP_REVAL`, as `filename_lookup()` does. May sleep,
+    /// unless `nonblock` is `true`.
     ///
     /// # Errors
     ///
     /// - `EAGAIN` if `nonblock` is `true` and the dentry has a `->d_weak_revalidate()`.
     /// - `ESTALE` if the dentry is not valid.
     /// - Any other error of `->d_weak_revalidate()`.
+    #[cfg(any(CONFIG_FHANDLE_RUST, CONFIG_IO_URING_HANDLE))]
     #[inline]
-    pub fn weak_revalidate(&self, nonblock: bool) -> Result {
+    pub(super) fn weak_revalidate(&self, nonblock: bool) -> Result {
         if !self.dentry().is_weakly_revalidated() {
             return Ok(());
         }
         if nonblock {
             return Err(EAGAIN);
         }
-        self.dentry().weak_revalidate()
+        let dentry = self.dentry().as_raw();
+        // SAFETY: The dentry is valid by its type invariants. Its operations are constant.
+        let ops = unsafe { (*dentry).d_op.as_ref() };
+        let Some(revalidate) = ops.and_then(|ops| ops.d_weak_revalidate) else {
+            return Ok(());
+        };
+
+        // SAFETY: The dentry is valid and positive by its type invariants. Without `LOOKUP_RCU`,
+        // the function may sleep.
+        let call = |flags| match unsafe { revalidate(dentry, flags) } {
+            0 => Err(ESTALE),
+            ret => to_result(ret),
+        };
+
+        match call(0) {
+            Err(ESTALE) => call(bindings::LOOKUP_REVAL),
+            result => result,
+        }
     }
 }
 

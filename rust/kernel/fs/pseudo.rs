@@ -7,7 +7,7 @@
 //!
 //! | Rust               | C                                                            |
 //! |--------------------|--------------------------------------------------------------|
-//! | [`FileSystem`]     | the arguments of `init_pseudo()`: `struct pseudo_fs_context` |
+//! | [`FileSystem`]     | `struct pseudo_fs_context`, as `init_pseudo()` returns it    |
 //! | [`Object`]         | `i_private` of an inode, and its `struct file_operations`    |
 //! | [`FileSystemType`] | `struct file_system_type`, declared by [`file_system_type!`] |
 //! | [`Mount`]          | `struct vfsmount`, as `vfs_kern_mount()` returns it          |
@@ -29,6 +29,10 @@
 //!
 //! A module must therefore not hold a [`Mount`] from its initialisation to its exit: it could not
 //! be unloaded. Instead it can, for example, mount when a user opens its device.
+//!
+//! A reference does not keep a module whose initialisation fails. [`FileSystemType::mount`]
+//! therefore fails with `EBUSY` until the initialisation has succeeded. A module cannot mount
+//! during its initialisation.
 //!
 //! The VFS does not cache unused inodes: an inode exists while its object has an open file or
 //! another reference to its dentry. A filesystem that supports file handles must therefore store
@@ -79,8 +83,9 @@
 //!         self.text.len() as u64
 //!     }
 //!
-//!     fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
-//!         iov.simple_read_from_buffer(pos, self.text)
+//!     fn read_iter(&self, mut pos: Offset, iov: &mut IovIterDest<'_>) -> Result {
+//!         iov.simple_read_from_buffer(&mut pos, self.text)?;
+//!         Ok(())
 //!     }
 //! }
 //!
@@ -88,7 +93,6 @@
 //!
 //! impl pseudo::FileSystem for TextFs {
 //!     const NAME: &'static CStr = c"textfs";
-//!     const MAGIC: usize = 0x74657874;
 //! }
 //!
 //! // This filesystem implements no export operations, so its files have no handles.

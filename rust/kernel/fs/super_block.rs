@@ -39,4 +39,16 @@ impl SuperBlock {
     pub fn as_raw(&self) -> *mut bindings::super_block {
         self.0.get()
     }
+
+    /// Returns the export operations (`s_export_op`), or [`None`] if there are none.
+    #[inline]
+    pub(super) fn export_op(&self) -> Option<&bindings::export_operations> {
+        // SAFETY: By the type invariants, the superblock is valid. The read is volatile because
+        // FUSE replaces the pointer on an active superblock.
+        let ops = unsafe { (&raw const (*self.as_raw()).s_export_op).read_volatile() };
+
+        // SAFETY: `s_export_op` is null, or points to a table that is constant and valid while the
+        // superblock is active.
+        unsafe { ops.as_ref() }
+    }
 }

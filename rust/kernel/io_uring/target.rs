@@ -55,7 +55,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// - `EMFILE` if no file descriptor below the limit is free.
+    /// - The errors of `FileDescriptorReservation::with_limit()`.
     /// - The errors of `open` and of `io_fixed_fd_install()`.
     #[inline]
     pub fn open(

@@ -51,15 +51,15 @@
  *		of a newer server
  * guard: NO_EQ_GEN: assertion bad in renumber: inodes are found by nodeid without
  *		server_gen
- * guard: NO_UNHASH: assertion bad in renumber: an inode is hashed while its nodeid
- *		changes
+ * guard: NO_EQ_LOCK: assertion bad in renumber: an inode is compared without fi->lock
+ *		when it is looked up by nodeid
  * guard: NO_ID_LOCK: assertion obj in users: nodeid and server_gen are compared without
  *		fi->lock
  * guard: NO_DECODE_CHECK: assertion obj in reuse: the handle in the reply to a decode is
  *		not compared
  * guard: NO_REUSE_CHECK: assertion obj in reuse: the handle of an inode that is found is
  *		not compared
- * guard: NO_BAD_CHECK: assertion hashed in reuse-restart: an inode that becomes bad is
+ * guard: NO_HASHED_CHECK: assertion hashed in reuse-restart: an inode that becomes bad is
  *		hashed again
  * guard: NO_DROP_UNHASH: assertion hashed in reuse-restart: an inode whose nodeid is
  *		reused stays hashed
@@ -99,6 +99,7 @@ typedef fuse_inode {
 	byte old_nlookup;
 	bool bad;
 	bool hashed;
+	bool other_chain;	/* of the hash, not that of its nodeid */
 	bool indexed;
 	bool lock;
 	byte obj;		/* the object that users of the inode have seen */
@@ -211,6 +212,14 @@ inline find(i, cond) {
 	k = 0
 }
 
+/* Whether a lookup by nodeid compares an inode, for which it takes fi->lock */
+#define HASHED(i)	(inode[i].used && inode[i].hashed && !inode[i].other_chain)
+#ifdef NO_EQ_LOCK
+#define COMPARABLE	skip
+#else
+#define COMPARABLE	!(inode[0].lock || inode[1].lock || inode[2].lock)
+#endif
+
 /*
  * action: make_bad: fs/fuse/fhandle_index.c:fuse_make_stale, fs/fuse/fuse_i.h:fuse_make_bad,
  *		fs/fuse/fhandle_index.c:fuse_index_remove,
@@ -313,7 +322,8 @@ inline index_find(i, fh) {
 	d_step {
 		find(i, inode[k].used && inode[k].indexed && inode[k].fhandle == (fh));
 		if
-		:: i != NONE && (inode[i].count == 0 || inode[i].bad) -> i = NONE
+		:: i != NONE && inode[i].count == 0 -> inode[i].indexed = false; i = NONE
+		:: i != NONE && inode[i].count > 0 && inode[i].bad -> i = NONE
 		:: i != NONE && !(inode[i].count == 0 || inode[i].bad) -> inode[i].count++
 		:: else
 		fi
@@ -323,6 +333,7 @@ inline index_find(i, fh) {
 /*
  * action: change_nodeid: fs/fuse/fhandle_index.c:fuse_change_nodeid: ok = false if the
  *		nodeid of the reply cannot be that of the inode
+ * action: rehash: fs/inode.c:rehash_inode: an inode that is hashed changes its chain
  * action: make_nodeid_free: fs/fuse/fhandle_index.c:make_nodeid_free: an inode that has
  *		the nodeid is bad, unless it is of the same object
  */
@@ -337,7 +348,8 @@ inline change_nodeid(i, ok) {
 	:: !ok ->
 		/* ilookup5() waits for an inode that is being evicted */
 		atomic {
-			find(o, inode[k].used && inode[k].hashed && inode[k].nodeid == r_node &&
+			COMPARABLE;
+			find(o, HASHED(k) && inode[k].nodeid == r_node &&
 			     inode[k].server_gen == r_gen);
 			if
 			:: o != NONE && inode[o].count == 0 -> !inode[o].used; o = NONE
@@ -368,10 +380,12 @@ make_nodeid_free:
 
 /* helper: set_nodeid: the second part of fuse_change_nodeid() */
 inline set_nodeid(i, ok) {
-#ifndef NO_UNHASH
-	inode[i].hashed = false;
-#endif
 	inode[i].lock = true;
+	/* Two nodeids can have the same chain. */
+	if
+	:: inode[i].other_chain = true
+	:: true
+	fi;
 	if
 	:: inode[i].server_gen != r_gen ->
 		inode[i].nodeid = r_node;
@@ -404,13 +418,13 @@ inline set_nodeid(i, ok) {
 		}
 	fi;
 	inode[i].lock = false;
-	inode[i].hashed = true;
-#ifndef NO_BAD_CHECK
-	if
-	:: inode[i].bad -> inode[i].hashed = false
-	:: else
-	fi
+rehash:
+	d_step {
+#ifdef NO_HASHED_CHECK
+		inode[i].hashed = true;
 #endif
+		inode[i].other_chain = false
+	}
 }
 
 /*
@@ -426,7 +440,8 @@ inline iget(i) {
 	:: !done ->
 		atomic {
 			/* inode_hash_lock; waits for an inode that is being evicted */
-			find(i, inode[k].used && inode[k].hashed && inode[k].nodeid == r_node
+			COMPARABLE;
+			find(i, HASHED(k) && inode[k].nodeid == r_node
 #ifndef NO_EQ_GEN
 			     && inode[k].server_gen == r_gen
 #endif
@@ -554,7 +569,8 @@ inline drop_reused() {
 	if
 	:: r_fh != 0 ->
 		atomic {
-			find(o, inode[k].used && inode[k].hashed && inode[k].nodeid == r_node &&
+			COMPARABLE;
+			find(o, HASHED(k) && inode[k].nodeid == r_node &&
 			     inode[k].server_gen == r_gen);
 			if
 			:: o != NONE && inode[o].count == 0 -> !inode[o].used; o = NONE

@@ -3,7 +3,8 @@
  * Pseudo filesystems of modules: rust/kernel/fs/pseudo
  *
  * An object is opened through the device of the module, by its handle, and by a work
- * item of the module, while the module is unloaded. Proves:
+ * item of the module, while the module is unloaded. The module is initialised: before, it
+ * cannot mount. Proves:
  *
  * - no code of the module runs, and no data of the module are used, after it is freed;
  * - a superblock is used only while it exists, and is shut down without inodes;

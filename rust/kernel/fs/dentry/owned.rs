@@ -21,7 +21,11 @@ use core::{
 /// with its last mount, even if its dentries are referenced. The lifetime `'sb` therefore bounds
 /// the reference. A caller that needs the file for longer must hold a [`Path`].
 ///
-/// Dropping the value calls `dput()`, which may sleep.
+/// Dropping the value calls `dput()`, which may sleep. Leaking it, for example with
+/// [`core::mem::forget`], leaks the dentry and its inode. The superblock is shut down nevertheless,
+/// and the VFS reports "Dentry still in use" and "Busy inodes after unmount". With
+/// `CONFIG_BUG_ON_DATA_CORRUPTION`, the latter is a `BUG()`. The leak has no other effect, because
+/// no path leads to the dentry any more.
 ///
 /// # Invariants
 ///
@@ -68,7 +72,7 @@ impl<'sb> OwnedDentry<'sb> {
     ///
     /// The caller must drop the reference with `dput()`, or pass it to C.
     #[inline]
-    pub fn into_raw(self) -> *mut bindings::dentry {
+    pub(in crate::fs) fn into_raw(self) -> *mut bindings::dentry {
         ManuallyDrop::new(self).dentry.as_ptr()
     }
 

@@ -27,6 +27,7 @@ mod encode;
 #[cfg(CONFIG_IO_URING_HANDLE)]
 mod exiting;
 mod results;
+#[cfg(any(CONFIG_FHANDLE_RUST, CONFIG_IO_URING_HANDLE))]
 mod revalidate;
 mod signed;
 mod table;

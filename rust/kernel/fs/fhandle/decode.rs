@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     fs::{
         check_fs,
         LocalFile,
@@ -36,7 +33,7 @@ use core::mem::ManuallyDrop;
 /// - The errors of [`Decoder::decode`].
 #[cfg(CONFIG_FHANDLE_RUST)]
 #[inline]
-pub fn decode<'a>(
+pub(super) fn decode<'a>(
     token: BuiltIn,
     mount_fd: c_int,
     oflags: u32,
@@ -81,10 +78,12 @@ impl Decoder {
         check_fs()?;
         // SAFETY: `check_fs()` succeeded, so the current task has a `fs_struct` and a descriptor
         // table. The context is zero.
-        to_result(unsafe { bindings::fhandle_get_decode_ctx(mount_fd, oflags, &mut cx) })?;
-
-        // INVARIANT: `fhandle_get_decode_ctx()` succeeded, so it stored owned references in `root`.
-        Ok(Self(cx))
+        match unsafe { bindings::fhandle_get_decode_ctx(mount_fd, oflags, &mut cx) } {
+            // INVARIANT: `fhandle_get_decode_ctx()` returned 0, so it stored owned references in
+            // `root`.
+            0 => Ok(Self(cx)),
+            err => Err(Error::from_errno(err)),
+        }
     }
 
     /// Checks that the current task may decode handles of the mount of `file`.
@@ -106,11 +105,12 @@ impl Decoder {
         };
 
         // SAFETY: `root` owns references to a mount and a dentry. The other fields are zero.
-        // `fhandle_may_decode()` drops the references on failure.
-        to_result(unsafe { bindings::fhandle_may_decode(&mut cx, oflags) })?;
-
-        // INVARIANT: `fhandle_may_decode()` succeeded, so `root` still owns the references.
-        Ok(Self(cx))
+        // `fhandle_may_decode()` drops the references unless it returns 0.
+        match unsafe { bindings::fhandle_may_decode(&mut cx, oflags) } {
+            // INVARIANT: `fhandle_may_decode()` returned 0, so `root` still owns the references.
+            0 => Ok(Self(cx)),
+            err => Err(Error::from_errno(err)),
+        }
     }
 
     /// Returns the superblock of the mount.
@@ -127,11 +127,14 @@ impl Decoder {
     ///
     /// # Errors
     ///
+    /// - `ESRCH` if the current task is exiting.
     /// - `ENOMEM` if memory allocation fails.
     /// - `EINTR`, or an error that restarts the system call, if decoding is interrupted.
     /// - `ESTALE` if decoding fails for another reason.
     #[inline]
     pub fn decode(mut self, handle: &mut FileHandle) -> Result<Path> {
+        check_fs()?;
+
         let (fid, dwords) = handle.as_fid();
 
         // SAFETY: `fid` points to `dwords` dwords that are aligned to eight bytes, initialised and
@@ -165,6 +168,8 @@ impl Decoder {
         handle: &mut StoredFileHandle,
         flags: FhFlags,
     ) -> Result<Path, Undecoded> {
+        check_fs().map_err(Undecoded::Failed)?;
+
         let handle = handle.as_raw().map_err(Undecoded::Failed)?;
 
         // SAFETY: `as_raw()` returns a pointer to that many dwords, which are aligned to eight

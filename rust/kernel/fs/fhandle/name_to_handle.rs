@@ -21,6 +21,7 @@ use crate::{
     },
     BuiltIn, //
 };
+use core::ptr;
 
 /// The arguments of name_to_handle_at(2), except for the file.
 ///
@@ -153,11 +154,11 @@ impl NameToHandle {
     ///
     /// - `EBADF` if the descriptor is not open.
     /// - `ESRCH` if the current task is exiting.
-    /// - The errors of [`Self::encode_file`].
+    /// - The errors of [`Self::encode_path`].
     #[inline]
-    pub fn encode_fd(&self, fd: u32, flags: FhFlags, room: impl FnOnce() -> Result<u32>) -> Result {
-        // SAFETY: `encode_file()` does not close file descriptors.
-        unsafe { LocalFile::with_fd_raw(fd, |file| self.encode_file(file, flags, room)) }
+    pub fn encode_fd(&self, fd: u32, flags: FhFlags, room: Option<Result<u32>>) -> Result {
+        // SAFETY: `encode_path()` does not close file descriptors.
+        unsafe { LocalFile::with_fd_raw(fd, |file| self.encode_path(file.path(), flags, room)) }
     }
 
     /// Encodes the file of a descriptor without blocking.
@@ -169,65 +170,48 @@ impl NameToHandle {
     /// - The errors of [`Self::encode_fd`].
     #[cfg(CONFIG_IO_URING_HANDLE)]
     #[inline]
-    pub fn try_encode_fd(
-        &self,
-        fd: u32,
-        room: impl FnOnce() -> Result<u32>,
-    ) -> Result<Option<Path>> {
-        let encode = |file: &LocalFile| match self.encode_file(file, FhFlag::Nowait.into(), room) {
-            Ok(()) => Ok(None),
-            Err(EAGAIN) => Ok(Some(file.path().clone())),
-            Err(err) => Err(err),
+    pub fn try_encode_fd(&self, fd: u32, room: Option<Result<u32>>) -> Result<Option<Path>> {
+        let encode = |file: &LocalFile| {
+            let path = file.path();
+
+            match self.encode_path(path, FhFlag::Nowait.into(), room) {
+                Ok(()) => Ok(None),
+                Err(EAGAIN) => Ok(Some(path.clone())),
+                Err(err) => Err(err),
+            }
         };
 
         // SAFETY: `encode` does not close file descriptors.
         unsafe { LocalFile::with_fd_raw(fd, encode) }
     }
 
-    /// Encodes an open file, which may have been opened with `O_PATH`.
+    /// Encodes the file at the path of an open file, which may have been opened with `O_PATH`.
     ///
-    /// # Errors
-    ///
-    /// - The errors of [`Self::encode_path`].
-    #[inline]
-    pub fn encode_file(
-        &self,
-        file: &LocalFile,
-        flags: FhFlags,
-        room: impl FnOnce() -> Result<u32>,
-    ) -> Result {
-        // SAFETY: `file` is a reference to a valid file.
-        unsafe { bindings::audit_file(file.as_ptr()) };
-        self.encode_path(file.path(), flags, room)
-    }
-
-    /// Encodes the file at the path of an open file.
+    /// Revalidates and audits the dentry, as a path lookup does.
     ///
     /// # Errors
     ///
     /// - The errors of `->d_weak_revalidate()`, which a path lookup calls as well.
     /// - The errors of [`Self::encode`].
     #[inline]
-    pub fn encode_path(
-        &self,
-        path: &Path,
-        flags: FhFlags,
-        room: impl FnOnce() -> Result<u32>,
-    ) -> Result {
+    pub fn encode_path(&self, path: &Path, flags: FhFlags, room: Option<Result<u32>>) -> Result {
         path.weak_revalidate(flags.contains(FhFlag::Nowait))?;
+
+        // SAFETY: The dentry is valid by its type invariants. `audit_inode()` accepts a null name.
+        unsafe { bindings::audit_inode(ptr::null_mut(), path.dentry().as_raw(), 0) };
         self.encode(path, flags, room)
     }
 
     /// Encodes the file at `path`, and writes the mount id and the handle to user space.
     ///
-    /// `room` returns the result of [`Self::room`]. It is called after the checks of `EOPNOTSUPP`
-    /// and `EINVAL`. `flags` is empty or [`FhFlag::Nowait`].
+    /// `room` is a result of [`Self::room`]. If it is [`None`], this method calls [`Self::room`]
+    /// after the checks of `EOPNOTSUPP` and `EINVAL`. `flags` is empty or [`FhFlag::Nowait`].
     ///
     /// # Errors
     ///
     /// - `EOPNOTSUPP` if the filesystem does not support the requested type of handle.
     /// - `EINVAL` if a connectable handle is requested and the dentry is disconnected.
-    /// - The error of `room`.
+    /// - The errors of [`Self::room`].
     /// - `EAGAIN` if `flags` contains [`FhFlag::Nowait`] and encoding may wait. Nothing is
     ///   written.
     /// - `EFAULT` if the memory for the mount id or the handle is not accessible.
@@ -236,21 +220,15 @@ impl NameToHandle {
     ///   size.
     /// - Any other error that the filesystem returns. The mount id and the header are written.
     #[inline]
-    pub fn encode(
-        &self,
-        path: &Path,
-        flags: FhFlags,
-        room: impl FnOnce() -> Result<u32>,
-    ) -> Result {
+    pub fn encode(&self, path: &Path, flags: FhFlags, room: Option<Result<u32>>) -> Result {
         let dentry = path.dentry();
         let nonblock = flags.contains(FhFlag::Nowait);
         let flags = flags | self.fh_flags();
 
-        // SAFETY: The superblock is active while the path is borrowed.
-        let ops = unsafe { (*dentry.super_block().as_raw()).s_export_op };
+        let ops = dentry.super_block().export_op();
+        let ops = ops.map_or(ptr::null(), ptr::from_ref);
 
-        // SAFETY: `s_export_op` is NULL, or points to a table that is valid while the superblock is
-        // active.
+        // SAFETY: `ops` is null, or points to the table of an active superblock.
         // CAST: The flags are a bit field of the same width.
         if !unsafe { bindings::exportfs_can_encode_fh(ops, u32::from(flags) as c_int) } {
             return Err(EOPNOTSUPP);
@@ -260,7 +238,7 @@ impl NameToHandle {
             return Err(EINVAL);
         }
 
-        let room = room()?;
+        let room = room.unwrap_or_else(|| self.room())?;
         let mut handle = FileHandle::empty();
         let result = handle.encode(dentry, room, flags);
 

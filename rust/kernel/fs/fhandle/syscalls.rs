@@ -3,7 +3,7 @@
 //! The bodies of the system calls, called by `fs/fhandle.c`.
 
 use super::{
-    decode,
+    decode::decode,
     FhFlags,
     FileHandle,
     NameToHandle,
@@ -32,12 +32,12 @@ fn name_to_handle_at(
     let request = NameToHandle::new(built_in!(), handle, mount_id, flags)?;
 
     if let Some(fd) = request.fd(dfd, name) {
-        return request.encode_fd(fd, FhFlags::empty(), || request.room());
+        return request.encode_fd(fd, FhFlags::empty(), None);
     }
     let name = Filename::from_user(built_in!(), name, flags)?;
     let path = Path::lookup(dfd, &name, request.lookup_flags())?;
 
-    request.encode(&path, FhFlags::empty(), || request.room())
+    request.encode(&path, FhFlags::empty(), None)
 }
 
 #[inline]

@@ -8,16 +8,17 @@ use super::{
 };
 use crate::{
     bindings,
-    error::from_result,
     fs::{
         file::Offset,
-        Inode, //
+        Inode,
+        Kiocb, //
     },
     iov::{
         IovIterDest,
         IovIterSource, //
     },
     module::this_module,
+    prelude::*,
     types::ScopeGuard, //
 };
 use core::marker::PhantomData;
@@ -79,12 +80,15 @@ impl<T: FileSystem> FileOperations<T> {
     ) -> isize {
         // SAFETY: The caller ensures that `kiocb` is a valid request for a file with this table.
         let inode = unsafe { Self::inode(kiocb) };
-        // SAFETY: The caller ensures that `kiocb` is not accessed through another pointer.
-        let pos = unsafe { &mut (*kiocb).ki_pos };
+        // SAFETY: The caller ensures that `kiocb` is valid, and exclusive. `()` has no data, so the
+        // private data of the file is not accessed.
+        let mut kiocb: Kiocb<'_, ()> = unsafe { Kiocb::from_raw(kiocb) };
         // SAFETY: The caller ensures that `iter` is a valid destination, and exclusive.
         let iov = unsafe { IovIterDest::from_raw(iter) };
 
-        from_result(|| Ok(inode.private().read_iter(pos, iov)? as isize))
+        let len = iov.len();
+        let result = inode.private().read_iter(kiocb.ki_pos(), iov);
+        complete(kiocb.ki_pos_mut(), len.saturating_sub(iov.len()), result)
     }
 
     /// # Safety
@@ -114,16 +118,38 @@ impl<T: FileSystem> FileOperations<T> {
             return checked;
         }
 
-        // SAFETY: The caller ensures that `kiocb` is not accessed through another pointer.
-        let pos = unsafe { &mut (*kiocb).ki_pos };
+        // SAFETY: The caller ensures that `kiocb` is valid, and exclusive. `()` has no data, so the
+        // private data of the file is not accessed.
+        let mut kiocb: Kiocb<'_, ()> = unsafe { Kiocb::from_raw(kiocb) };
         // SAFETY: The caller ensures that `iter` is a valid source, and exclusive.
         let iov = unsafe { IovIterSource::from_raw(iter) };
-        let written = from_result(|| Ok(inode.private().write_iter(pos, iov)? as isize));
+
+        let len = iov.len();
+        let result = inode.private().write_iter(kiocb.ki_pos(), iov);
+        let written = complete(kiocb.ki_pos_mut(), len.saturating_sub(iov.len()), result);
 
         // SAFETY: The inode is valid by its type invariants. Its lock is held and serialises
         // writers of `i_size`.
         unsafe { bindings::i_size_write(inode.as_raw(), size(inode.private())) };
         written
+    }
+}
+
+/// Advances `pos` by the `len` bytes that an operation transferred, and returns the result of the
+/// C operation.
+///
+/// C code relies on the result. For example, `kernel_read_file()` adds it to the address of its
+/// buffer, and calculates the remaining size from `pos`. The result therefore does not depend on a
+/// number that the implementation returns.
+fn complete(pos: &mut Offset, len: usize, result: Result) -> isize {
+    // Callers limit `len` to `MAX_RW_COUNT`, and check for an overflow of `pos`.
+    *pos = pos.saturating_add(len as Offset);
+
+    match result {
+        // A synchronous caller, such as `__kernel_read()`, calls `BUG()` on `EIOCBQUEUED`.
+        Err(err) if len == 0 && err == EIOCBQUEUED => EIO.to_errno() as isize,
+        Err(err) if len == 0 => err.to_errno() as isize,
+        _ => len as isize,
     }
 }
 

@@ -34,8 +34,9 @@ use core::{
 /// # Invariants
 ///
 /// - The value is a `static`. Lockdep requires this for the lock class keys in it.
-/// - `owner` is the module that contains the `static`, or null if the `static` is built in. Every
-///   superblock of this type holds a reference to the module until the VFS no longer uses the type.
+/// - `owner` is the module that contains the `static`, or null if the `static` is built in. A
+///   superblock of this type is created only after the initialisation of the module has succeeded.
+///   It holds a reference to the module until the VFS no longer uses the type.
 /// - `init_fs_context` sets up every superblock of this type. `i_private` of each inode owns an
 ///   [`Arc<T::Private>`](Arc), except for the root directory, where it is null.
 /// - No path leads to the root directory: no dentry has it as its parent, and no function opens it.
@@ -87,9 +88,11 @@ impl<T: FileSystem> FileSystemType<T> {
     #[doc(hidden)]
     pub const unsafe fn new(owner: &'static ThisModule) -> Self {
         // INVARIANT: The caller ensures that the value is a `static` in `owner`.
-        // `alloc_fs_context()` and `sget_fc()` take a reference to `owner` with `get_filesystem()`.
-        // `put_filesystem()` drops it after the last use of the type. If another module contains
-        // the code of `T`, `owner` uses its symbols and so holds a reference to that module.
+        // The type is not registered, so only `mount()` creates superblocks, after it has checked
+        // the state of `owner`. `alloc_fs_context()` and `sget_fc()` take a reference to `owner`
+        // with `get_filesystem()`. `put_filesystem()` drops it after the last use of the type. If
+        // another module contains the code of `T`, `owner` uses its symbols and so holds a
+        // reference to that module.
         Self {
             inner: Opaque::new(bindings::file_system_type {
                 name: as_char_ptr_in_const_context(T::NAME),
@@ -110,7 +113,8 @@ impl<T: FileSystem> FileSystemType<T> {
     ///
     /// # Errors
     ///
-    /// - `ENODEV` if the module is being unloaded.
+    /// - `EBUSY` if the initialisation of the module has not finished.
+    /// - `ENODEV` if the initialisation of the module has failed, or the module is being unloaded.
     /// - `ENOMEM` if memory allocation fails.
     /// - `ESRCH` if the current task is exiting and has dropped its namespaces. This happens in the
     ///   `->release()` of a file that is open at exit.
@@ -125,6 +129,18 @@ impl<T: FileSystem> FileSystemType<T> {
         // `vfs_kern_mount()` calls `get_filesystem()`, whose caller must hold the module.
         // SAFETY: `self` is valid, and `owner` does not change.
         let owner = unsafe { (*self.inner.get()).owner };
+
+        // If the initialisation of a module fails, the module is freed with its references.
+        if !owner.is_null() {
+            // SAFETY: By the type invariants, `owner` is the module that contains `self`, so it is
+            // valid. The read is volatile because another task may change the state.
+            match unsafe { (&raw const (*owner).state).read_volatile() } {
+                bindings::module_state_MODULE_STATE_LIVE => {}
+                bindings::module_state_MODULE_STATE_COMING => return Err(EBUSY),
+                _ => return Err(ENODEV),
+            }
+        }
+
         // SAFETY: By the type invariants, `owner` is null or the module that contains `self`.
         if !unsafe { bindings::try_module_get(owner) } {
             return Err(ENODEV);
@@ -228,7 +244,7 @@ impl<T: FileSystem> FileSystemType<T> {
     /// The caller must ensure that `fc` is a new context of this type.
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
         // SAFETY: The caller ensures that `fc` is a new context.
-        let ctx = unsafe { bindings::init_pseudo(fc, T::MAGIC) };
+        let ctx = unsafe { bindings::init_pseudo(fc, bindings::RUST_PSEUDO_FS_MAGIC as usize) };
         if ctx.is_null() {
             return ENOMEM.to_errno();
         }

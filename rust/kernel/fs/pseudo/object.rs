@@ -32,17 +32,33 @@ pub trait Object: Send + Sync + Sized + 'static {
     /// Only [`write_iter`](Self::write_iter) may change the size.
     fn size(&self) -> u64;
 
-    /// Reads from the file at `pos`, and advances `pos`.
-    fn read_iter(&self, pos: &mut Offset, iov: &mut IovIterDest<'_>) -> Result<usize> {
+    /// Reads from the file at `pos`.
+    ///
+    /// The system call returns the number of bytes that the function stores in `iov`, and advances
+    /// the file position by this number. `Ok(())` without a byte is the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// The system call returns the error only if no byte is stored. It returns `EIO` instead of
+    /// `EIOCBQUEUED`, because asynchronous operations are not supported.
+    fn read_iter(&self, pos: Offset, iov: &mut IovIterDest<'_>) -> Result {
         let _ = (pos, iov);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Writes to the file at `pos`, and advances `pos`.
+    /// Writes to the file at `pos`.
     ///
     /// The caller holds the inode lock and has called `generic_write_checks()`: `iov` is not empty,
     /// and with `O_APPEND`, `pos` is the end of the file.
-    fn write_iter(&self, pos: &mut Offset, iov: &mut IovIterSource<'_>) -> Result<usize> {
+    ///
+    /// The system call returns the number of bytes that the function takes from `iov`, and advances
+    /// the file position by this number.
+    ///
+    /// # Errors
+    ///
+    /// The system call returns the error only if no byte is taken. It returns `EIO` instead of
+    /// `EIOCBQUEUED`, because asynchronous operations are not supported.
+    fn write_iter(&self, pos: Offset, iov: &mut IovIterSource<'_>) -> Result {
         let _ = (pos, iov);
         build_error!(VTABLE_DEFAULT_ERROR)
     }

@@ -7,7 +7,18 @@ use super::{
     Object, //
 };
 use crate::{
-    fs::exportfs::Operations,
+    bindings,
+    fs::{
+        exportfs::Operations,
+        file::{
+            flags,
+            Offset, //
+        },
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
     prelude::*,
     sync::Arc,
     task::{
@@ -41,7 +52,6 @@ struct TestFs;
 
 impl FileSystem for TestFs {
     const NAME: &'static CStr = c"test_pseudo_fs";
-    const MAGIC: usize = 0x74657374;
 }
 
 #[vtable]
@@ -57,8 +67,86 @@ super::file_system_type! {
     static OTHER_FS: TestFs;
 }
 
+/// An object whose operations transfer `len` bytes, independent of the position, and return
+/// `result`.
+struct Transfer {
+    ino: u64,
+    len: usize,
+    result: Result,
+}
+
+#[vtable]
+impl Object for Transfer {
+    fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    fn uid(&self) -> Kuid {
+        Kuid::current_euid()
+    }
+
+    fn size(&self) -> u64 {
+        0
+    }
+
+    fn read_iter(&self, _pos: Offset, iov: &mut IovIterDest<'_>) -> Result {
+        iov.copy_to_iter(&[b'x'; 8][..self.len]);
+        self.result
+    }
+
+    fn write_iter(&self, _pos: Offset, iov: &mut IovIterSource<'_>) -> Result {
+        iov.copy_from_iter(&mut [0; 8][..self.len]);
+        self.result
+    }
+}
+
+struct TransferFs;
+
+impl FileSystem for TransferFs {
+    const NAME: &'static CStr = c"test_pseudo_fs_transfer";
+}
+
+#[vtable]
+impl Operations for TransferFs {
+    type Private = Transfer;
+}
+
+super::file_system_type! {
+    static TRANSFER_FS: TransferFs;
+}
+
+/// Reads four bytes at position 1 of a [`Transfer`] and writes four bytes there. Returns the result
+/// of each, and the position after it.
+fn transfer(object: Transfer) -> Result<[(isize, Offset); 2]> {
+    let object = Arc::new(object, GFP_KERNEL)?;
+    let file = TRANSFER_FS.mount()?.open(object, flags::O_RDWR)?;
+    let mut buffer = [0u8; 4];
+    let (mut read_pos, mut write_pos) = (1, 1);
+
+    // SAFETY: The file is valid, and `buffer` has room for the bytes.
+    let read = unsafe {
+        bindings::kernel_read(
+            file.as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &mut read_pos,
+        )
+    };
+    // SAFETY: The file is valid, and `buffer` contains the bytes.
+    let written = unsafe {
+        bindings::kernel_write(
+            file.as_ptr(),
+            buffer.as_ptr().cast(),
+            buffer.len(),
+            &mut write_pos,
+        )
+    };
+
+    Ok([(read, read_pos), (written, write_pos)])
+}
+
 #[cfg(CONFIG_MODULES)]
-mod unloading {
+mod owners {
     use super::{
         super::FileSystemType,
         TestFs, //
@@ -70,23 +158,38 @@ mod unloading {
 
     struct Module(bindings::module);
 
-    // SAFETY: No code modifies the module: `try_module_get()` fails because of its state.
+    // SAFETY: No code modifies the module: `mount()` fails because of its state.
     unsafe impl Sync for Module {}
 
-    static MODULE: Module = Module(bindings::module {
+    static GOING_MODULE: Module = Module(bindings::module {
         state: bindings::module_state_MODULE_STATE_GOING,
         ..pin_init::zeroed()
     });
 
-    static OWNER: ThisModule =
-        // SAFETY: The only user is `FS`, which is never mounted.
-        unsafe { ThisModule::from_ptr((&raw const MODULE.0).cast_mut()) };
+    static COMING_MODULE: Module = Module(bindings::module {
+        state: bindings::module_state_MODULE_STATE_COMING,
+        ..pin_init::zeroed()
+    });
+
+    static GOING_OWNER: ThisModule =
+        // SAFETY: The only user is `GOING`, which is never mounted.
+        unsafe { ThisModule::from_ptr((&raw const GOING_MODULE.0).cast_mut()) };
+
+    static COMING_OWNER: ThisModule =
+        // SAFETY: The only user is `COMING`, which is never mounted.
+        unsafe { ThisModule::from_ptr((&raw const COMING_MODULE.0).cast_mut()) };
 
     /// A filesystem whose module is being unloaded.
-    pub(super) static FS: FileSystemType<TestFs> =
+    pub(super) static GOING: FileSystemType<TestFs> =
         // SAFETY: This is the value of a `static`. The kernel image contains it, so it is valid
         // without the module.
-        unsafe { FileSystemType::new(&OWNER) };
+        unsafe { FileSystemType::new(&GOING_OWNER) };
+
+    /// A filesystem whose module is being initialised.
+    pub(super) static COMING: FileSystemType<TestFs> =
+        // SAFETY: This is the value of a `static`. The kernel image contains it, so it is valid
+        // without the module.
+        unsafe { FileSystemType::new(&COMING_OWNER) };
 }
 
 #[kunit_tests(rust_pseudo_fs)]
@@ -200,6 +303,73 @@ mod suite {
     #[cfg(CONFIG_MODULES)]
     #[test]
     fn no_mount_while_module_is_unloaded() {
-        assert!(matches!(unloading::FS.mount(), Err(err) if err == ENODEV));
+        assert!(matches!(owners::GOING.mount(), Err(err) if err == ENODEV));
+    }
+
+    #[cfg(CONFIG_MODULES)]
+    #[test]
+    fn no_mount_while_module_is_initialised() {
+        assert!(matches!(owners::COMING.mount(), Err(err) if err == EBUSY));
+    }
+
+    #[test]
+    fn position_advances_by_transferred_bytes() -> Result {
+        let results = transfer(Transfer {
+            ino: 2,
+            len: 3,
+            result: Ok(()),
+        })?;
+
+        assert_eq!(results, [(3, 4); 2]);
+        Ok(())
+    }
+
+    /// The object transfers eight bytes if there is room.
+    #[test]
+    fn transfer_is_limited_to_buffer() -> Result {
+        let results = transfer(Transfer {
+            ino: 3,
+            len: 8,
+            result: Ok(()),
+        })?;
+
+        assert_eq!(results, [(4, 5); 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn partial_transfer_hides_error() -> Result {
+        let results = transfer(Transfer {
+            ino: 4,
+            len: 2,
+            result: Err(EIOCBQUEUED),
+        })?;
+
+        assert_eq!(results, [(2, 3); 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn error_without_transfer() -> Result {
+        let results = transfer(Transfer {
+            ino: 5,
+            len: 0,
+            result: Err(ENOSPC),
+        })?;
+
+        assert_eq!(results, [(ENOSPC.to_errno() as isize, 1); 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn asynchronous_result_is_an_error() -> Result {
+        let results = transfer(Transfer {
+            ino: 6,
+            len: 0,
+            result: Err(EIOCBQUEUED),
+        })?;
+
+        assert_eq!(results, [(EIO.to_errno() as isize, 1); 2]);
+        Ok(())
     }
 }

@@ -5,13 +5,19 @@ use crate::{
     bindings,
     built_in,
     fs::{
-        fhandle::Decoder,
+        fhandle::{
+            Decoder,
+            FileHandle, //
+        },
+        file::FileDescriptorReservation,
         Filename,
         LocalFile,
         LookupFlags,
         Path, //
     },
+    ns_common::NsCommon,
     prelude::*,
+    sync::rcu,
     task::Task,
     uaccess::UserSlice, //
 };
@@ -47,6 +53,10 @@ mod suite {
         unsafe { LocalFile::with_fd_raw(u32::MAX, |_| Ok(())) }
     }
 
+    fn reservation() -> Result {
+        FileDescriptorReservation::with_limit(0, 64).map(drop)
+    }
+
     fn decoder() -> Result {
         Decoder::new(built_in!(), bindings::FD_PIDFS_ROOT, 0).map(drop)
     }
@@ -54,7 +64,7 @@ mod suite {
     #[test]
     fn task_without_files_or_directories() -> Result {
         for (fs, files) in [(true, false), (false, true), (true, true)] {
-            for call in [open_descriptor, decoder] {
+            for call in [open_descriptor, reservation, decoder] {
                 let got = without(fs, files, call);
                 expect!(got == Err(ESRCH), "{fs}, {files}: {got:?}");
             }
@@ -75,6 +85,36 @@ mod suite {
             expect!(got == Err(ESRCH), "{fs}, {files}: {got:?}");
         }
         assert_eq!(lookup(), Ok(()));
+        Ok(())
+    }
+
+    /// A task that exits can have created the decoder before.
+    #[test]
+    fn decode_without_files_or_directories() -> Result {
+        for (fs, files) in [(true, false), (false, true), (true, true)] {
+            let decoder = Decoder::new(built_in!(), bindings::FD_PIDFS_ROOT, 0)?;
+            let mut handle = FileHandle::empty();
+
+            let got = without(fs, files, || decoder.decode(&mut handle).map(drop));
+            expect!(got == Err(ESRCH), "{fs}, {files}: {got:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn task_without_namespaces() -> Result {
+        let rcu = rcu::read_lock();
+        let id = u64::from(bindings::init_ns_id_MNT_NS_INIT_ID);
+        let ns = NsCommon::lookup(built_in!(), id, 0, &rcu).ok_or(ENOENT)?;
+        let task = Task::current_raw();
+
+        // SAFETY: Only the task itself changes its `nsproxy`. Others expect that it may be NULL.
+        let nsproxy = unsafe { ptr::replace(&raw mut (*task).nsproxy, ptr::null_mut()) };
+        let is_current = ns.is_current();
+
+        // SAFETY: Only the task itself changes its `nsproxy`.
+        unsafe { (*task).nsproxy = nsproxy };
+        assert!(!is_current);
         Ok(())
     }
 

@@ -23,13 +23,16 @@ use core::ptr;
 const WEAK: u32 = bindings::dentry_flags_DCACHE_OP_WEAK_REVALIDATE;
 const REGULAR: u32 = bindings::dentry_flags_DCACHE_REGULAR_TYPE;
 
-/// The result of `d_weak_revalidate` for one dentry, and the number of its calls.
+/// The results of `d_weak_revalidate` for one dentry, and the number of its calls.
 struct Answer {
-    ret: c_int,
+    /// The result without flags.
+    first: c_int,
+    /// The result with `LOOKUP_REVAL`.
+    again: c_int,
     calls: Atomic<u32>,
 }
 
-/// Returns the result of the [`Answer`] in `d_fsdata`, or `EIO` if `flags` are not 0.
+/// Returns the result of the [`Answer`] in `d_fsdata`, or `EIO` if `flags` contain another flag.
 ///
 /// # Safety
 ///
@@ -39,10 +42,10 @@ unsafe extern "C" fn weak_revalidate(dentry: *mut bindings::dentry, flags: c_uin
     let answer = unsafe { &*(*dentry).d_fsdata.cast::<Answer>() };
 
     answer.calls.fetch_add(1, Relaxed);
-    if flags == 0 {
-        answer.ret
-    } else {
-        EIO.to_errno()
+    match flags {
+        0 => answer.first,
+        bindings::LOOKUP_REVAL => answer.again,
+        _ => EIO.to_errno(),
     }
 }
 
@@ -62,10 +65,12 @@ const EXPORT: bindings::export_operations = bindings::export_operations {
 
 /// A path whose dentry has a `d_weak_revalidate`, on a filesystem that opens its files itself.
 ///
-/// Only the fields that the tests need are initialised.
+/// Only the fields that the tests and the type invariants of [`Path`] need are initialised.
 struct Fake {
     path: bindings::path,
+    mnt: KBox<bindings::vfsmount>,
     dentry: KBox<bindings::dentry>,
+    inode: KBox<bindings::inode>,
     sb: KBox<bindings::super_block>,
     answer: KBox<Answer>,
 }
@@ -76,13 +81,26 @@ impl Fake {
         ops: Option<&'static bindings::dentry_operations>,
         ret: c_int,
     ) -> Result<Self> {
+        Self::with_results(flags, ops, [ret; 2])
+    }
+
+    /// `results` are those without flags and with `LOOKUP_REVAL`.
+    fn with_results(
+        flags: u32,
+        ops: Option<&'static bindings::dentry_operations>,
+        results: [c_int; 2],
+    ) -> Result<Self> {
+        let [first, again] = results;
         let mut fake = Self {
             path: pin_init::zeroed(),
+            mnt: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
             dentry: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
+            inode: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
             sb: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
             answer: KBox::new(
                 Answer {
-                    ret,
+                    first,
+                    again,
                     calls: Atomic::new(0),
                 },
                 GFP_KERNEL,
@@ -91,16 +109,28 @@ impl Fake {
 
         fake.sb.s_export_op = &EXPORT;
         fake.sb.s_active.counter = 1;
+        fake.inode.i_sb = &mut *fake.sb;
+        fake.inode.i_count.counter = 1;
+        fake.dentry
+            .d_lockref
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .count = 1;
+        fake.dentry.d_inode = &mut *fake.inode;
         fake.dentry.d_flags = flags;
         fake.dentry.d_op = ops.map_or(ptr::null(), ptr::from_ref);
         fake.dentry.d_sb = &mut *fake.sb;
         fake.dentry.d_fsdata = (&raw mut *fake.answer).cast();
+        fake.mnt.mnt_sb = &mut *fake.sb;
+        fake.path.mnt = &mut *fake.mnt;
         fake.path.dentry = &mut *fake.dentry;
         Ok(fake)
     }
 
     fn path(&self) -> &Path {
-        // SAFETY: The path and its dentry are part of `self`. No test uses the mount or the inode.
+        // SAFETY: The mount, the dentry and the inode are part of `self`, which outlives the
+        // reference. The dentry is positive and has a reference, and its superblock is active. The
+        // mount is not part of a `struct mount`: no test takes a reference to it or reads its id.
         unsafe { Path::from_raw(&self.path) }
     }
 
@@ -115,18 +145,26 @@ mod suite {
 
     #[test]
     fn result_of_the_filesystem() -> Result {
-        for (ret, want) in [
-            (1, Ok(())),
-            (2, Ok(())),
-            (0, Err(ESTALE)),
-            (EACCES.to_errno(), Err(EACCES)),
-            (ENOENT.to_errno(), Err(ENOENT)),
+        let [estale, eacces, enoent] = [ESTALE, EACCES, ENOENT].map(Error::to_errno);
+
+        // Only `ESTALE` leads to a second call, with `LOOKUP_REVAL`.
+        for (results, want, calls) in [
+            ([1, 0], Ok(()), 1),
+            ([2, 0], Ok(()), 1),
+            ([0, 1], Ok(()), 2),
+            ([0, 0], Err(ESTALE), 2),
+            ([0, eacces], Err(EACCES), 2),
+            ([estale, 1], Ok(()), 2),
+            ([estale, 0], Err(ESTALE), 2),
+            ([estale, estale], Err(ESTALE), 2),
+            ([eacces, 1], Err(EACCES), 1),
+            ([enoent, 1], Err(ENOENT), 1),
         ] {
-            let fake = Fake::new(WEAK, Some(&WITH), ret)?;
+            let fake = Fake::with_results(WEAK, Some(&WITH), results)?;
 
             let got = fake.path().weak_revalidate(false);
-            expect!(got == want, "{ret}: {got:?}");
-            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
+            expect!(got == want, "{results:?}: {got:?}");
+            expect!(fake.calls() == calls, "{results:?}: {} calls", fake.calls());
         }
         Ok(())
     }
@@ -201,7 +239,6 @@ mod suite {
     }
 
     /// The file of a descriptor is revalidated before it is encoded.
-    #[cfg(any(CONFIG_FHANDLE_RUST, CONFIG_IO_URING_HANDLE))]
     #[test]
     fn encode_that_revalidates() -> Result {
         use crate::{
@@ -218,20 +255,20 @@ mod suite {
         let request = NameToHandle::new(crate::built_in!(), nowhere, nowhere, flags)?;
 
         // The filesystem does not decode handles, so none is encoded.
-        for (ret, want) in [
-            (1, EOPNOTSUPP),
-            (0, ESTALE),
-            (EACCES.to_errno(), EACCES),
-            (ENOENT.to_errno(), ENOENT),
+        for (ret, want, calls) in [
+            (1, EOPNOTSUPP, 1),
+            (0, ESTALE, 2),
+            (EACCES.to_errno(), EACCES, 1),
+            (ENOENT.to_errno(), ENOENT, 1),
         ] {
             let fake = Fake::new(WEAK, Some(&WITH), ret)?;
 
-            let got = request.encode_path(fake.path(), FhFlags::empty(), || Err(EFAULT));
+            let got = request.encode_path(fake.path(), FhFlags::empty(), Some(Err(EFAULT)));
             expect!(got == Err(want), "{ret}: {got:?}");
-            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
-            let got = request.encode_path(fake.path(), FhFlag::Nowait.into(), || Err(EFAULT));
+            expect!(fake.calls() == calls, "{ret}: {} calls", fake.calls());
+            let got = request.encode_path(fake.path(), FhFlag::Nowait.into(), Some(Err(EFAULT)));
             expect!(got == Err(EAGAIN), "{ret}: {got:?}");
-            expect!(fake.calls() == 1, "{ret}: {} calls", fake.calls());
+            expect!(fake.calls() == calls, "{ret}: {} calls", fake.calls());
         }
         Ok(())
     }

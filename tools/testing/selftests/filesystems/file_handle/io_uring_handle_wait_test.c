@@ -331,10 +331,13 @@ static int prepare_overlay(int root, struct handle *fh)
 
 #define NEEDS_OVERLAY	"needs overlayfs with nfs_export=on"
 
-/* Only a worker encodes. Until then, names and descriptors may change. */
+/*
+ * Only a worker encodes. It looks up a name again, and uses the file of a
+ * descriptor that the submitter found.
+ */
 TEST_F(wait, encoding_of_overlayfs)
 {
-	struct handle fh, by_name = { .bytes = HANDLE_MAX };
+	struct handle fh, renamed, by_name = { .bytes = HANDLE_MAX };
 	struct handle by_fd = { .bytes = HANDLE_MAX };
 	struct ring *ring = &self->ring;
 	struct io_uring_sqe *sqe;
@@ -364,12 +367,14 @@ TEST_F(wait, encoding_of_overlayfs)
 
 	close(fd);
 	ASSERT_EQ(rename(OVERLAY "/dir/other", OVERLAY "/dir/file"), 0);
+	ASSERT_EQ(encode_path(self->root, OVERLAY "/dir/file", &renamed), 0);
+	EXPECT_FALSE(same_handle(&renamed, &fh));
 	ASSERT_EQ(gate_open(&gate), 0);
 	ASSERT_TRUE(ring_results(ring, results, 3));
 	gate_remove(&gate, results[0]);
 	EXPECT_EQ(results[1], 0);
 	EXPECT_EQ(results[2], 0);
-	EXPECT_TRUE(same_handle(&by_name, &fh));
+	EXPECT_TRUE(same_handle(&by_name, &renamed));
 	EXPECT_TRUE(same_handle(&by_fd, &fh));
 	EXPECT_EQ(ids[0], ids[1]);
 	EXPECT_EQ(umount2(OVERLAY, MNT_DETACH), 0);

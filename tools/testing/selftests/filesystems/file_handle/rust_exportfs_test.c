@@ -2,6 +2,7 @@
 /* Files, ioctls and limits of the sample filesystem rust_exportfs. */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <linux/magic.h>
 #include <time.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
@@ -35,7 +36,7 @@ TEST_F(fs, file)
 	EXPECT_EQ(nanoseconds(&st.st_mtim), nanoseconds(&st.st_ctim));
 	EXPECT_EQ(nanoseconds(&st.st_atim), nanoseconds(&st.st_ctim));
 	ASSERT_EQ(fstatfs(fd, &sfs), 0);
-	EXPECT_EQ(sfs.f_type, 0x72657866);
+	EXPECT_EQ(sfs.f_type, RUST_PSEUDO_FS_MAGIC);
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	snprintf(want, sizeof(want), MODULE ":[%ju]", (uintmax_t)st.st_ino);

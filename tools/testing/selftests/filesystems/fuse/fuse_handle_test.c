@@ -640,6 +640,22 @@ TEST_F(fuse, lookup_returns_root)
 	close(fd);
 }
 
+/* The handle of the root is not known, so that of a decode can be its own. */
+TEST_F(fuse, decode_returns_root_with_unknown_handle)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	s->unknown = ROOT;
+	ASSERT_EQ(0, RESTART());
+	s->unknown = 0;
+	ASSERT_EQ(0, name_handle(s, "file", &fh, 0));
+	ASSERT_EQ(20, fh.bytes);
+	object_handle(s, ROOT, fh.data + 4, 16);
+	ASSERT_EQ(-ESTALE, decode_object(self->mount_fd, &fh));
+	ASSERT_EQ(0, s->root_forgets);
+}
+
 /* A reply with the nodeid of the root and another handle is an error. */
 TEST_F(fuse, root_with_another_handle)
 {

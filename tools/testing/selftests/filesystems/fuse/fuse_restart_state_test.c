@@ -5,10 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/file.h>
 
-#include "fuse_operation.h"
-#include "fuse_session.h"
+#include "fuse_interrupted.h"
 
 FIXTURE(state)
 {
@@ -135,6 +135,45 @@ TEST_F(state, attributes)
 	close(fd);
 }
 
+/* Opens the current directory without capabilities. */
+static int open_here(struct server *s __maybe_unused, int fd)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+
+	if (syscall(__NR_capset, &header, none))
+		return -errno;
+	fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* The mode of a former server does not permit anything. No name is looked up. */
+TEST_F(state, permission_of_current_directory)
+{
+	struct server *s = self->s;
+	int cwd, dir;
+
+	ASSERT_EQ(0, RESTART_WITH(s->default_permissions = true));
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(cwd, 0);
+	dir = try_open(s, "d1", O_PATH | O_DIRECTORY);
+	ASSERT_GE(dir, 0);
+	ASSERT_EQ(0, fchdir(dir));
+	EXPECT_EQ(0, end_operation(begin_operation(s, open_here, -1)));
+	leave_server(s);
+	s->objects[4].mode = S_IFDIR | 0077;
+	EXPECT_EQ(0, enter_server(s));
+	EXPECT_EQ(EACCES, end_operation(begin_operation(s, open_here, -1)));
+	EXPECT_EQ(0, fchdir(cwd));
+	close(dir);
+	close(cwd);
+}
+
 /* STATX_BTIME sends FUSE_STATX. The server checks the IDs and the handle in it. */
 TEST_F(state, birth_time)
 {
@@ -217,6 +256,25 @@ TEST_F(state, lost_flock_in_flight)
 	ASSERT_EQ(0, take_over(s));
 	EXPECT_EQ(EIO, end_operation(pid));
 	EXPECT_EQ(0, count(s, FUSE_READ));
+	close(fd);
+}
+
+static int do_flock(struct server *s __maybe_unused, int fd)
+{
+	return flock(fd, LOCK_EX) ? -errno : 0;
+}
+
+/* The new server has executed the repeated request. Nothing has renewed the file yet. */
+TEST_F(state, lock_of_the_new_server)
+{
+	struct server *s = self->s;
+	int fd;
+
+	fd = try_open(s, "file", O_RDWR | O_DIRECT);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, interrupted(_metadata, s, do_flock, FUSE_SETLKW, true, fd));
+	EXPECT_EQ(1, pwrite(fd, "o", 1, 0));
+	EXPECT_EQ(2, read_object(fd, NULL));
 	close(fd);
 }
 

@@ -5,6 +5,7 @@
  * nodeids and IDs of open files in each request.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -238,6 +239,41 @@ TEST_F(restart, open_directory)
 	ASSERT_EQ(0, len);
 	ASSERT_GE(entries, 2);
 	close(fd);
+}
+
+static int count_entries(DIR *dir)
+{
+	int nr = 0;
+
+	rewinddir(dir);
+	while (readdir(dir))
+		nr++;
+	return nr;
+}
+
+/* The kernel has the entries of the former server, until the inode is renewed. */
+TEST_F(restart, cached_entries)
+{
+	struct server *s = self->s;
+	unsigned long nr;
+	int entries, fd;
+	DIR *dir;
+
+	s->cached_entries = true;
+	fd = try_open(s, "d1", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	dir = fdopendir(fd);
+	ASSERT_NE(NULL, dir);
+	entries = count_entries(dir);
+	nr = count(s, FUSE_READDIRPLUS) + count(s, FUSE_READDIR);
+	ASSERT_EQ(entries, count_entries(dir));
+	ASSERT_EQ(nr, count(s, FUSE_READDIRPLUS) + count(s, FUSE_READDIR));
+	leave_server(s);
+	ASSERT_NE(0, add_object(s, 4, "another", S_IFREG | 0644));
+	ASSERT_EQ(0, enter_server(s));
+	ASSERT_EQ(0, fsync(fd));
+	EXPECT_EQ(entries + 1, count_entries(dir));
+	closedir(dir);
 }
 
 /* Each entry of FUSE_READDIRPLUS renews the nodeid of its inode. */

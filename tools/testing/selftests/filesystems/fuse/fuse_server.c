@@ -415,7 +415,8 @@ static int do_open(struct server *s, const struct request *r,
 	if (s->zero_copy)
 		out.open_flags |= FOPEN_IO_URING_ZERO_COPY;
 	if (r->in.opcode == FUSE_OPENDIR)
-		out.open_flags = 0;
+		out.open_flags = s->cached_entries ?
+				 FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE : 0;
 	put_bytes(m, &out, sizeof(out));
 	return 0;
 }

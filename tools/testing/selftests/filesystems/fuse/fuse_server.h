@@ -70,6 +70,7 @@ struct server {
 	bool unknown_ino;		/* of the entries of a directory */
 	bool lists_bulk;		/* in the root, with their names */
 	bool cached;			/* files */
+	bool cached_entries;		/* of directories */
 	bool no_open;			/* ENOSYS for FUSE_OPEN, FUSE_OPENDIR */
 	int handle_error;		/* of all FUSE_LOOKUP_HANDLE */
 	int dot_error;			/* of FUSE_LOOKUP_HANDLE of "." */
