@@ -3,6 +3,8 @@
 # Test the messages and the exit status of the driver after errors, and the files
 # that it leaves. Prints TAP. Requires that the flavour "rust" is built.
 set -uo pipefail
+# `make test FLAVOUR=...` also sets it for the tests that call make.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES FLAVOUR TESTS
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 

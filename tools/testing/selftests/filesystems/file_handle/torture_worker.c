@@ -66,7 +66,7 @@ static bool is_stale(enum target_kind kind, int error)
 	case TARGET_SAMPLE:
 		/* The device does not exist, or its module is not live. */
 		return error == -ESTALE || error == -ENOENT ||
-		       error == -ENODEV || error == -ENXIO;
+		       error == -ENODEV || error == -ENXIO || error == -EBUSY;
 	case TARGET_FUSE:
 		return error == -ESTALE || error == -ENOTCONN ||
 		       error == -ECONNABORTED;

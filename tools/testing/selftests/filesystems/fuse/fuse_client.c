@@ -45,7 +45,7 @@ long kernel_reports(void)
 	       number_in("/proc/sys/kernel/tainted");
 }
 
-void clear_warn_once(void)
+void reset_warnings(void)
 {
 	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
 

@@ -48,7 +48,7 @@ int list_names(struct server *s, const char *name, bool stats);
 long kernel_reports(void);
 
 /* Lets the kernel warn again where it has warned once. This needs debugfs. */
-void clear_warn_once(void);
+void reset_warnings(void);
 
 /* Waits until a counter has a value, for requests without a reply. */
 bool wait_for(unsigned long *counter, unsigned long value);

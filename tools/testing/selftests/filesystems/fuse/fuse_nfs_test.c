@@ -422,7 +422,7 @@ TEST_F_TIMEOUT(nfs, server_ends, SLOW_TIMEOUT)
 
 	if (panics_on_warning())
 		SKIP(return, "needs kernel.panic_on_warn=0");
-	clear_warn_once();
+	reset_warnings();
 	ASSERT_EQ(2, client_read(&self->nfs, "file"));
 	s->die = true;
 	EXPECT_EQ(-EIO, client_stat(&self->nfs, "d1"));
@@ -469,7 +469,7 @@ TEST_F_TIMEOUT(nfs, errors_of_the_server, SLOW_TIMEOUT)
 	for (error = 1; error < 512; error++) {
 		if (is_repeated(error))
 			continue;
-		clear_warn_once();
+		reset_warnings();
 		snprintf(name, sizeof(name), "e%d", error);
 		s->handle_error = -error;
 		EXPECT_GT(0, client_stat(&self->nfs, name)) {
