@@ -168,9 +168,11 @@ struct inode *fuse_index_find(struct super_block *sb,
 	fi = rhashtable_lookup(&fc->fhandle_index, &key, index_params);
 	if (fi)
 		inode = igrab(&fi->inode);
-	/* Its eviction can take long, and the object gets another inode. */
-	if (fi && !inode)
+	/* Its eviction can take long. As in fuse_make_stale(), the object gets another. */
+	if (fi && !inode) {
+		atomic64_inc(&fc->evict_ctr);
 		fuse_index_remove(&fi->inode);
+	}
 	rcu_read_unlock();
 
 	if (inode && fuse_is_bad(inode)) {
