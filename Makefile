@@ -70,7 +70,8 @@ help: ## this list
 	@echo
 	@echo 'Variables:'
 	@printf '  %-14s %s\n' \
-		'FLAVOUR=' 'rust (the default), c, debug, fs or symbols; see configs/' \
+		'FLAVOUR=' 'rust, c, debug, fs or symbols; see configs/ (default: rust; for test,' \
+		'' 'rust, c, debug and fs; for fuzz, c and rust; for gdb and coverage, symbols)' \
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
