@@ -6,8 +6,8 @@ One kernel contains the mutants, and chooses one of them at run time. Those of t
 functions that Rust replaces are in a second kernel (MUTANTS_FLAVOUR=c). For each mutant, a
 guest runs the cases that reach its block, the fastest first, until one fails. Results are
 kept in build/mutants/results.jsonl, so that a run continues where an earlier one stopped.
---record writes the killed ones to scripts/mutation/killed.jsonl, where runs on other
-machines start.
+--record writes the killed ones to scripts/mutation/killed.jsonl, and the cases that others
+have passed to passed.json, where runs on other machines start.
 
 --reach measures how many blocks that contain mutants are reached by fuzzing.
 
@@ -28,7 +28,7 @@ import time
 from lib import BUILD, TOP, say
 from mutation import fuzz_reach, judge
 from mutation.build import Builder
-from mutation.campaign import JUDGED, Campaign, Reach, known_results
+from mutation.campaign import JUDGED, PASSED, Campaign, Reach, known_results, write_passed
 from mutation.listing import Listing
 from mutation.place import FLAVOUR, HERE, KERNEL, OUT, TWINS
 
@@ -56,13 +56,19 @@ def refuse_unknown_arguments(listing):
 
 
 def record(listing):
-    """Write the mutants that were killed, and the case that killed each."""
+    """Write the mutants that were killed, and the case that killed each; and the cases that
+    the others have passed."""
     results = known_results()
+    known = {mutant.key for mutant in listing.mutants}
+    passed = {key: result["passed"] for key, result in results.items()
+              if key in known and result.get("passed") and result["verdict"] != "killed"}
+    write_passed(passed)
     lines = [json.dumps({"key": mutant.key, "by": results[mutant.key]["by"]}) + "\n"
              for mutant in listing.mutants
              if results.get(mutant.key, {"verdict": "open"})["verdict"] == "killed"]
     JUDGED.write_text("".join(lines))
-    say(f"     {len(lines)} killed mutants in {JUDGED}")
+    say(f"     {len(lines)} killed mutants in {JUDGED}",
+        f"     {len(passed)} others in {PASSED}")
 
 
 # Guests that judge at the same time: most cases wait more than they compute.

@@ -247,6 +247,18 @@ class Arguments(unittest.TestCase):
             mutants.refuse_unknown_arguments(listing)
 
 
+class Records(unittest.TestCase):
+    def test_passed_cases_are_read_as_written(self):
+        passed = {"one": ["d:a 1", "d:c 3"], "two": ["d:b 2"]}
+        with tempfile.TemporaryDirectory() as directory:
+            with unittest.mock.patch.object(campaign, "PASSED", Path(directory) / "passed.json"):
+                self.assertEqual(campaign.read_passed(), {})
+                campaign.write_passed(passed)
+                read = campaign.read_passed()
+        self.assertEqual({key: result["passed"] for key, result in read.items()}, passed)
+        self.assertEqual({result["verdict"] for result in read.values()}, {"open"})
+
+
 class FuzzReach(unittest.TestCase):
     def measured(self, lines):
         """Measure with a guest that prints these lines. Return what is printed."""

@@ -38,9 +38,10 @@ STRONG = {"fs/fuse/*": "filesystems/fuse:fuse_fuzz*",
 # Words of paths that say nothing of what is tested.
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
-# The mutants that earlier runs have killed, and the case that killed each. Remove the file to
-# judge them again.
+# The mutants that earlier runs have killed, and the case that killed each; and the cases that
+# other mutants have passed. Remove the files to judge all again.
 JUDGED = TOP / "scripts/mutation/killed.jsonl"
+PASSED = TOP / "scripts/mutation/passed.json"
 
 
 class Reach:
@@ -325,8 +326,27 @@ def common_words(file, program):
 
 
 def known_results():
-    """Return the results of this machine, and what earlier runs have killed."""
-    return read_results(JUDGED) | read_results(RESULTS)
+    """Return the results of this machine, and what earlier runs have recorded."""
+    return read_passed() | read_results(JUDGED) | read_results(RESULTS)
+
+
+def read_passed():
+    """Return an open result for each mutant of PASSED, which contains a list of cases, and for
+    each mutant a number whose bits are indices in the list."""
+    if not PASSED.exists():
+        return {}
+    data = json.loads(PASSED.read_text())
+    return {key: {"key": key, "verdict": "open", "by": "", "how": "", "passed": [
+                case for index, case in enumerate(data["cases"]) if int(bits, 16) >> index & 1]}
+            for key, bits in data["mutants"].items()}
+
+
+def write_passed(passed):
+    """Write the cases that each mutant has passed, by the key of the mutant."""
+    cases = sorted(set(itertools.chain.from_iterable(passed.values())))
+    index = {case: 1 << place for place, case in enumerate(cases)}
+    mutants = {key: f"{sum(index[case] for case in names):x}" for key, names in passed.items()}
+    PASSED.write_text(json.dumps({"cases": cases, "mutants": mutants}, indent=0) + "\n")
 
 
 def read_results(path):
