@@ -123,7 +123,7 @@ static int do_fallocate(struct server *s __maybe_unused, int fd)
 /* Returns the number of bytes. */
 static int do_copy(struct server *s, int fd)
 {
-	off_t from = 2, to = 0;
+	loff_t from = 2, to = 0;
 	int out, ret;
 
 	out = try_open(s, "other", O_RDWR);
@@ -433,7 +433,7 @@ TEST_F(in_flight, copy_file_range)
 TEST_F(restart, copy_between_files_of_a_former_server)
 {
 	struct server *s = self->s;
-	off_t from = 2, to = 0;
+	loff_t from = 2, to = 0;
 	int in, out;
 
 	execute_changes(s, &changes);

@@ -30,7 +30,7 @@ static void use_everything(struct __test_metadata *const _metadata,
 	char path[256], other[256], buf[64] = "";
 	struct pollfd pfd = { .events = POLLIN };
 	int fd, out, flags = 0;
-	off_t from = 0, to = 0;
+	loff_t from = 0, to = 0;
 	struct stat st;
 
 	path_of(s, "file", path, sizeof(path));
