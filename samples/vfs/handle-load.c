@@ -276,16 +276,19 @@ static void identify_filesystem(void)
 		{ NFS_SUPER_MAGIC, "nfs" }, {},
 	};
 	static char magic[16];
+	unsigned int type;
 	struct statfs st;
 
 	if (statfs(opt.dir, &st))
 		err(EXIT_ERROR, "%s", opt.dir);
-	snprintf(magic, sizeof(magic), "%#x", (unsigned int)st.f_type);
+	/* f_type is signed on some architectures. */
+	type = st.f_type;
+	snprintf(magic, sizeof(magic), "%#x", type);
 	filesystem = magic;
 	for (const struct known *k = known; k->name; k++)
-		if ((unsigned int)st.f_type == k->magic)
+		if (type == k->magic)
 			filesystem = k->name;
-	if (st.f_type != TMPFS_MAGIC && st.f_type != RAMFS_MAGIC)
+	if (type != TMPFS_MAGIC && type != RAMFS_MAGIC)
 		return;
 	if (opt.hits < 100)
 		wrong_usage("this filesystem has no cold files: --hits must be 100", opt.dir);

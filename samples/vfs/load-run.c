@@ -116,7 +116,7 @@ static void read_file(unsigned int file, struct record *content)
 	if (len < 0)
 		fail(EXIT_ERROR, "file %u: %s: %s (%s)", file, fd < 0 ? "open" : "read",
 		     strerror(errno), error_name(errno));
-	else if (len != opt.size)
+	else if (len != (ssize_t)opt.size)
 		fail(EXIT_ERROR, "file %u: short read", file);
 	else
 		check_content(file, content);

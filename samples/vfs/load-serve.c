@@ -65,7 +65,7 @@ static void check_read(struct client *client, long len)
 {
 	if (len < 0)
 		request_failed(client, "read", -len);
-	else if (len != opt.size)
+	else if (len != (long)opt.size)
 		request_failed(client, "short read", EIO);
 }
 

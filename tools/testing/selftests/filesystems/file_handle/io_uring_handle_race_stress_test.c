@@ -102,7 +102,7 @@ static void open_current(struct ring *ring, struct racer *r)
 static void name_current(struct ring *ring, struct racer *r, unsigned int i)
 {
 	struct handle fh = { .bytes = HANDLE_MAX };
-	__u64 mnt_id;
+	__u64 mnt_id = 0;
 	int ret;
 
 	sqe_name(ring_sqe(ring), volume.root,

@@ -99,7 +99,7 @@ TEST_F(wait, lease)
 	int lease;
 
 	/* The kernel signals the owner of a lease that is broken. */
-	ASSERT_NE(signal(SIGIO, SIG_IGN), SIG_ERR);
+	ASSERT_TRUE(signal(SIGIO, SIG_IGN) != SIG_ERR);
 	make_named(self->root, "file", &fh);
 	for (i = 0; i < ARRAY_SIZE(request_flags); i++) {
 		lease = open("file", O_RDONLY | O_CLOEXEC);
