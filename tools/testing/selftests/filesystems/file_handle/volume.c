@@ -318,9 +318,11 @@ __u64 volume_id(const struct volume *v, int fd, const struct handle *fh,
 	struct stat st;
 	__u64 seen;
 
+	/* On 32-bit kernels, the inode number is the lower half. */
 	if (v->kind == VOLUME_KERNFS)
-		return !fstat(fd, &st) && st.st_ino == handle_number(fh) ?
-		       id : 0;
+		return !fstat(fd, &st) &&
+		       (unsigned long)st.st_ino ==
+			       (unsigned long)handle_number(fh) ? id : 0;
 	return pread(fd, &seen, ID_SIZE, 0) == ID_SIZE ? seen : 0;
 }
 
