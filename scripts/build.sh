@@ -287,6 +287,7 @@ guest_inputs()
 guest()
 {
 	local inputs
+	lock_output "$GUEST" "the guest"
 	inputs=$(guest_inputs)
 	[ ! -f "$GUEST/image.cpio" ] || [ "$(cat "$GUEST/.inputs" 2> /dev/null)" != "$inputs" ] || return 0
 	rm -f "$GUEST/.inputs"
@@ -296,6 +297,7 @@ guest()
 }
 
 need_space "$BUILD" 3000 "a kernel build"
+lock_output "$OUT" "$FLAVOUR"
 [ "$SRC" != "$BASE" ] || checkout_base
 configure
 if [ $# -gt 0 ]; then

@@ -522,6 +522,8 @@ test_configuration()
 	git -C "$tree" add -A
 	set -- env NO_GUEST=1 "$dir/scripts/build.sh" rust
 	expect "the configuration of a flavour matches its fragments" 0 'rust: configure: done' "$@"
+	expect "a second build of a flavour waits for the first" 124 'wait for another build of rust' \
+		flock "$dir/build/rust.lock" env NO_GUEST=1 timeout 2 "$dir/scripts/build.sh" rust
 	expect "the next build does not configure again" 1 '' bash -c "NO_GUEST=1 '$dir/scripts/build.sh' rust | grep configure"
 	printf 'config %s\n' ONE_RUST TWO > "$tree/Kconfig"
 	expect "a changed option of the tree repeats the configuration" 0 'rust: configure: done' "$@"
