@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
+#include <endian.h>
+#include <limits.h>
 #include <sys/inotify.h>
 
 #include "kselftest_harness.h"
@@ -20,13 +22,18 @@
 #define FILEID_INO32_GEN_PARENT	2
 #define XFS_64FLAG		0x80
 
+/* The halves of a 64-bit number, in words */
+#define LOWER			(__BYTE_ORDER == __BIG_ENDIAN)
+#define UPPER			(!LOWER)
+#define NO_WORD			UINT_MAX
+
 /* Where a handle has the number and the generation of its inode, in words. */
 struct layout {
 	enum volume_kind kind;
 	__u32 type;
 	__u32 words;
 	__u32 ino;
-	__u32 ino_words;
+	__u32 ino_upper;	/* NO_WORD if the number has 32 bits */
 	__u32 gen;
 };
 
@@ -35,13 +42,13 @@ static const struct layout layouts[] = {
 	{ VOLUME_TMPFS, FILEID_INO32_GEN, 3, 1, 2, 0 },
 	{ VOLUME_TMPFS, FILEID_INO32_GEN_PARENT, 3, 1, 2, 0 },
 	/* The generation is the upper half of the number. */
-	{ VOLUME_KERNFS, FILEID_KERNFS, 2, 0, 1, 1 },
-	{ VOLUME_KERNFS, FILEID_INO32_GEN, 2, 0, 1, 1 },
-	{ VOLUME_KERNFS, FILEID_INO32_GEN_PARENT, 2, 0, 1, 1 },
-	{ VOLUME_XFS, FILEID_INO32_GEN, 2, 0, 1, 1 },
-	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT, 4, 0, 1, 1 },
-	{ VOLUME_XFS, FILEID_INO32_GEN | XFS_64FLAG, 3, 0, 2, 2 },
-	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT | XFS_64FLAG, 6, 0, 2, 2 },
+	{ VOLUME_KERNFS, FILEID_KERNFS, 2, LOWER, NO_WORD, UPPER },
+	{ VOLUME_KERNFS, FILEID_INO32_GEN, 2, 0, NO_WORD, 1 },
+	{ VOLUME_KERNFS, FILEID_INO32_GEN_PARENT, 2, 0, NO_WORD, 1 },
+	{ VOLUME_XFS, FILEID_INO32_GEN, 2, 0, NO_WORD, 1 },
+	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT, 4, 0, NO_WORD, 1 },
+	{ VOLUME_XFS, FILEID_INO32_GEN | XFS_64FLAG, 3, LOWER, UPPER, 2 },
+	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT | XFS_64FLAG, 6, LOWER, UPPER, 2 },
 };
 
 FIXTURE(inode)
@@ -158,10 +165,9 @@ static void set_word(struct handle *fh, unsigned int word, __u32 value)
 static void make_layout(struct handle *fh, const struct layout *l, __u64 ino, __u32 gen)
 {
 	*fh = (struct handle) { .bytes = 4 * l->words, .type = l->type };
-	if (l->ino_words == 2)
-		memcpy(&fh->data[4 * l->ino], &ino, sizeof(ino));
-	else
-		set_word(fh, l->ino, ino);
+	set_word(fh, l->ino, ino);
+	if (l->ino_upper != NO_WORD)
+		set_word(fh, l->ino_upper, ino >> 32);
 	set_word(fh, l->gen, gen);
 }
 
@@ -213,7 +219,7 @@ TEST_F_TIMEOUT(inode, each_layout, SLOW_TIMEOUT)
 				TH_LOG("type %u, bit %u", l->type, bit);
 			EXPECT_EQ(o.inlined, variant->stale_inline);
 			EXPECT_EQ(call(root, &other).ret, -ESTALE);
-			if (l->ino_words == 1)
+			if (l->ino_upper == NO_WORD)
 				continue;
 			make_layout(&other, l, self->st.st_ino | 1ULL << (32 + bit),
 				    self->gen);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <endian.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
@@ -332,6 +333,9 @@ unsigned int volume_generation_offset(const struct volume *v,
 	switch (v->kind) {
 	case VOLUME_TMPFS:
 		return 0;
+	case VOLUME_KERNFS:
+		/* The upper half of the number */
+		return __BYTE_ORDER == __BIG_ENDIAN ? 0 : 4;
 	case VOLUME_BTRFS:
 		return 16;
 	case VOLUME_XFS:
