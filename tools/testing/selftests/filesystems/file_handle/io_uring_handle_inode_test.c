@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
-#include <endian.h>
 #include <limits.h>
 #include <sys/inotify.h>
 
@@ -22,9 +21,6 @@
 #define FILEID_INO32_GEN_PARENT	2
 #define XFS_64FLAG		0x80
 
-/* The halves of a 64-bit number, in words */
-#define LOWER			(__BYTE_ORDER == __BIG_ENDIAN)
-#define UPPER			(!LOWER)
 #define NO_WORD			UINT_MAX
 
 /* Where a handle has the number and the generation of its inode, in words. */
@@ -42,13 +38,13 @@ static const struct layout layouts[] = {
 	{ VOLUME_TMPFS, FILEID_INO32_GEN, 3, 1, 2, 0 },
 	{ VOLUME_TMPFS, FILEID_INO32_GEN_PARENT, 3, 1, 2, 0 },
 	/* The generation is the upper half of the number. */
-	{ VOLUME_KERNFS, FILEID_KERNFS, 2, LOWER, NO_WORD, UPPER },
+	{ VOLUME_KERNFS, FILEID_KERNFS, 2, LOWER_HALF, NO_WORD, UPPER_HALF },
 	{ VOLUME_KERNFS, FILEID_INO32_GEN, 2, 0, NO_WORD, 1 },
 	{ VOLUME_KERNFS, FILEID_INO32_GEN_PARENT, 2, 0, NO_WORD, 1 },
 	{ VOLUME_XFS, FILEID_INO32_GEN, 2, 0, NO_WORD, 1 },
 	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT, 4, 0, NO_WORD, 1 },
-	{ VOLUME_XFS, FILEID_INO32_GEN | XFS_64FLAG, 3, LOWER, UPPER, 2 },
-	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT | XFS_64FLAG, 6, LOWER, UPPER, 2 },
+	{ VOLUME_XFS, FILEID_INO32_GEN | XFS_64FLAG, 3, LOWER_HALF, UPPER_HALF, 2 },
+	{ VOLUME_XFS, FILEID_INO32_GEN_PARENT | XFS_64FLAG, 6, LOWER_HALF, UPPER_HALF, 2 },
 };
 
 FIXTURE(inode)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <endian.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
@@ -334,8 +333,7 @@ unsigned int volume_generation_offset(const struct volume *v,
 	case VOLUME_TMPFS:
 		return 0;
 	case VOLUME_KERNFS:
-		/* The upper half of the number */
-		return __BYTE_ORDER == __BIG_ENDIAN ? 0 : 4;
+		return UPPER_HALF * sizeof(__u32);
 	case VOLUME_BTRFS:
 		return 16;
 	case VOLUME_XFS:

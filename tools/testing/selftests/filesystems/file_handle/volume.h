@@ -3,9 +3,15 @@
 #ifndef __SELFTEST_FILE_HANDLE_VOLUME_H
 #define __SELFTEST_FILE_HANDLE_VOLUME_H
 
+#include <endian.h>
+
 #include "file_handle.h"
 
 #define VOLUME_NAME_MAX	64
+
+/* The halves of a 64-bit number, in 32-bit words */
+#define LOWER_HALF	(__BYTE_ORDER == __BIG_ENDIAN)
+#define UPPER_HALF	(!LOWER_HALF)
 
 enum volume_kind {
 	VOLUME_TMPFS,
