@@ -33,6 +33,18 @@ SRC=$LINUX
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=series KBUILD_BUILD_HOST=build
 kmake() { make -C "$SRC" O="$OUT" ARCH="$ARCH" -j"$J" "$@"; }
 
+# lock_output PATH WHAT: wait until no other process writes to PATH. The lock ends with
+# this process and its children.
+lock_output()
+{
+	local file
+	mkdir -p "$(dirname "$1")"
+	exec {file}> "$1.lock"
+	flock -n "$file" && return
+	say "==> wait for another build of $2"
+	flock "$file"
+}
+
 # The tree of the base borrows the objects of build/linux.
 checkout_base()
 {

@@ -16,18 +16,6 @@ J=${J:-$(nproc)}
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: error: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
 
-# lock_output PATH WHAT: wait until no other process writes to PATH. The lock ends with
-# this process and its children.
-lock_output()
-{
-	local file
-	mkdir -p "$(dirname "$1")"
-	exec {file}> "$1.lock"
-	flock -n "$file" && return
-	say "==> wait for another build of $2"
-	flock "$file"
-}
-
 # Prints the kernel's name of this machine's architecture.
 host_arch()
 {
