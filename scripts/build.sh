@@ -67,7 +67,8 @@ seed_from_sibling()
 		[ -f "$BUILD/$sibling/vmlinux" ] || continue
 		# Remove an interrupted copy: cp would copy into it.
 		rm -rf "$OUT.tmp"
-		cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
+		# No build may write to the sibling meanwhile.
+		flock -s "$BUILD/$sibling.lock" cp -a --reflink=auto "$BUILD/$sibling" "$OUT.tmp"
 		rm -f "$OUT.tmp/.fragments"
 		mv "$OUT.tmp" "$OUT"
 		echo "$BUILD/$sibling" > "$OUT/.sibling"

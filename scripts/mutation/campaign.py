@@ -39,7 +39,7 @@ STRONG = {"fs/fuse/*": "filesystems/fuse:fuse_fuzz*",
 COMMON_WORDS = {"fs", "rust", "rs", "kernel", "handle", "c", "test"}
 
 # The mutants that earlier runs have killed, and the case that killed each; and the cases that
-# other mutants have passed. Remove the files to judge all again.
+# other mutants have passed. Remove both and RESULTS to judge all again.
 JUDGED = TOP / "scripts/mutation/killed.jsonl"
 PASSED = TOP / "scripts/mutation/passed.json"
 

@@ -9,7 +9,7 @@
 
 #define VOLUME_NAME_MAX	64
 
-/* The halves of a 64-bit number, in 32-bit words */
+/* The index of the 32-bit word that has a half of a 64-bit number */
 #define LOWER_HALF	(__BYTE_ORDER == __BIG_ENDIAN)
 #define UPPER_HALF	(!LOWER_HALF)
 
