@@ -48,7 +48,7 @@ export KDIR ARCH J SIGNOFF CACHE CPUS ACCEL MEMORY ARTIFACTS_URL
 # ARCH defaults to the architecture of the host. On others than x86_64, the other
 # flavours are built if they are named.
 ARCHITECTURE = $(or $(ARCH),$(shell bash -c '. scripts/lib.sh && echo $$ARCH'))
-FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug fs))
+FLAVOURS = $(or $(FLAVOUR),rust $(if $(filter x86_64,$(ARCHITECTURE)),c debug))
 # `make fuzz` compares these. FLAVOURS on the command line replaces both lists.
 FUZZED = $(if $(findstring command,$(origin FLAVOURS)),$(FLAVOURS),$(or $(FLAVOUR),c rust))
 ONE := $(or $(FLAVOUR),rust)
@@ -70,8 +70,8 @@ help: ## this list
 	@echo
 	@echo 'Variables:'
 	@printf '  %-14s %s\n' \
-		'FLAVOUR=' 'rust, c, debug, fs or symbols; see configs/ (default: rust; for test,' \
-		'' 'rust, c, debug and fs; for fuzz, c and rust; for gdb and coverage, symbols)' \
+		'FLAVOUR=' 'rust, c, debug or symbols; see configs/ (default: rust; for test,' \
+		'' 'rust, c and debug; for fuzz, c and rust; for gdb and coverage, symbols)' \
 		'' 'arm, arm64, riscv or s390: rust on that architecture' \
 		'TESTS=' "selftests to run, e.g. 'pidfd:*'; kunit for KUnit" \
 		'FROM=' 'the commit of this repository that `make sizes` compares with' \
@@ -109,7 +109,6 @@ arguments:
 
 setup: arguments ## install the tools that are missing
 	@scripts/setup.sh $(filter vng,$(RUNNER))
-	@scripts/setup.sh disks $(FLAVOUR)
 
 source: arguments ## make build/linux of KDIR or of the kernel source package
 	@scripts/setup.sh source
@@ -141,8 +140,7 @@ run: build ## boot FLAVOUR and run the demonstration, or CMD
 shell: build ## start an interactive shell in FLAVOUR
 	@scripts/shell.sh $(ONE)
 
-test: setup tree ## run all tests except those of slow on rust, c, debug and fs (x86_64), or on rust (others)
-	@scripts/setup.sh disks $(FLAVOURS)
+test: setup tree ## run all tests except those of slow on rust, c and debug (x86_64), or on rust (others)
 	@scripts/build_all.sh $(FLAVOURS)
 	@$(TEST) $(FLAVOURS) --tests '$(TESTS)'
 
@@ -153,7 +151,6 @@ slow: build ## run the suites that take minutes: pidfd_test, fuse_memory_test, l
 	@$(TEST) $(ONE) --slow
 
 torture: setup tree ## destroy what handles identify while they are used, for MINUTES, on debug
-	@scripts/setup.sh disks debug
 	@scripts/build.sh debug
 	@scripts/torture.py --minutes '$(MINUTES)'
 
@@ -200,10 +197,9 @@ unsafe: tree ## list each piece of unsafe code with its argument; fails if one h
 
 mutants: setup tree ## judge small faults in FILES of the series for HOURS: the tests must notice each
 	@scripts/setup_mutants.sh
-	@scripts/setup.sh disks fs
-	@scripts/build.sh fs
+	@scripts/build.sh rust
 	@$(if $(REACH),,scripts/build.sh c)
-	@rc=0; for flavour in fs $(if $(REACH),,c); do \
+	@rc=0; for flavour in rust $(if $(REACH),,c); do \
 		MUTANTS_FLAVOUR=$$flavour scripts/mutants.py --files '$(FILES)' --hours $(HOURS) \
 			$(if $(CONTROLS),--controls) $(if $(REACH),--reach) || rc=$$?; \
 	done; exit $$rc

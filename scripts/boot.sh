@@ -24,7 +24,7 @@ KERNEL=$BUILD/$FLAVOUR/$IMAGE
 MEMORY=${MEMORY:-1G}
 
 # The kernel unpacks a second archive over the first one. It contains the job, the
-# modules of the flavour, and the programs that make filesystems if it has disks.
+# modules of the flavour, and the programs that make filesystems if there are any.
 make_initrd()
 {
 	local dir=$RESULTS/initrd
@@ -33,9 +33,7 @@ make_initrd()
 	install -m 755 "$JOB" "$dir/job"
 	[ ! -d "$BUILD/$FLAVOUR/samples" ] ||
 		find "$BUILD/$FLAVOUR/samples" -name '*.ko' -exec cp -t "$dir/lib/modules" {} +
-	if has_disks "$FLAVOUR" && [ -d "$GUEST/disks" ]; then
-		cp -a "$GUEST/disks/." "$dir"
-	fi
+	[ ! -d "$GUEST/disks" ] || cp -a "$GUEST/disks/." "$dir"
 	(cd "$dir" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) |
 		cat "$GUEST/image.cpio" - > "$RESULTS/initrd.img"
 	rm -rf "$dir"

@@ -277,7 +277,7 @@ disk_tools()
 	rm -rf "$dir.tmp"
 	for kind in ext4 btrfs xfs; do
 		tool=$(PATH=$PATH:/usr/sbin:/sbin command -v "mkfs.$kind") ||
-			die "there is no mkfs.$kind (run 'make setup FLAVOUR=$FLAVOUR')"
+			die "there is no mkfs.$kind (run 'make setup')"
 		install -D -t "$dir.tmp/usr/sbin" "$tool"
 		while read -r file; do
 			install -D "$file" "$dir.tmp$file"
@@ -322,6 +322,4 @@ step "$FLAVOUR: kernel" build_kernel
 verify_config
 [ -n "${NO_GUEST:-}" ] || guest
 # Programs of this machine do not run on another architecture. Tests are then skipped.
-if has_disks "$FLAVOUR" && [ -z "$CROSS" ]; then
-	disk_tools
-fi
+[ -n "$CROSS" ] || disk_tools

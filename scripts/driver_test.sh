@@ -130,7 +130,7 @@ for name in torture.CHECKERS: print(f"CONFIG_{name}=y")') > "$fake/build/debug/.
 
 test_arguments()
 {
-	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug fs rust symbols" \
+	expect "an unknown flavour is reported with the known ones" 1 "no flavour 'x'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" x
 	expect "an unknown architecture is reported with the known ones" 1 \
 		'ARCH=mips is not supported; there are: x86_64 arm64 riscv arm s390' env ARCH=mips "$TOP/scripts/setup.sh"
@@ -140,7 +140,7 @@ test_arguments()
 		env ARCH=mips "$TOP/scripts/test.py" rust
 	expect "every known architecture has its configuration" 0 '^$' \
 		bash -c "cd '$TOP/configs' && ls ${ARCHITECTURES// /.config }.config > /dev/null && echo"
-	expect "FLAVOUR of one architecture and ARCH of another are refused" 1 "no flavour 'arm'; there are: c debug fs rust symbols" \
+	expect "FLAVOUR of one architecture and ARCH of another are refused" 1 "no flavour 'arm'; there are: c debug rust symbols" \
 		"$TOP/scripts/build.sh" arm
 	expect "FLAVOUR and ARCH that contradict each other are refused" 2 'short for ARCH=arm, and ARCH=s390' \
 		make -C "$TOP" -n build FLAVOUR=arm ARCH=s390
@@ -211,11 +211,12 @@ test_hosts()
 			qemu_package() { echo x; }; wanted | grep -E 'iasl|x86|-linux-gnu|cross'"
 	expect "debug is refused where it cannot be built" 1 'debug is for x86_64 only' \
 		env ARCH=arm64 "$TOP/scripts/arguments.sh" qemu debug
-	expect "fs is refused where the programs of the host do not run" 1 'fs is for the architecture of this machine' \
-		env ARCH=s390 "$TOP/scripts/arguments.sh" qemu fs
-	expect "make run does not install programs that make filesystems" 0 'setup.sh disks *$' \
-		make -C "$TOP" -n run
-	expect "make test installs them on x86_64" 0 'setup.sh disks .*debug' make -C "$TOP" -n test ARCH=x86_64
+	# shellcheck disable=SC2016 # likewise
+	expect "a kernel for this machine has disks" 0 '/base-disks.config' \
+		env -u ARCH PATH="$WORK/host:$PATH" bash -c '. "$0/scripts/lib.sh"; fragments rust' "$TOP"
+	# shellcheck disable=SC2016 # likewise
+	expect "one that cannot run the programs of this machine has none" 1 '^$' \
+		env ARCH=s390 bash -c '. "$0/scripts/lib.sh"; fragments rust | grep disks' "$TOP"
 	expect "make test on an arm64 host builds the flavour rust" 0 'build_all.sh rust *$' \
 		env -u ARCH PATH="$WORK/host:$PATH" make -C "$TOP" -n test
 }

@@ -200,10 +200,6 @@ judge_boot()
 # Each file in configs/ that is neither common nor of an architecture is a flavour.
 flavours() { basename -s .config "$TOP"/configs/*.config | grep -vxE "base|.*-.*|${ARCHITECTURES// /|}" | xargs; }
 
-# has_disks FLAVOUR: succeed if the flavour has the filesystems of base-disks.config,
-# and its guest the programs that make them.
-has_disks() { [ "$1" = fs ] || [ "$1" = debug ] || [ "$1" = mutants/kernel ]; }
-
 check_flavour()
 {
 	case " $(flavours) base/c faults/rust " in
@@ -212,15 +208,16 @@ check_flavour()
 	esac
 }
 
-# fragments FLAVOUR: print the files of the kernel configuration: the common one, and
-# those of the architecture, of the flavour, and of both. The base has no option that
+# fragments FLAVOUR: print the files of the kernel configuration: the common one, that of
+# disks unless the guest cannot run the programs of this machine that make filesystems,
+# and those of the architecture, of the flavour, and of both. The base has no option that
 # the series adds.
 fragments()
 {
 	local flavour=${1#faults/}
 	local name names="base base-rust $ARCH $flavour $flavour-$ARCH"
 	[ "$1" != base/c ] || names="base $ARCH base-$ARCH"
-	! has_disks "$1" || names="base-disks $names"
+	[ -n "$CROSS" ] || names="base-disks $names"
 	for name in $names; do
 		[ ! -f "$TOP/configs/$name.config" ] || echo "$TOP/configs/$name.config"
 	done

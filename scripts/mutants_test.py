@@ -163,8 +163,8 @@ class Configuration(unittest.TestCase):
         """Configure with a make that drops lines of .config. Return the configuration."""
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
-            (directory / "fs").mkdir()
-            (directory / "fs/.config").write_text("CONFIG_FHANDLE=y\n")
+            (directory / "rust").mkdir()
+            (directory / "rust/.config").write_text("CONFIG_FHANDLE=y\n")
 
             def olddefconfig(*_):
                 file = directory / ".config"

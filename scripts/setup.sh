@@ -9,8 +9,6 @@
 #   setup.sh prove    those, and Spin and a C compiler for the models
 #   setup.sh bench    also those of `make bench`
 #   setup.sh check    also those of `make check`
-#   setup.sh disks FLAVOUR...
-#                     also those that make filesystems, if a flavour has disks
 #   setup.sh gdb      also gdb
 #   setup.sh vng      also virtme-ng
 set -euo pipefail
@@ -23,13 +21,6 @@ set -euo pipefail
 PATH=${PATH//"$BUILD/bin:"/}
 BINDGEN_VERSION=0.72.1
 PURPOSE=${1:-build}
-if [ "$PURPOSE" = disks ]; then
-	disks=
-	for flavour in "${@:2}"; do
-		! has_disks "$flavour" || [ -n "$CROSS" ] || disks=1
-	done
-	[ -n "$disks" ] || exit 0
-fi
 
 # Print the minimum version of a tool: that of the tree to build or, without a tree,
 # that of Linux 7.3.
@@ -218,11 +209,14 @@ wanted()
 	[ "$ARCH" != riscv ] || echo "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin opensbi"
 	# The tables of the guest's machine.
 	[ "$ARCH" != x86_64 ] || echo "iasl acpica-tools"
-	# The selftests of FUSE in the base tree.
+	# The selftests of FUSE in the base tree, and what makes filesystems in the guest.
 	[ -n "$CROSS" ] || cat <<-EOF
 		pkg-config pkg-config
 		/usr/include/fuse/fuse.h libfuse-dev
 		/usr/include/fuse3/fuse.h libfuse3-dev
+		/usr/sbin/mkfs.btrfs btrfs-progs
+		/usr/sbin/mkfs.ext4 e2fsprogs
+		/usr/sbin/mkfs.xfs xfsprogs
 	EOF
 	[ -z "$CROSS" ] || cat <<-EOF
 		$CROSS-gcc gcc-${CROSS//_/-}
@@ -230,11 +224,6 @@ wanted()
 	EOF
 	[ "$PURPOSE" != check ] || echo "shellcheck shellcheck"
 	[ "$PURPOSE" != gdb ] || echo "gdb gdb"
-	[ "$PURPOSE" != disks ] || cat <<-EOF
-		/usr/sbin/mkfs.btrfs btrfs-progs
-		/usr/sbin/mkfs.ext4 e2fsprogs
-		/usr/sbin/mkfs.xfs xfsprogs
-	EOF
 	case $PURPOSE in
 	bench) echo "python3-matplotlib python3-matplotlib" ;;
 	check | vng) echo "python3-venv python3-venv" ;;

@@ -7,17 +7,19 @@ its tests are skipped as well.  So each flavour has a list of what it may lack.
 
 import fnmatch
 
+from lib import fragments
+
 # Not in the guests, or not in each variant of a case.
 GUEST = ("AT_HANDLE_CONNECTABLE on the filesystem", "FUSE_WRITEBACK_CACHE", "root for chroot(2)",
          "two processors")
-DISKS = ("CONFIG_NFSD and CONFIG_NFSD_V4", "mkfs.*", "the filesystem in the kernel")
+if not any(name.endswith("/base-disks.config") for name in fragments("rust")):
+    GUEST += ("CONFIG_NFSD and CONFIG_NFSD_V4", "mkfs.*", "the filesystem in the kernel")
 FAULTS = ("CONFIG_FAILSLAB and debugfs", "CONFIG_FANOTIFY_ACCESS_PERMISSIONS")
-# FUSE with passthrough needs CONFIG_FUSE_PASSTHROUGH, which only debug and fs have.
+# FUSE with passthrough needs CONFIG_FUSE_PASSTHROUGH, which only debug has.
 MAY_LACK = {
-    "rust": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_PASSTHROUGH"),
-    "c": (*GUEST, *DISKS, *FAULTS, "CONFIG_FUSE_HANDLE", "CONFIG_FUSE_PASSTHROUGH"),
+    "rust": (*GUEST, *FAULTS, "CONFIG_FUSE_PASSTHROUGH"),
+    "c": (*GUEST, *FAULTS, "CONFIG_FUSE_HANDLE", "CONFIG_FUSE_PASSTHROUGH"),
     "debug": (*GUEST, "a kernel without KASAN"),
-    "fs": (*GUEST, *FAULTS),
 }
 
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of skips.py."""
 
+import os
+import subprocess
+import sys
 import unittest
 from types import SimpleNamespace
 
@@ -18,12 +21,18 @@ def refused(flavour, why, name="filesystems/fuse:fuse_lookup_test"):
 class Skips(unittest.TestCase):
     def test_a_flavour_may_lack_a_feature(self):
         self.assertFalse(refused("c", "needs CONFIG_FUSE_HANDLE"))
-        self.assertFalse(refused("rust", "needs mkfs.ext4"))
 
     def test_a_flavour_has_lost_a_feature(self):
         self.assertTrue(refused("rust", "needs CONFIG_FUSE_HANDLE"))
         self.assertTrue(refused("rust", "needs namespace handles that can be opened by id alone"))
-        self.assertTrue(refused("fs", "needs mkfs.ext4"))
+
+    def test_guests_have_disks_unless_they_are_of_another_architecture(self):
+        for arch, lost in (("x86_64", True), ("s390", False)):
+            code = f"import skips_test; print(skips_test.refused('rust', 'needs mkfs.ext4'))"
+            run = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
+                                 check=True, env={**os.environ, "ARCH": arch},
+                                 cwd=os.path.dirname(os.path.abspath(__file__)))
+            self.assertEqual(run.stdout, f"{lost}\n")
 
     def test_other_reasons(self):
         self.assertFalse(refused("rust", None))

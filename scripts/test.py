@@ -43,14 +43,7 @@ SLOW = ["pidfd:pidfd_test", "filesystems/fuse:fuse_memory_test"]
 STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
           "filesystems/file_handle:nsfs_failslab_test",
           "filesystems/fuse:passthrough_restart_test"]
-# The flavour fs only runs programs that use its filesystems.
-DISKS = ["filesystems/file_handle:" + name for name in
-         ("io_uring_handle_warm_test", "io_uring_handle_disk_test",
-          "io_uring_handle_inode_test", "io_uring_handle_overlay_test",
-          "io_uring_handle_disk_stress_test",
-          "io_uring_handle_race_stress_test", "io_uring_handle_load_test.sh",
-          "name_to_handle_test")] + ["filesystems/fuse:fuse_nfs_test"]
-# `make test` runs these on fs. `make slow` also runs them on debug, where they take minutes.
+# These use disks. `make test` does not run them on debug, where they take minutes.
 DEBUG_SLOW = [f"filesystems/file_handle:io_uring_handle_{name}" for name in
               ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")
               ] + ["filesystems/fuse:fuse_nfs_test"]
@@ -88,11 +81,12 @@ ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "3", "FUSE_STRESS_SECONDS": "3",
                          "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "2",
                          "FS_STRESS_HOG": "1", "FS_OPENS": "1000", "FS_FILES": "100",
                          "FS_RACES": "300", "FUZZ_CASES": "4000"},
-               "fs": {"FS_STRESS_HOG": "1", "FS_RACES": "10000"}}
+               "c": {"FS_STRESS_HOG": "1"},
+               "rust": {"FS_STRESS_HOG": "1", "FS_RACES": "10000"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
                     "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
                     "RESTARTS": "100", "FILES": "10000"}
-SLOW_CHANGES = {"fs": {"FS_RACES": "200000"},  # In all, a million.
+SLOW_CHANGES = {"rust": {"FS_RACES": "200000"},  # In all, a million.
                 "debug": {"RESTARTS": "40", "FILES": "2000", "FS_OPENS": "1000",
                           "FS_FILES": "100"}}
 
@@ -364,23 +358,16 @@ def refuse_unknown(patterns):
 def programs_for(flavour, args):
     if args.tests:
         return select(args.tests)
-    if args.slow and flavour == "fs":
-        return [name for name in select(STRESS) if name in select(DISKS)]
     if args.slow:
         return select(SLOW + STRESS + (DEBUG_SLOW if flavour == "debug" else []),
                       C_SKIP if flavour == "c" else [])
     if args.quick:
         return select(QUICK)
-    if flavour == "fs":
-        return select(DISKS)
     return select(OWN + UPSTREAM, SLOW + {"c": C_SKIP, "debug": DEBUG_SKIP}.get(flavour, []))
 
 
-def with_kunit(flavour, args):
-    """Return whether to run KUnit. The flavour fs has no suite that rust lacks."""
-    if args.tests or args.slow:
-        return "kunit" in args.tests
-    return args.quick or flavour != "fs"
+def with_kunit(args):
+    return "kunit" in args.tests or not (args.tests or args.slow)
 
 
 def compare(results):
@@ -435,7 +422,7 @@ def main():
         jobs = {}
         for flavour in sorted(args.flavours, key=lambda name: {"debug": 0, "c": 2}.get(name, 1)):
             jobs[flavour] = pool.submit(run_flavour, flavour, programs_for(flavour, args),
-                                        with_kunit(flavour, args), args, POLITE if jobs else 0)
+                                        with_kunit(args), args, POLITE if jobs else 0)
             if whole and flavour == "rust" and ARCH == "x86_64":
                 jobs["driver"] = pool.submit(run_driver_tests)
         results = {name: jobs[name].result() for name in (*args.flavours, "driver")

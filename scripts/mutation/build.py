@@ -92,7 +92,7 @@ class Builder:
             if function.result.startswith("impl "):
                 self.dropped.setdefault(mutant.key, "all bodies must return one opaque type")
         return [m for m in self.listing.mutants if m.key not in self.dropped
-                and (FLAVOUR == "fs" or m.file in TWINS)]
+                and (FLAVOUR == "rust" or m.file in TWINS)]
 
     def instrument(self):
         by_file = collections.defaultdict(list)
