@@ -82,7 +82,7 @@ ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "3", "FUSE_STRESS_SECONDS": "3",
                          "FS_STRESS_HOG": "1", "FS_OPENS": "1000", "FS_FILES": "100",
                          "FS_RACES": "300", "FUZZ_CASES": "4000"},
                "c": {"FS_STRESS_HOG": "1"},
-               "rust": {"FS_STRESS_HOG": "1", "FS_RACES": "10000"}}
+               "rust": {"FS_STRESS_HOG": "1"}}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
                     "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
                     "RESTARTS": "100", "FILES": "10000"}
