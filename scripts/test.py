@@ -255,7 +255,7 @@ def job_lines(programs, flavour, slow):
 
 
 def boot(flavour, results, programs, kunit, args, niceness=0):
-    run, log = run_guest(flavour, results, GUEST_LIMIT,
+    run, log = run_guest(flavour, results, GUEST_LIMIT * (2 if args.slow else 1),
                          job_lines(programs, flavour, args.slow),
                          ["kunit.enable=1", "kunit.autorun=1"] if kunit else [],
                          "boot-vng.sh" if args.runner == "vng" else "boot.sh", niceness)
