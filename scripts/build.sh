@@ -93,8 +93,12 @@ age_objtool()
 
 build_kernel()
 {
+	local targets
+	targets="$(basename "$IMAGE") modules"
+	! grep -qx CONFIG_GDB_SCRIPTS=y "$OUT/.config" || targets+=" scripts_gdb"
 	age_objtool
-	kmake "$(basename "$IMAGE")" modules
+	# shellcheck disable=SC2086 # these are several targets
+	kmake $targets
 }
 
 # differs CONFIG FRAGMENT...: list the options whose value in CONFIG is not that of

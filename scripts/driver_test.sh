@@ -495,6 +495,12 @@ test_builds()
 		env SLEEP=1 ENDS=5 "$scripts/build_all.sh" rust c debug
 	expect "debug is stopped if another flavour fails" 3 '^debug ends$' \
 		env SLEEP=60 ENDS=0 "$scripts/build_all.sh" rust bad c debug
+	mkdir -p "$WORK/builds/out"
+	echo CONFIG_GDB_SCRIPTS=y > "$WORK/builds/out/.config"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	expect "a flavour with debug information has the scripts of gdb" 0 '^make vmlinux modules scripts_gdb$' \
+		env OUT="$WORK/builds/out" IMAGE=vmlinux bash -c 'age_objtool() { :; }; kmake() { echo make "$@"; }
+			eval "$0"; build_kernel' "$(function_of build.sh build_kernel)"
 }
 
 # A tree whose make, like kbuild, drops options from .config that Kconfig lacks.
