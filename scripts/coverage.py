@@ -5,11 +5,13 @@
 QEMU logs each block of kernel code when it translates it, which is immediately before it
 first executes it.  The debug information of vmlinux maps each instruction to its line and to
 the lines of the calls that were inlined there.  The kernel is not instrumented.  The figures
-are those of an optimised build: a line without code is not counted, and a function may also
-have a copy that nothing calls.
+are those of an optimised build: a line without code is not counted.
 
 Counted are the lines that the series adds to files that are linked into vmlinux.  Tests and
-modules are not.  The result is build/coverage/lcov.info, for genhtml and CI systems, and
+modules are not, nor are functions in Rust that nothing refers to: rustc also emits a
+function of a trait that it has inlined in each of its callers.
+
+The result is build/coverage/lcov.info, for genhtml and CI systems, and
 build/coverage/missed.txt, which names the functions that never run and the lines.
 
   coverage.py FLAVOUR [ARGUMENT of test.py...]
@@ -31,7 +33,11 @@ OUT = BUILD / "coverage"
 COUNTED = re.compile(r"^(fs|rust|io_uring|include)/.*\.(rs|c|h)$")
 EXCLUDED = re.compile(r"(^|/)tests(/|\.rs$)|^rust/(bindings|uapi|helpers)/")
 
+# Sections of an object that refer to functions without calling them
+NO_CALLS = re.compile(r"debug|export_symbol|ksymtab|orc|eh_frame|_sites|patchable|mcount|addrsig")
+
 HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+RELOCATIONS = re.compile(r"^Relocation section '([^']*)'")
 INSTRUCTION = re.compile(r"^0x([0-9a-f]+):  ")
 FILE_ENTRY = re.compile(r'^(file_names|include_directories)\[ *(\d+)\]')
 ROW = re.compile(r"^0x([0-9a-f]{16}) +(\d+) +\d+ +(\d+) +\d+ +\d+ +\d+ *(.*)$")
@@ -140,11 +146,46 @@ def executed(traces):
     return sorted(addresses)
 
 
-def hits(table, addresses, added):
+def references(unlinked):
+    """The symbols that code or data of an object refers to."""
+    stripped = OUT / "stripped.o"
+    subprocess.run([tool("llvm-objcopy"), "--strip-debug", unlinked, stripped], check=True)
+    command = [tool("llvm-readelf"), "--relocs", "--wide", stripped]
+    names, counts = set(), False
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if section := RELOCATIONS.match(line):
+                counts = not NO_CALLS.search(section[1])
+            elif counts and len(fields := line.split()) >= 5:
+                names.add(fields[4])
+    if process.returncode or not names:
+        sys.exit(f"coverage: error: {command[0]} cannot read the relocations of {unlinked}")
+    stripped.unlink()
+    return names
+
+
+def uncalled(vmlinux):
+    """The global Rust functions that nothing refers to: (first address, address after the
+    last), in order. vmlinux.o has the relocations of vmlinux."""
+    known = references(vmlinux.with_name("vmlinux.o"))
+    run = subprocess.run([tool("llvm-nm"), "--numeric-sort", vmlinux], stdout=subprocess.PIPE,
+                         text=True, check=True)
+    symbols = [fields for line in run.stdout.splitlines() if len(fields := line.split()) == 3]
+    return [(int(address, 16), int(after[0], 16))
+            for (address, kind, name), after in zip(symbols, symbols[1:])
+            if kind == "T" and name.startswith("_R") and name not in known]
+
+
+def is_in(ranges, address):
+    at = bisect.bisect_right(ranges, (address, float("inf"))) - 1
+    return at >= 0 and address < ranges[at][1]
+
+
+def hits(table, addresses, added, uncounted=()):
     """For each file, its lines that have code, and whether any of that ran."""
     result = defaultdict(dict)
     for first, end, name, line in table.ranges:
-        if line in added[name]:
+        if line in added[name] and not is_in(uncounted, first):
             at = bisect.bisect_left(addresses, first)
             ran = at < len(addresses) and addresses[at] < end
             result[name][line] = result[name].get(line, False) or ran
@@ -207,7 +248,8 @@ def main():
     if not addresses:
         sys.exit("coverage: error: QEMU logged no kernel code")
     added = added_lines()
-    lines = hits(LineTable(vmlinux, added), addresses, added)
+    uncounted = uncalled(vmlinux)
+    lines = hits(LineTable(vmlinux, added), addresses, added, uncounted)
     if not lines:
         sys.exit(f"coverage: error: {vmlinux} has no line tables of the series")
     for trace in traces:
@@ -215,6 +257,7 @@ def main():
     write_lcov(lines)
     write_missed(lines)
     report(lines, added)
+    say(f"     {len(uncounted)} functions in Rust that nothing calls are not counted")
     say(f"     {OUT.relative_to(TOP)}: lcov.info, missed.txt")
     sys.exit(tests.returncode)
 

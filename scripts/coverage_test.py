@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import coverage
@@ -24,6 +25,25 @@ void ran(volatile int *p)
 int missed(int x)
 {
 	return x / 3;
+}
+"""
+# Nothing refers to _Rcopy but an export.
+RUST = """\
+__attribute__((noinline)) int _Rcalled(int x)
+{
+	return x / 5;
+}
+
+int _Rcopy(int x)
+{
+	return x / 7;
+}
+
+__attribute__((section(".export_symbol"))) void *export = _Rcopy;
+
+int caller(int x)
+{
+	return _Rcalled(x) + 1;
 }
 """
 TRACE = """\
@@ -76,6 +96,19 @@ class Coverage(unittest.TestCase):
     def test_nothing_ran(self):
         found = self.lines([], {"fs/program.c": {3, 13}})["fs/program.c"]
         self.assertEqual(found, {3: False, 13: False})
+
+    def test_functions_in_rust_that_nothing_calls_do_not_count(self):
+        (self.top / "fs/program.c").write_text(RUST)
+        for command in (["-g", "-O2", "-c", "-o", "vmlinux.o", "fs/program.c"],
+                        ["-nostdlib", "-static", "-Wl,-e,caller", "-o", "vmlinux", "vmlinux.o"]):
+            subprocess.run([coverage.tool("clang"), *command], cwd=self.top, check=True)
+        with unittest.mock.patch.object(coverage, "OUT", self.top):
+            uncounted = coverage.uncalled(self.vmlinux)
+        self.assertEqual(uncounted[0][0], self.addresses_of("_Rcopy")[0])
+        self.assertEqual(len(uncounted), 1)
+        added = {"fs/program.c": {3, 8, 15}}
+        found = coverage.hits(coverage.LineTable(self.vmlinux, added), [], added, uncounted)
+        self.assertEqual(found, {"fs/program.c": {3: False, 15: False}})
 
     def test_only_added_lines_count(self):
         found = self.lines(self.addresses_of("ran"), {"fs/program.c": {13}})
