@@ -8,8 +8,8 @@ the lines of the calls that were inlined there.  The kernel is not instrumented.
 are those of an optimised build: a line without code is not counted.
 
 Counted are the lines that the series adds to files that are linked into vmlinux.  Tests and
-modules are not, nor are functions in Rust that nothing refers to: rustc also emits a
-function of a trait that it has inlined in each of its callers.
+modules are not, nor are functions in Rust that neither vmlinux nor a module refers to: rustc
+also emits a function that it has inlined in each of its callers.
 
 The result is build/coverage/lcov.info, for genhtml and CI systems, and
 build/coverage/missed.txt, which names the functions that never run and the lines.
@@ -34,7 +34,8 @@ COUNTED = re.compile(r"^(fs|rust|io_uring|include)/.*\.(rs|c|h)$")
 EXCLUDED = re.compile(r"(^|/)tests(/|\.rs$)|^rust/(bindings|uapi|helpers)/")
 
 # Sections of an object that refer to functions without calling them
-NO_CALLS = re.compile(r"debug|export_symbol|ksymtab|orc|eh_frame|_sites|patchable|mcount|addrsig")
+NO_CALLS = re.compile(r"debug|export_symbol|ksymtab|discard|orc|eh_frame|_sites|patchable|mcount|"
+                      "addrsig")
 
 HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 RELOCATIONS = re.compile(r"^Relocation section '([^']*)'")
@@ -164,10 +165,20 @@ def references(unlinked):
     return names
 
 
+def needed_by_modules(directory):
+    """The symbols of vmlinux that modules refer to."""
+    modules = sorted(directory.rglob("*.ko"))
+    if not modules:
+        return set()
+    run = subprocess.run([tool("llvm-nm"), "--undefined-only", "--just-symbol-name", *modules],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    return set(run.stdout.split())
+
+
 def uncalled(vmlinux):
     """The global Rust functions that nothing refers to: (first address, address after the
     last), in order. vmlinux.o has the relocations of vmlinux."""
-    known = references(vmlinux.with_name("vmlinux.o"))
+    known = references(vmlinux.with_name("vmlinux.o")) | needed_by_modules(vmlinux.parent)
     run = subprocess.run([tool("llvm-nm"), "--numeric-sort", vmlinux], stdout=subprocess.PIPE,
                          text=True, check=True)
     symbols = [fields for line in run.stdout.splitlines() if len(fields := line.split()) == 3]

@@ -27,7 +27,8 @@ int missed(int x)
 	return x / 3;
 }
 """
-# Nothing refers to _Rcopy but an export.
+# Nothing refers to _Rcopy but an export, as EXPORT_SYMBOL() writes it. Only the module below
+# calls _Rmodule.
 RUST = """\
 __attribute__((noinline)) int _Rcalled(int x)
 {
@@ -39,11 +40,27 @@ int _Rcopy(int x)
 	return x / 7;
 }
 
+int _Rmodule(int x)
+{
+	return x / 9;
+}
+
 __attribute__((section(".export_symbol"))) void *export = _Rcopy;
+__attribute__((section(".discard.addressable"))) void *addressable = _Rcopy;
+__attribute__((section(".export_symbol"))) void *export_module = _Rmodule;
+__attribute__((section(".discard.addressable"))) void *addressable_module = _Rmodule;
 
 int caller(int x)
 {
 	return _Rcalled(x) + 1;
+}
+"""
+MODULE = """\
+int _Rmodule(int x);
+
+int init(void)
+{
+	return _Rmodule(1);
 }
 """
 TRACE = """\
@@ -99,16 +116,18 @@ class Coverage(unittest.TestCase):
 
     def test_functions_in_rust_that_nothing_calls_do_not_count(self):
         (self.top / "fs/program.c").write_text(RUST)
-        for command in (["-g", "-O2", "-c", "-o", "vmlinux.o", "fs/program.c"],
+        (self.top / "module.c").write_text(MODULE)
+        for command in (["-O2", "-c", "-o", "samples.ko", "module.c"],
+                        ["-g", "-O2", "-c", "-o", "vmlinux.o", "fs/program.c"],
                         ["-nostdlib", "-static", "-Wl,-e,caller", "-o", "vmlinux", "vmlinux.o"]):
             subprocess.run([coverage.tool("clang"), *command], cwd=self.top, check=True)
         with unittest.mock.patch.object(coverage, "OUT", self.top):
             uncounted = coverage.uncalled(self.vmlinux)
         self.assertEqual(uncounted[0][0], self.addresses_of("_Rcopy")[0])
         self.assertEqual(len(uncounted), 1)
-        added = {"fs/program.c": {3, 8, 15}}
+        added = {"fs/program.c": {3, 8, 13, 23}}
         found = coverage.hits(coverage.LineTable(self.vmlinux, added), [], added, uncounted)
-        self.assertEqual(found, {"fs/program.c": {3: False, 15: False}})
+        self.assertEqual(found, {"fs/program.c": {3: False, 13: False, 23: False}})
 
     def test_only_added_lines_count(self):
         found = self.lines(self.addresses_of("ran"), {"fs/program.c": {13}})
