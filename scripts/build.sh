@@ -275,6 +275,7 @@ acpi_tables()
 
 # Copy the programs that make filesystems, with their libraries, for boot.sh. The
 # other programs of the guest are static. Debian has static ones of no filesystem.
+# Guests may be booting, so an unchanged copy stays.
 disk_tools()
 {
 	local dir=$GUEST/disks kind tool file
@@ -287,6 +288,10 @@ disk_tools()
 			install -D "$file" "$dir.tmp$file"
 		done < <(ldd "$tool" | grep -oE '/[^ ]+')
 	done
+	if diff -rq "$dir.tmp" "$dir" > /dev/null 2>&1; then
+		rm -rf "$dir.tmp"
+		return
+	fi
 	rm -rf "$dir"
 	mv "$dir.tmp" "$dir"
 }
@@ -305,6 +310,8 @@ guest()
 {
 	local inputs
 	lock_output "$GUEST" "the guest"
+	# Programs of this machine do not run on another architecture. Tests are then skipped.
+	[ -n "$CROSS" ] || disk_tools
 	inputs=$(guest_inputs)
 	[ ! -f "$GUEST/image.cpio" ] || [ "$(cat "$GUEST/.inputs" 2> /dev/null)" != "$inputs" ] || return 0
 	rm -f "$GUEST/.inputs"
@@ -325,5 +332,3 @@ fi
 step "$FLAVOUR: kernel" build_kernel
 verify_config
 [ -n "${NO_GUEST:-}" ] || guest
-# Programs of this machine do not run on another architecture. Tests are then skipped.
-[ -n "$CROSS" ] || disk_tools

@@ -209,6 +209,12 @@ test_hosts()
 	expect "an arm64 host needs no x86 tools and no cross tools" 1 '' \
 		env -u ARCH PATH="$WORK/host:$PATH" bash -c "cd '$TOP' && . scripts/lib.sh && PURPOSE=build && eval \"\$(sed -n '/^wanted()/,/^}/p' scripts/setup.sh)\"
 			qemu_package() { echo x; }; wanted | grep -E 'iasl|x86|-linux-gnu|cross'"
+	# shellcheck disable=SC2016 # likewise
+	local mkfs='. scripts/lib.sh && PURPOSE=build && eval "$(sed -n "/^wanted()/,/^}/p" scripts/setup.sh)"
+		qemu_package() { echo x; }; wanted | grep ^mkfs'
+	expect "a guest of this architecture needs mkfs" 0 '^mkfs.btrfs btrfs-progs mkfs.ext4 e2fsprogs mkfs.xfs xfsprogs$' \
+		env -u ARCH PATH="$WORK/host:$PATH" bash -c "cd '$TOP' && { $mkfs; } | xargs"
+	expect "another one does not" 1 '' env ARCH=s390 PATH="$WORK/host:$PATH" bash -c "cd '$TOP' && $mkfs"
 	expect "debug is refused where it cannot be built" 1 'debug is for x86_64 only' \
 		env ARCH=arm64 "$TOP/scripts/arguments.sh" qemu debug
 	# shellcheck disable=SC2016 # likewise
@@ -216,7 +222,8 @@ test_hosts()
 		env -u ARCH PATH="$WORK/host:$PATH" bash -c '. "$0/scripts/lib.sh"; fragments rust' "$TOP"
 	# shellcheck disable=SC2016 # likewise
 	expect "one that cannot run the programs of this machine has none" 1 '^0$' \
-		env ARCH=s390 bash -c '. "$0/scripts/lib.sh"; fragments rust | grep -c disks' "$TOP"
+		env ARCH=s390 PATH="$WORK/host:$PATH" \
+		bash -c '. "$0/scripts/lib.sh"; fragments rust | grep -c /base-disks.config' "$TOP"
 	expect "make test on an arm64 host builds the flavour rust" 0 'build_all.sh rust *$' \
 		env -u ARCH PATH="$WORK/host:$PATH" make -C "$TOP" -n test
 }

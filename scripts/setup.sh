@@ -42,7 +42,8 @@ minimum()
 
 # "rustc 1.96.0 (...)" -> 1.96.0
 version_of() { "$@" 2> /dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; }
-has() { command -v "$1" > /dev/null 2>&1; }
+# The programs that make filesystems are in /usr/sbin, which PATH of a user does not contain.
+has() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" > /dev/null 2>&1; }
 
 has_static() { has "$1" && [[ $(ldd "$(command -v "$1")" 2> /dev/null) != *"=>"* ]]; }
 
@@ -214,9 +215,9 @@ wanted()
 		pkg-config pkg-config
 		/usr/include/fuse/fuse.h libfuse-dev
 		/usr/include/fuse3/fuse.h libfuse3-dev
-		/usr/sbin/mkfs.btrfs btrfs-progs
-		/usr/sbin/mkfs.ext4 e2fsprogs
-		/usr/sbin/mkfs.xfs xfsprogs
+		mkfs.btrfs btrfs-progs
+		mkfs.ext4 e2fsprogs
+		mkfs.xfs xfsprogs
 	EOF
 	[ -z "$CROSS" ] || cat <<-EOF
 		$CROSS-gcc gcc-${CROSS//_/-}
