@@ -27,6 +27,11 @@ def fragments(flavour):
     return run.stdout.split()
 
 
+def has_disks():
+    """Return whether guests can make filesystems on disks."""
+    return any(name.endswith("/base-disks.config") for name in fragments("rust"))
+
+
 def toolchain():
     """Return the environment with the tools that setup.sh selected."""
     run = subprocess.run(["bash", "-c", 'set -a && . "$0" && env -0', BUILD / "env.sh"],

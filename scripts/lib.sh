@@ -209,9 +209,8 @@ check_flavour()
 }
 
 # fragments FLAVOUR: print the files of the kernel configuration: the common one, that of
-# disks unless the guest cannot run the programs of this machine that make filesystems,
-# and those of the architecture, of the flavour, and of both. The base has no option that
-# the series adds.
+# disks if the guest can run the mkfs programs of this machine, and those of the
+# architecture, of the flavour, and of both. The base has no option that the series adds.
 fragments()
 {
 	local flavour=${1#faults/}

@@ -7,13 +7,13 @@ its tests are skipped as well.  So each flavour has a list of what it may lack.
 
 import fnmatch
 
-from lib import fragments
+from lib import has_disks
 
 # Not in the guests, or not in each variant of a case.
 GUEST = ("AT_HANDLE_CONNECTABLE on the filesystem", "FUSE_WRITEBACK_CACHE", "root for chroot(2)",
          "two processors")
-if not any(name.endswith("/base-disks.config") for name in fragments("rust")):
-    GUEST += ("CONFIG_NFSD and CONFIG_NFSD_V4", "mkfs.*", "the filesystem in the kernel")
+if not has_disks():
+    GUEST += ("mkfs.*", "the filesystem in the kernel")
 FAULTS = ("CONFIG_FAILSLAB and debugfs", "CONFIG_FANOTIFY_ACCESS_PERMISSIONS")
 # FUSE with passthrough needs CONFIG_FUSE_PASSTHROUGH, which only debug has.
 MAY_LACK = {

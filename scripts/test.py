@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import junit
 import skips
-from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, run_guest, say, setting
+from lib import ARCH, BUILD, TOP, boot_failure, guest_pool, has_disks, run_guest, say, setting
 
 GUEST = BUILD / "guest"
 sys.path.insert(0, setting("LINUX") + "/tools/testing/kunit")
@@ -43,7 +43,7 @@ SLOW = ["pidfd:pidfd_test", "filesystems/fuse:fuse_memory_test"]
 STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_test",
           "filesystems/file_handle:nsfs_failslab_test",
           "filesystems/fuse:passthrough_restart_test"]
-# These use disks. `make test` does not run them on debug, where they take minutes.
+# `make test` does not run these on debug, where they take minutes.
 DEBUG_SLOW = [f"filesystems/file_handle:io_uring_handle_{name}" for name in
               ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")
               ] + ["filesystems/fuse:fuse_nfs_test"]
@@ -74,19 +74,18 @@ FLAKY = {
 # skip the cases of these features.
 NEW = FUSE[1:]
 C_SKIP = ["filesystems/fuse:fuse_handle_stress_test"]
-# Stress tests take memory where a guest has disks. Debug repeats less: a call takes ten
-# times as long there, the time of FS_STRESS_SECONDS is spent on each of five filesystems,
-# and that of FUSE_STRESS_SECONDS on six cases. `make slow` and `make torture` repeat more.
+# Debug repeats less: a call takes ten times as long there, the time of FS_STRESS_SECONDS is
+# spent on each of five filesystems, and that of FUSE_STRESS_SECONDS on six cases. `make slow`
+# and `make torture` repeat more.
 ENVIRONMENT = {"debug": {"NSFS_STRESS_SECONDS": "3", "FUSE_STRESS_SECONDS": "3",
                          "FUSE_HANDLES": "1000", "FS_STRESS_SECONDS": "2",
-                         "FS_STRESS_HOG": "1", "FS_OPENS": "1000", "FS_FILES": "100",
-                         "FS_RACES": "300", "FUZZ_CASES": "4000"},
-               "c": {"FS_STRESS_HOG": "1"},
-               "rust": {"FS_STRESS_HOG": "1"}}
+                         "FS_OPENS": "1000", "FS_FILES": "100",
+                         "FS_RACES": "300", "FUZZ_CASES": "4000"}}
+# Inodes are only read from a disk again if the stress tests take the memory.
+DISKS_ENVIRONMENT = {"FS_STRESS_HOG": "1"} if has_disks() else {}
 SLOW_ENVIRONMENT = {"NSFS_STRESS_SECONDS": "60", "FUSE_STRESS_SECONDS": "120",
-                    "FS_STRESS_SECONDS": "60", "FS_STRESS_HOG": "1",
-                    "RESTARTS": "100", "FILES": "10000"}
-SLOW_CHANGES = {"rust": {"FS_RACES": "200000"},  # In all, a million.
+                    "FS_STRESS_SECONDS": "60", "RESTARTS": "100", "FILES": "10000"}
+SLOW_CHANGES = {"rust": {"FS_RACES": "200000"},  # A million on five filesystems.
                 "debug": {"RESTARTS": "40", "FILES": "2000", "FS_OPENS": "1000",
                           "FS_FILES": "100"}}
 
@@ -107,9 +106,10 @@ LEAKS = ["leaks=/sys/kernel/debug/kmemleak", "echo scan > $leaks; sleep 6",
          "while read -r line; do echo \"$line\" > /dev/kmsg; done < $leaks"]
 
 # In seconds. Guests share the processors of this machine, so a program may take several
-# times as long as alone.
-GUEST_LIMIT = 2400
+# times as long as alone. `make slow` repeats more: its limits are SLOWER times these.
+GUEST_LIMIT = 3600
 PROGRAM_LIMIT = 600
+SLOWER = 6
 # The niceness of all guests except the slowest one.
 POLITE = 5
 
@@ -241,13 +241,15 @@ def select(patterns, without=()):
 
 
 def job_lines(programs, flavour, slow):
-    environment = ENVIRONMENT.get(flavour, {})
+    environment, limit = ENVIRONMENT.get(flavour, {}), PROGRAM_LIMIT
     if slow:
         environment = SLOW_ENVIRONMENT | SLOW_CHANGES.get(flavour, {})
+        limit *= SLOWER
+    environment |= DISKS_ENVIRONMENT
     lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1",
              *(f"export {name}={value}" for name, value in environment.items())]
     if programs:
-        lines.append(f"./run_kselftest.sh -f -o {PROGRAM_LIMIT} "
+        lines.append(f"./run_kselftest.sh -f -o {limit} "
                      + " ".join(f"-t {name}" for name in programs))
     if flavour == "debug":
         lines += LEAKS
@@ -255,7 +257,7 @@ def job_lines(programs, flavour, slow):
 
 
 def boot(flavour, results, programs, kunit, args, niceness=0):
-    run, log = run_guest(flavour, results, GUEST_LIMIT * (2 if args.slow else 1),
+    run, log = run_guest(flavour, results, GUEST_LIMIT * (SLOWER if args.slow else 1),
                          job_lines(programs, flavour, args.slow),
                          ["kunit.enable=1", "kunit.autorun=1"] if kunit else [],
                          "boot-vng.sh" if args.runner == "vng" else "boot.sh", niceness)
