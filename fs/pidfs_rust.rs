@@ -5,8 +5,9 @@
 //! The handle of a pidfd is the 64-bit number of its `struct pid` (8 bytes in native byte order,
 //! type `FILEID_KERNFS`). The number is never reused within one boot.
 //!
-//! Any process may decode a handle. Decoding succeeds if a pidfd was created for the pid before,
-//! the pid is in the pid namespace hierarchy of the process, and the task has not been reaped.
+//! Any process may decode a handle. Decoding succeeds if the pid is registered in pidfs (for a
+//! pidfd, or by a Unix socket, a core dump or fanotify), is in the pid namespace hierarchy of the
+//! process, and has not been reaped.
 //!
 //! C version of this file: the `export_operations` in [`fs/pidfs.c`](./pidfs.c).
 
