@@ -722,6 +722,7 @@ test_tools()
 		"$TOP/scripts/fuse_fuzz.py" rust --cases x
 	expect "a feature that a kernel has lost is noticed" 0 '^OK' "$TOP/scripts/skips_test.py"
 	expect "lines that ran are told from others" 0 '^OK' "$TOP/scripts/coverage_test.py"
+	expect "patches are not checked twice, except by other tools" 0 '^OK' "$TOP/scripts/patches_test.py"
 	expect "models and their guards are checked" 0 '^OK' "$TOP/scripts/prove_test.py"
 	expect "torture.py notices what did not happen" 0 '^OK' "$TOP/scripts/torture_test.py"
 	expect "a torture without a duration is refused" 2 'the duration is not positive' \

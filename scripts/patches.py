@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Check each patch of the series, so that a bisection can stop at any patch.
 
-  patches.py [--thread THREAD] [--only COLUMN]
+  patches.py [--thread THREAD] [--only COLUMN] [--record]
 
 Columns of the table that it prints:
 
@@ -15,11 +15,14 @@ Columns of the table that it prints:
 
 The kernel is not linked for the builds: the directories that the series touches are
 compiled.  A check that passed is not repeated until one of its inputs changes, so an
-interrupted run continues where it stopped.
+interrupted run continues where it stopped.  --record writes the checks of this series that
+have passed to patches.passed, where runs on other machines that have the same tools start.
+Remove that file and build/patches/passed to repeat all checks.
 """
 
 import argparse
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -35,6 +38,7 @@ from tree import BASE, LINUX, THREADS, Failure, git, out, threads
 PATCHES = BUILD / "patches"
 SOURCE = PATCHES / "linux"
 PASSED = PATCHES / "passed"
+RECORDED = TOP / "scripts/patches.passed"
 LOGS = BUILD / "logs/patches"
 TOOLCHAIN = toolchain()
 DIRECTORIES = ["fs/", "io_uring/", "samples/"]
@@ -58,8 +62,12 @@ class Check:
         return True
 
     def key(self, patch):
-        """Return a hash of the inputs. Equal keys have equal results."""
+        """Return a hash of the inputs but for the tools."""
         raise NotImplementedError
+
+    def name_of_result(self, patch):
+        """Return a name. Checks of equal names have equal results."""
+        return f"{self.name}-{sha(versions(), self.key(patch))}"
 
     def run(self, patch, log):
         """Return the error, or None."""
@@ -82,6 +90,14 @@ def files(commit, without):
 
 def sha(*parts):
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def versions():
+    """Return the versions of the tools that compile."""
+    return subprocess.run(["bash", "-ec", """scripts/cc-version.sh "clang${LLVM#1}"
+                           scripts/rustc-version.sh rustc; bindgen --version"""], cwd=LINUX,
+                          env=TOOLCHAIN, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def run(command, log, cwd=SOURCE, env=None):
@@ -215,6 +231,29 @@ def checkout(commit):
     git("checkout", "-q", "-f", "--detach", commit, cwd=SOURCE)
 
 
+@functools.cache
+def recorded():
+    """Return the results that are recorded in the repository, by their names."""
+    lines = RECORDED.read_text().splitlines() if RECORDED.exists() else []
+    return dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+
+
+def result(name):
+    """Return the result of a check that passed earlier, or None."""
+    passed = PASSED / name
+    return passed.read_text() if passed.exists() else recorded().get(name)
+
+
+def record(todo):
+    """Write the results of patches. Return their number."""
+    names = [column.name_of_result(patch) for patch in todo for column in CHECKS
+             if column.applies(patch)]
+    found = {name: result(name) for name in names if result(name)}
+    RECORDED.write_text("# Checks that passed, by patches.py --record\n" +
+                        "".join(f"{name} {seconds}\n" for name, seconds in found.items()))
+    return len(found)
+
+
 def check(patch, columns):
     """Return the result of each column."""
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -223,9 +262,9 @@ def check(patch, columns):
         if not column.applies(patch):
             verdicts[column.name] = "-"
             continue
-        passed = PASSED / f"{column.name}-{column.key(patch)}"
-        if passed.exists():
-            verdicts[column.name] = passed.read_text()
+        name = column.name_of_result(patch)
+        if earlier := result(name):
+            verdicts[column.name] = earlier
             continue
         if not at:
             checkout(patch.commit)
@@ -241,7 +280,7 @@ def check(patch, columns):
         else:
             verdicts[column.name] = f"{time.monotonic() - started:.0f} s"
             PASSED.mkdir(exist_ok=True)
-            passed.write_text(verdicts[column.name])
+            (PASSED / name).write_text(verdicts[column.name])
     return verdicts
 
 
@@ -263,10 +302,15 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thread", help="one thread (default: all)")
     parser.add_argument("--only", choices=[column.name for column in CHECKS], help="one column")
+    parser.add_argument("--record", action="store_true",
+                        help="write the checks that passed to the repository, and check nothing")
     arguments = parser.parse_args()
     columns = [column for column in CHECKS if arguments.only in (None, column.name)]
     header = "  ".join(f"{column.name:>6}" for column in columns)
     failed, thread = 0, None
+    if arguments.record:
+        say(f"     {record(patches(None))} checks in {RECORDED}")
+        return
     todo = list(patches(arguments.thread))
     with lock():
         for patch in todo:
