@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Check each patch of the series, so that a bisection can stop at any patch.
 
-  patches.py [--thread THREAD] [--only COLUMN] [--record]
+  patches.py [--thread THREAD] [--only COLUMN]
+  patches.py --record
 
 Columns of the table that it prints:
 
@@ -16,8 +17,9 @@ Columns of the table that it prints:
 The kernel is not linked for the builds: the directories that the series touches are
 compiled.  A check that passed is not repeated until one of its inputs changes, so an
 interrupted run continues where it stopped.  --record writes the checks of this series that
-have passed to patches.passed, where runs on other machines that have the same tools start.
-Remove that file and build/patches/passed to repeat all checks.
+have passed to patches.passed.  Runs on other machines with the same compilers do not repeat
+these, and print their times in parentheses.  Remove that file and build/patches/passed to
+repeat all checks.
 """
 
 import argparse
@@ -32,7 +34,7 @@ import sys
 import time
 from pathlib import Path
 
-from lib import BUILD, TOP, fragments, say, setting, toolchain
+from lib import ARCH, BUILD, TOP, fragments, say, setting, toolchain
 from tree import BASE, LINUX, THREADS, Failure, git, out, threads
 
 PATCHES = BUILD / "patches"
@@ -45,6 +47,9 @@ DIRECTORIES = ["fs/", "io_uring/", "samples/"]
 # Paths that no test depends on, and with tools/, that no object file does
 NOT_TESTED = ("Documentation/", "MAINTAINERS")
 NOT_BUILT = (*NOT_TESTED, "tools/")
+# What decides whether the tests of a thread pass, apart from the kernel
+DRIVER = ("test.py", "skips.py", "lib.py", "lib.sh", "build.sh", "boot.sh", "unhealthy.txt",
+          "guest/*")
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--no-summary", "--terse", "--show-types",
               "--no-tree", "--ignore"]
 WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):(\d+)(?::\d+)?:? (?:warning|error)|"
@@ -94,10 +99,11 @@ def sha(*parts):
 
 @functools.cache
 def versions():
-    """Return the versions of the tools that compile."""
-    return subprocess.run(["bash", "-ec", """scripts/cc-version.sh "clang${LLVM#1}"
+    """Return the versions of the compilers, in one line."""
+    text = subprocess.run(["bash", "-ec", """scripts/cc-version.sh "clang${LLVM#1}"
                            scripts/rustc-version.sh rustc; bindgen --version"""], cwd=LINUX,
                           env=TOOLCHAIN, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return " ".join(text.split())
 
 
 def run(command, log, cwd=SOURCE, env=None):
@@ -111,12 +117,15 @@ def run(command, log, cwd=SOURCE, env=None):
 
 
 class Style(Check):
+    def command(self):
+        ignored = re.search(r"--ignore \\\s*(\S+)", (TOP / "scripts/check.sh").read_text())[1]
+        return [*CHECKPATCH, ignored, "-g"]
+
     def key(self, patch):
-        return sha(out("show", "--format=%B", "--full-index", patch.commit), *CHECKPATCH)
+        return sha(out("show", "--format=%B", "--full-index", patch.commit), *self.command())
 
     def run(self, patch, log):
-        ignored = re.search(r"--ignore \\\s*(\S+)", (TOP / "scripts/check.sh").read_text())[1]
-        status, _ = run([*CHECKPATCH, ignored, "-g", patch.commit], log)
+        status, _ = run([*self.command(), patch.commit], log)
         rust = [name for name in patch.files if name.endswith(".rs")]
         if rust:
             other, _ = run(["rustfmt", "--check", "--edition", "2021", "--config-path", ".",
@@ -189,8 +198,9 @@ class Tests(Check):
         return patch.last
 
     def key(self, patch):
-        return sha(*files(patch.commit, NOT_TESTED),
-                   *(path.read_text() for path in sorted((TOP / "configs").glob("*.config"))))
+        paths = [path for pattern in DRIVER for path in (TOP / "scripts").glob(pattern)]
+        paths += (TOP / "configs").glob("*.config")
+        return sha(*files(patch.commit, NOT_TESTED), *(path.read_text() for path in sorted(paths)))
 
     def run(self, patch, log):
         env = {"SERIES_AT": patch.commit}
@@ -231,11 +241,15 @@ def checkout(commit):
     git("checkout", "-q", "-f", "--detach", commit, cwd=SOURCE)
 
 
+def heading():
+    return f"# Checks that passed with {versions()}"
+
+
 @functools.cache
 def recorded():
-    """Return the results that are recorded in the repository, by their names."""
-    lines = RECORDED.read_text().splitlines() if RECORDED.exists() else []
-    return dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+    """Return the results in the repository, by their names."""
+    head, *lines = RECORDED.read_text().splitlines() if RECORDED.exists() else [heading()]
+    return dict(line.split(" ", 1) for line in lines) if head == heading() else {}
 
 
 def result(name):
@@ -246,11 +260,13 @@ def result(name):
 
 def record(todo):
     """Write the results of patches. Return their number."""
+    if RECORDED.exists() and not recorded():
+        raise Failure(f"{RECORDED} is of other compilers; remove it first")
     names = [column.name_of_result(patch) for patch in todo for column in CHECKS
              if column.applies(patch)]
     found = {name: result(name) for name in names if result(name)}
-    RECORDED.write_text("# Checks that passed, by patches.py --record\n" +
-                        "".join(f"{name} {seconds}\n" for name, seconds in found.items()))
+    RECORDED.write_text("".join(f"{line}\n" for line in
+                                [heading(), *(" ".join(item) for item in found.items())]))
     return len(found)
 
 
@@ -264,7 +280,7 @@ def check(patch, columns):
             continue
         name = column.name_of_result(patch)
         if earlier := result(name):
-            verdicts[column.name] = earlier
+            verdicts[column.name] = earlier if (PASSED / name).exists() else f"({earlier})"
             continue
         if not at:
             checkout(patch.commit)
@@ -305,6 +321,10 @@ def main():
     parser.add_argument("--record", action="store_true",
                         help="write the checks that passed to the repository, and check nothing")
     arguments = parser.parse_args()
+    if arguments.record and (arguments.thread or arguments.only):
+        parser.error("--record is for the whole series")
+    if ARCH != "x86_64":
+        raise Failure("the configurations are those of x86_64")
     columns = [column for column in CHECKS if arguments.only in (None, column.name)]
     header = "  ".join(f"{column.name:>6}" for column in columns)
     failed, thread = 0, None

@@ -75,6 +75,7 @@ class Results(unittest.TestCase):
         self.assertEqual(patches.record([PATCH]), 1)
         self.move_to_another_machine()
         self.assertEqual(self.runs(Column()), 0)
+        self.assertEqual(patches.check(PATCH, [Column()]), {"on": "(0 s)"})
         self.assertEqual(patches.record([PATCH]), 1)
 
     def test_other_tools_repeat_the_checks(self):
@@ -82,7 +83,10 @@ class Results(unittest.TestCase):
         self.runs(Column())
         patches.record([PATCH])
         self.tools = "clang 23"
+        patches.recorded.cache_clear()
         self.assertEqual(self.runs(Column()), 1)
+        with self.assertRaises(patches.Failure):
+            patches.record([PATCH])
 
 
 if __name__ == "__main__":

@@ -42,8 +42,7 @@ minimum()
 
 # "rustc 1.96.0 (...)" -> 1.96.0
 version_of() { "$@" 2> /dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; }
-# The programs that make filesystems are in /usr/sbin, which PATH of a user does not contain.
-has() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" > /dev/null 2>&1; }
+has() { command -v "$1" > /dev/null 2>&1; }
 
 has_static() { has "$1" && [[ $(ldd "$(command -v "$1")" 2> /dev/null) != *"=>"* ]]; }
 
@@ -254,6 +253,8 @@ missing_tools()
 		# The guest has no libraries.
 		busybox) has_static busybox || echo "$tool $package" ;;
 		python3-venv) python3 -c 'import ensurepip' 2> /dev/null || echo "$tool $package" ;;
+		# In /usr/sbin, which PATH of a user does not contain
+		mkfs.*) PATH=$PATH:/usr/sbin:/sbin has "$tool" || echo "$tool $package" ;;
 		*) has "$tool" || echo "$tool $package" ;;
 		esac
 	done < <(wanted)

@@ -31,7 +31,7 @@ FUSE = ["filesystems/fuse:before_init_test", "filesystems/fuse:passthrough_handl
         "filesystems/fuse:passthrough_restart_test", "filesystems/fuse:fuse_fuzz"] + [
     f"filesystems/fuse:fuse_{name}_test"
     for name in ("lookup", "handle", "identity", "create", "readdirplus", "bmap", "fanotify",
-                 "overlay", "io_uring", "nowait", "transport", "exchange", "nfs", "restart*",
+                 "overlay", "io_uring", "nowait", "transport", "exchange", "nfs*", "restart*",
                  "handle_stress", "memory")]
 OWN = ["filesystems/file_handle:*", "filesystems/nsfs:ioctl_*"] + FUSE
 UPSTREAM = ["pidfd:*", "namespaces:*", "filesystems/nsfs:*", "filesystems:kernfs_test",
@@ -46,7 +46,7 @@ STRESS = ["filesystems/file_handle:*_stress_test", "filesystems/fuse:*_stress_te
 # `make test` does not run these on debug, where they take minutes.
 DEBUG_SLOW = [f"filesystems/file_handle:io_uring_handle_{name}" for name in
               ("disk_stress_test", "race_stress_test", "warm_test", "load_test.sh")
-              ] + ["filesystems/fuse:fuse_nfs_test"]
+              ] + ["filesystems/fuse:fuse_nfs*_test"]
 # Slow upstream programs do not run on debug, and `make torture` runs handle_failslab_test.
 DEBUG_SKIP = DEBUG_SLOW + ["filesystems/file_handle:handle_failslab_test",
               "namespaces:stress_test", "namespaces:ns_active_ref_test", "namespaces:listns_*",
@@ -245,7 +245,7 @@ def job_lines(programs, flavour, slow):
     if slow:
         environment = SLOW_ENVIRONMENT | SLOW_CHANGES.get(flavour, {})
         limit *= SLOWER
-    environment |= DISKS_ENVIRONMENT
+    environment = environment | DISKS_ENVIRONMENT
     lines = ["cd \"${SELFTESTS:-/selftests}\" || exit 1",
              *(f"export {name}={value}" for name, value in environment.items())]
     if programs:
