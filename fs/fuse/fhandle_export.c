@@ -253,7 +253,8 @@ static int search_entries(struct name_search *ns, ssize_t left, u8 *name,
 			return dirent->namelen;
 		}
 	}
-	return 0;
+	/* Without an entry, the next request would be the same. */
+	return p == ns->buf ? -EIO : 0;
 }
 
 static int search_directory(struct name_search *ns, u8 *name, size_t room)

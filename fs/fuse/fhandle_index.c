@@ -35,11 +35,15 @@ struct fuse_old_nodeid {
 	u64 nlookup;
 };
 
+/* The server chooses the bytes, so the hash of struct fuse_fhandle is not used: it has no seed. */
 static u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct fhandle_key *key = data;
+	const struct fuse_fhandle *fhandle = key->fhandle;
+	const u8 *bytes = fhandle->len > FUSE_FHANDLE_INLINE ?
+			  fhandle->data.ptr : fhandle->data.bytes;
 
-	return jhash_2words(key->fhandle->hash, hash_ptr(key->sb, 32), seed);
+	return jhash(bytes, fhandle->len, seed ^ hash_ptr(key->sb, 32));
 }
 
 static u32 inode_hash(const void *data, u32 len, u32 seed)

@@ -117,8 +117,13 @@ static int look_up_again(struct inode *inode)
 		kfree(forget);
 		return gone(err);
 	}
+	/* The root is not looked up. */
+	if (out.nodeid == FUSE_ROOT_ID) {
+		kfree(forget);
+		return -EIO;
+	}
 	stale = fuse_stale_inode(inode, out.generation, &out.attr);
-	if (stale || invalid_nodeid(out.nodeid) ||
+	if (stale ||
 	    !fuse_change_nodeid(inode, out.nodeid, out.generation)) {
 		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,
 				       out.generation);
@@ -179,6 +184,14 @@ static int open_again(struct fuse_file *ff)
 
 	if (has_id(ff))
 		err = fuse_send_open_again(ff, &out, &server_gen);
+	if (err == -ENOSYS) {
+		/* As in fuse_file_open(). The caller's request may be implemented. */
+		if (S_ISDIR(ff->inode->i_mode))
+			fc->no_opendir = 1;
+		else
+			fc->no_open = 1;
+		err = 0;
+	}
 	if (err)
 		return gone(err);
 	/* How the file is cached does not change while it is open. */

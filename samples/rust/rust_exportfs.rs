@@ -501,8 +501,9 @@ struct Object {
     id: u64,
     owner: Kuid,
     key: Arc<FhKey>,
+    /// Not a `KVVec`: `fh_to_dentry_nowait()` can drop the last reference, and `vfree()` sleeps.
     #[pin]
-    data: Mutex<KVVec<u8>>,
+    data: Mutex<KVec<u8>>,
     capacity: usize,
     _charge: Option<Charge>,
 }
@@ -546,7 +547,7 @@ impl Object {
         capacity: usize,
         charge: Option<Charge>,
     ) -> Result<Arc<Self>> {
-        let data = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+        let data = KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
 
         Arc::pin_init(
             pin_init!(Self {

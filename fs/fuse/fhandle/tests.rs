@@ -242,7 +242,7 @@ mod suite {
         Ok(())
     }
 
-    /// The index of the inodes uses the hash. These values of FNV-1a are published.
+    /// These values of FNV-1a are published.
     #[test]
     fn hash_of_a_value() -> Result {
         for (bytes, want) in [

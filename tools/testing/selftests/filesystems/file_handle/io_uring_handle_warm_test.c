@@ -26,8 +26,13 @@ FIXTURE_VARIANT(warm)
 	unsigned int percent;	/* of the warm opens that must be inline */
 };
 
-FIXTURE_VARIANT_ADD(warm, tmpfs) { VOLUME_TMPFS, 100 };
-FIXTURE_VARIANT_ADD(warm, kernfs) { VOLUME_KERNFS, 100 };
+/*
+ * These depend on other users: an inode that leaves a chain of the hash table, or the
+ * creation of a cgroup.
+ */
+FIXTURE_VARIANT_ADD(warm, tmpfs) { VOLUME_TMPFS, 99 };
+FIXTURE_VARIANT_ADD(warm, kernfs) { VOLUME_KERNFS, 99 };
+/* The kernel can drop the inodes of a disk at any time. */
 FIXTURE_VARIANT_ADD(warm, ext4) { VOLUME_EXT4, 95 };
 FIXTURE_VARIANT_ADD(warm, btrfs) { VOLUME_BTRFS, 95 };
 FIXTURE_VARIANT_ADD(warm, xfs) { VOLUME_XFS, 95 };
@@ -74,7 +79,6 @@ TEST_F_TIMEOUT(warm, opens_without_a_worker, SLOW_TIMEOUT)
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
 	EXPECT_EQ(count.opened, self->opens);
 	EXPECT_GE(100 * count.inlined, variant->percent * self->opens);
-	/* The kernel can drop inodes of a disk at any time. */
 	if (count.inlined == self->opens)
 		EXPECT_EQ(nr_workers(), 0U);
 }
@@ -143,8 +147,11 @@ TEST_F_TIMEOUT(warm, opens_inodes_that_were_dropped, SLOW_TIMEOUT)
 	       count.inlined, count.opened);
 	EXPECT_EQ(count.wrong, 0U) TH_LOG("the last result: %d", count.error);
 	EXPECT_EQ(count.opened, self->w->nr_files);
-	EXPECT_TRUE(volume_is_disk(variant->kind) ? nr_workers() >= 1 :
-						    count.inlined == self->w->nr_files);
+	if (volume_is_disk(variant->kind)) {
+		EXPECT_GE(nr_workers(), 1U);
+	} else {
+		EXPECT_GE(100 * count.inlined, variant->percent * self->w->nr_files);
+	}
 }
 
 TEST_HARNESS_MAIN

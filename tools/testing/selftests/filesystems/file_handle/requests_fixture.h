@@ -31,6 +31,4 @@ FIXTURE_TEARDOWN(requests)
 	EXPECT_EQ(put_things(&self->t), 0);
 }
 
-/* The kernel reads all requests before the first one is executed. */
-
 #endif /* __SELFTEST_FILE_HANDLE_REQUESTS_FIXTURE_H */

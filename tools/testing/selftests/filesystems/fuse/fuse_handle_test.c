@@ -369,6 +369,28 @@ TEST_F(fuse, decode_directory_beside_an_overlong_name)
 	ASSERT_EQ(0, wrong_names);
 }
 
+static int list_part_of_an_entry(struct server *s __maybe_unused,
+				 const struct request *r, int error,
+				 struct message *m)
+{
+	if (r->in.opcode == FUSE_READDIR && !error && m->len)
+		m->len = FUSE_NAME_OFFSET - 1;
+	return error;
+}
+
+/* The kernel does not send the same request again and again. */
+TEST_F(fuse, decode_directory_in_a_truncated_list)
+{
+	struct server *s = self->s;
+	struct handle fh;
+
+	ASSERT_EQ(0, name_handle(s, "d1/d2/d3", &fh, 0));
+	s->mutate = list_part_of_an_entry;
+	ASSERT_EQ(0, RESTART());
+	ASSERT_EQ(-ESTALE, decode_object(self->mount_fd, &fh));
+	ASSERT_EQ(1, count(s, FUSE_READDIR));
+}
+
 TEST_F(fuse, connectable)
 {
 	struct server *s = self->s;

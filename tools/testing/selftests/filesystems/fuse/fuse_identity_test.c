@@ -634,4 +634,36 @@ TEST_F(fuse, live_inode_stays_valid)
 	close(fd);
 }
 
+/* Looks up many files. Returns the time in milliseconds. */
+static __u64 look_up_bulk(struct server *s, unsigned int nr)
+{
+	__u64 start = now_ms();
+	unsigned int i;
+	char name[16];
+
+	for (i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "f%05u", i);
+		if (try_stat(s, name))
+			return ~0ULL;
+	}
+	return now_ms() - start;
+}
+
+#define EQUAL_HASHES	3000
+
+/* A server cannot make the index slow, which is changed with interrupts disabled. */
+TEST_F_TIMEOUT(fuse, handles_with_equal_hashes, SLOW_TIMEOUT)
+{
+	struct server *s = self->s;
+	__u64 usual, equal;
+
+	add_bulk(s, EQUAL_HASHES);
+	ASSERT_EQ(0, RESTART_WITH(s->handle_size = 124));
+	usual = look_up_bulk(s, EQUAL_HASHES);
+	ASSERT_EQ(0, RESTART_WITH(s->equal_hashes = true));
+	equal = look_up_bulk(s, EQUAL_HASHES);
+	TH_LOG("%llu ms, with equal hashes %llu ms", usual, equal);
+	EXPECT_LT(equal, 4 * usual);
+}
+
 TEST_HARNESS_MAIN

@@ -26,6 +26,43 @@ __u64 object_nodeid(struct server *s, unsigned int id)
 	       (__u64)s->objects[id].shift << 24 | swapped(s, id);
 }
 
+/*
+ * The hash FNV-1a of the prefix is 0. It remains 0 after zeros, and after each block.
+ * A block stands for a bit of the number.
+ */
+static const unsigned char zero_hash[4] = { 0xcc, 0x24, 0x31, 0xc4 };
+static const unsigned char block[5] = { 0x01, 0x1d, 0xcf, 0x57, 0xd8 };
+
+#define BITS	24
+#define EQUAL_HASH_SIZE	(sizeof(zero_hash) + BITS * sizeof(block))
+
+static bool has_equal_hash(struct server *s, size_t size)
+{
+	return s->equal_hashes && size == EQUAL_HASH_SIZE;
+}
+
+static void equal_hash_handle(unsigned int id, unsigned char *handle)
+{
+	unsigned int bit;
+
+	memset(handle, 0, EQUAL_HASH_SIZE);
+	memcpy(handle, zero_hash, sizeof(zero_hash));
+	for (bit = 0; bit < BITS; bit++) {
+		if (id >> bit & 1)
+			memcpy(handle + sizeof(zero_hash) + bit * sizeof(block),
+			       block, sizeof(block));
+	}
+}
+
+static unsigned int equal_hash_object(const unsigned char *handle)
+{
+	unsigned int bit, id = 0;
+
+	for (bit = 0; bit < BITS; bit++)
+		id |= !!handle[sizeof(zero_hash) + bit * sizeof(block)] << bit;
+	return id;
+}
+
 /* The first bytes are the number and the version, if they fit. */
 void object_handle(struct server *s, unsigned int id, unsigned char *handle,
 		   size_t size)
@@ -34,6 +71,10 @@ void object_handle(struct server *s, unsigned int id, unsigned char *handle,
 				   s->objects[id].version };
 	size_t i;
 
+	if (has_equal_hash(s, size)) {
+		equal_hash_handle(id, handle);
+		return;
+	}
 	for (i = 0; i < size; i++)
 		handle[i] = i < sizeof(bytes) ? bytes[i] : i * 37 + id;
 }
@@ -47,6 +88,8 @@ unsigned int handle_object(struct server *s, const void *handle, size_t size)
 		return 0;
 	memcpy(bytes, handle, size);
 	id = size < 3 ? ROOT : bytes[0] | bytes[1] << 8 | bytes[2] << 16;
+	if (has_equal_hash(s, size))
+		id = equal_hash_object(bytes);
 	for (; id < s->nr_objects; id++) {
 		object_handle(s, id, bytes, size);
 		if (s->objects[id].exists && !memcmp(bytes, handle, size))

@@ -234,6 +234,56 @@ TEST_F(state, lost_flock)
 	close(unlocked);
 }
 
+/* The new server replies to FUSE_OPEN with ENOSYS. Its FUSE_FSYNC is used. */
+TEST_F(state, server_without_open)
+{
+	struct server *s = self->s;
+	int fd, dir;
+
+	fd = try_open(s, "file", O_RDWR);
+	dir = try_open(s, "d1", O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(dir, 0);
+	leave_server(s);
+	s->no_open = true;
+	ASSERT_EQ(0, enter_server(s));
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(1, count(s, FUSE_FSYNC));
+	EXPECT_EQ(2, read_object(fd, NULL));
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(2, count(s, FUSE_FSYNC));
+	EXPECT_EQ(0, fsync(dir));
+	EXPECT_EQ(1, count(s, FUSE_FSYNCDIR));
+	close(dir);
+	close(fd);
+}
+
+static void answer_with_the_root(struct server *s __maybe_unused, struct message *m)
+{
+	__u64 root = FUSE_ROOT_ID;
+
+	memcpy(m->data + SUB_HEADER, &root, sizeof(root));
+}
+
+/* The root, whose handle is not known, is not forgotten. */
+TEST_F(state, inode_becomes_the_root)
+{
+	struct server *s = self->s;
+	int fd;
+
+	ASSERT_EQ(0, RESTART_WITH(s->unknown = ROOT));
+	fd = try_open(s, "file", O_RDWR);
+	ASSERT_GE(fd, 0);
+	s->spoil = answer_with_the_root;
+	ASSERT_EQ(0, take_over(s));
+	EXPECT_EQ(-1, fsync(fd));
+	EXPECT_EQ(EIO, errno);
+	s->spoil = NULL;
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(0, s->root_forgets);
+	close(fd);
+}
+
 static int do_read(struct server *s __maybe_unused, int fd)
 {
 	return read_object(fd, NULL);

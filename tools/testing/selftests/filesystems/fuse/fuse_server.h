@@ -43,7 +43,7 @@ struct object {
 	unsigned char version;	/* part of the handle */
 	unsigned char shift;	/* part of the nodeid */
 	bool exists;
-	char name[24];
+	char name[32];
 	long lookups;		/* not yet forgotten by the kernel */
 };
 
@@ -59,6 +59,7 @@ struct server {
 	/* Behaviour. The test changes it only while no request is pending. */
 	__u64 init_flags;
 	size_t handle_size;
+	bool equal_hashes;		/* handles of 124 bytes have equal FNV-1a */
 	unsigned int entry_valid;
 	unsigned int attr_valid;
 	unsigned int max_pages;		/* of a request; for FUSE_MAX_PAGES */
