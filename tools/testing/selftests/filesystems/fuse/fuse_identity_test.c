@@ -649,7 +649,7 @@ static __u64 look_up_bulk(struct server *s, unsigned int nr)
 	return now_ms() - start;
 }
 
-#define EQUAL_HASHES	3000
+#define EQUAL_HASHES	8000
 
 /* A server cannot make the index slow, which is changed with interrupts disabled. */
 TEST_F_TIMEOUT(fuse, handles_with_equal_hashes, SLOW_TIMEOUT)
