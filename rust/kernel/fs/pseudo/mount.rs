@@ -28,7 +28,9 @@ use core::{
 /// module cannot be unloaded while a mount exists. A module should therefore store a mount only in
 /// data that exists as long as an open file.
 ///
-/// Dropping the last mount shuts down the superblock and may sleep.
+/// Dropping the last mount shuts down the superblock and may sleep: it waits until fsnotify watches
+/// none of its inodes. An [`Object`](super::Object) must not own a mount of its own filesystem. If
+/// it does, and its inode is evicted because the last watch is removed, the task waits for itself.
 ///
 /// # Invariants
 ///
