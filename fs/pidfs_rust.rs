@@ -121,8 +121,9 @@ impl kernel::ModuleMetadata for LocalModule {
 //
 // SAFETY: `pidfs_init_inode()` sets `i_private` to a `struct pid`. The inode holds a reference to
 // it until eviction, and `i_private` does not change. The pid satisfies the invariant of
-// `StructPid`: pidfs only creates inodes for pids of existing or former tasks, and a task receives
-// its pid after `alloc_pid()` has returned it. The root inode has no `i_private`. It is not passed
-// to `encode_fh`, because user space has no file descriptor or path of it.
+// `StructPid`: `alloc_pid()` assigns the number before it calls `pidfs_add_pid()` and returns, and
+// pidfs creates an inode for a pid that it returned, to a task or to `copy_process()`, or that was
+// found in `pidfs_ino_ht`. The root inode has no `i_private`. It is not passed to `encode_fh`,
+// because user space has no file descriptor or path of it.
 #[no_mangle]
 static pidfs_rust_export_operations: Table<PidFs> = unsafe { Table::new() };
