@@ -87,6 +87,7 @@ class Patch:
                          f"{commit}^", commit).splitlines()
 
 
+@functools.lru_cache(maxsize=2)
 def files(commit, without):
     """Return the lines of git ls-tree, except for paths that start with one of @without."""
     return [line for line in out("ls-tree", "-r", commit).splitlines()
