@@ -261,7 +261,7 @@ def result(name):
 
 def record(todo):
     """Write the results of patches. Return their number."""
-    if RECORDED.exists() and not recorded():
+    if RECORDED.exists() and RECORDED.read_text().splitlines()[:1] != [heading()]:
         raise Failure(f"{RECORDED} is of other compilers; remove it first")
     names = [column.name_of_result(patch) for patch in todo for column in CHECKS
              if column.applies(patch)]
@@ -325,13 +325,13 @@ def main():
     if arguments.record and (arguments.thread or arguments.only):
         parser.error("--record is for the whole series")
     if ARCH != "x86_64":
-        raise Failure("the configurations are those of x86_64")
-    columns = [column for column in CHECKS if arguments.only in (None, column.name)]
-    header = "  ".join(f"{column.name:>6}" for column in columns)
-    failed, thread = 0, None
+        raise Failure("this requires ARCH=x86_64")
     if arguments.record:
         say(f"     {record(patches(None))} checks in {RECORDED}")
         return
+    columns = [column for column in CHECKS if arguments.only in (None, column.name)]
+    header = "  ".join(f"{column.name:>6}" for column in columns)
+    failed, thread = 0, None
     todo = list(patches(arguments.thread))
     with lock():
         for patch in todo:

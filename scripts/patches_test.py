@@ -68,6 +68,8 @@ class Results(unittest.TestCase):
         self.assertEqual(patches.check(PATCH, [column]), {"on": "FAIL"})
         self.assertEqual(self.runs(column), 1)
         self.assertEqual(patches.record([PATCH]), 0)
+        patches.recorded.cache_clear()
+        self.assertEqual(patches.record([PATCH]), 0)
 
     def test_another_machine_starts_from_the_record(self):
         self.patch(CHECKS=[Column()])
