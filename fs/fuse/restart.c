@@ -123,8 +123,7 @@ static int look_up_again(struct inode *inode)
 		return -EIO;
 	}
 	stale = fuse_stale_inode(inode, out.generation, &out.attr);
-	if (stale ||
-	    !fuse_change_nodeid(inode, out.nodeid, out.generation)) {
+	if (stale || !fuse_change_nodeid(inode, out.nodeid, out.generation)) {
 		fuse_chan_queue_forget(fm->fc->chan, forget, out.nodeid, 1,
 				       out.generation);
 		/* A lookup by name can have renewed the nodeid in the meantime. */

@@ -14,7 +14,6 @@ FIXTURE(nfs)
 	struct server *s;
 	struct nfs nfs;
 	int mount_fd;
-	unsigned int flags;
 };
 
 FIXTURE_VARIANT(nfs)
@@ -26,8 +25,7 @@ FIXTURE_VARIANT_ADD(nfs, v3) { 3 };
 FIXTURE_VARIANT_ADD(nfs, v4) { 4 };
 
 /* Mounts the export of the server. */
-static int connect_client(struct nfs *nfs, struct server *s, int *fd,
-			  unsigned int flags)
+static int connect_client(struct nfs *nfs, struct server *s, int *fd)
 {
 	int err;
 
@@ -39,7 +37,7 @@ static int connect_client(struct nfs *nfs, struct server *s, int *fd,
 		return -errno;
 	err = try_stat(s, ".");
 	if (!err)
-		err = nfs_export(nfs, flags);
+		err = nfs_export(nfs, 0);
 	return err ?: nfs_mount(nfs);
 }
 
@@ -62,7 +60,7 @@ FIXTURE_SETUP(nfs)
 	if (!err) {
 		rmdir(s->dir);
 		snprintf(s->dir, sizeof(s->dir), "%s", self->nfs.export);
-		err = connect_client(&self->nfs, s, &self->mount_fd, 0);
+		err = connect_client(&self->nfs, s, &self->mount_fd);
 	}
 	if (!err && s->init_offer & FUSE_HAS_LOOKUP_HANDLE)
 		return;

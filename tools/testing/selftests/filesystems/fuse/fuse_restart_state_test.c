@@ -256,6 +256,9 @@ TEST_F(state, server_without_open)
 	EXPECT_EQ(1, count(s, FUSE_FSYNCDIR));
 	close(dir);
 	close(fd);
+	/* The server has read the releases before it reads this request. */
+	EXPECT_EQ(0, try_stat(s, "other"));
+	EXPECT_EQ(0, count(s, FUSE_RELEASE) + count(s, FUSE_RELEASEDIR));
 }
 
 static void answer_with_the_root(struct server *s __maybe_unused, struct message *m)
