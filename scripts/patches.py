@@ -32,6 +32,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lib import ARCH, BUILD, TOP, fragments, say, setting, toolchain
@@ -59,6 +60,9 @@ WARNING = re.compile(r"^(?:\S*?/patches/linux/)?([\w./-]+):(\d+)(?::\d+)?:? (?:w
 
 class Check:
     """One column: its name, its inputs and its commands."""
+
+    # Whether nothing else may run beside it
+    alone = False
 
     def __init__(self, name):
         self.name = name
@@ -195,6 +199,8 @@ def warnings(text, patch):
 
 
 class Tests(Check):
+    alone = True
+
     def applies(self, patch):
         return patch.last
 
@@ -271,10 +277,25 @@ def record(todo):
     return len(found)
 
 
+def run_check(column, patch):
+    """Return the result, and keep it if the check passed."""
+    log = LOGS / f"{patch.thread}-{patch.number:02d}-{column.name}.log"
+    log.unlink(missing_ok=True)
+    started = time.monotonic()
+    if complaint := column.run(patch, log):
+        say(f"     {patch.thread} {patch.number}, {column.name}: {complaint} "
+            f"(log: {log.relative_to(TOP)})")
+        return "FAIL"
+    verdict = f"{time.monotonic() - started:.0f} s"
+    PASSED.mkdir(exist_ok=True)
+    (PASSED / column.name_of_result(patch)).write_text(verdict)
+    return verdict
+
+
 def check(patch, columns):
     """Return the result of each column."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    verdicts, at = {}, False
+    verdicts, builds, tests = {}, [], []
     for column in columns:
         if not column.applies(patch):
             verdicts[column.name] = "-"
@@ -282,22 +303,15 @@ def check(patch, columns):
         name = column.name_of_result(patch)
         if earlier := result(name):
             verdicts[column.name] = earlier if (PASSED / name).exists() else f"({earlier})"
-            continue
-        if not at:
-            checkout(patch.commit)
-            at = True
-        log = LOGS / f"{patch.thread}-{patch.number:02d}-{column.name}.log"
-        log.unlink(missing_ok=True)
-        started = time.monotonic()
-        complaint = column.run(patch, log)
-        if complaint:
-            verdicts[column.name] = "FAIL"
-            say(f"     {patch.thread} {patch.number}, {column.name}: {complaint} "
-                f"(log: {log.relative_to(TOP)})")
         else:
-            verdicts[column.name] = f"{time.monotonic() - started:.0f} s"
-            PASSED.mkdir(exist_ok=True)
-            (PASSED / name).write_text(verdicts[column.name])
+            (builds, tests)[column.alone].append(column)
+    if builds or tests:
+        checkout(patch.commit)
+    # rustc compiles a crate on one processor, so the builds run side by side.
+    for group, workers in (builds, len(CHECKS)), (tests, 1):
+        with ThreadPoolExecutor(workers) as pool:
+            results = pool.map(run_check, group, [patch] * len(group))
+            verdicts.update(zip([column.name for column in group], results))
     return verdicts
 
 

@@ -3,6 +3,7 @@
 """Tests of patches.py: which checks it repeats."""
 
 import tempfile
+import threading
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -16,8 +17,8 @@ PATCH = SimpleNamespace(thread="01-nsfs-fixes", number=1, commit="1", last=False
 class Column(patches.Check):
     """Count the runs."""
 
-    def __init__(self, complaint=None):
-        super().__init__("on")
+    def __init__(self, complaint=None, name="on"):
+        super().__init__(name)
         self.complaint, self.runs = complaint, 0
 
     def key(self, patch):
@@ -70,6 +71,26 @@ class Results(unittest.TestCase):
         self.assertEqual(patches.record([PATCH]), 0)
         patches.recorded.cache_clear()
         self.assertEqual(patches.record([PATCH]), 0)
+
+    def test_builds_run_side_by_side_and_tests_after_them(self):
+        both = threading.Barrier(2, timeout=10)
+        running = set()
+
+        class Build(Column):
+            def run(self, patch, log):
+                running.add(self.name)
+                both.wait()
+                running.discard(self.name)
+
+        class Tests(Column):
+            alone = True
+
+            def run(self, patch, log):
+                return f"beside {running}" if running else None
+
+        columns = [Tests(name="tests"), Build(name="on"), Build(name="off")]
+        verdicts = patches.check(PATCH, columns)
+        self.assertEqual(verdicts, {"on": "0 s", "off": "0 s", "tests": "0 s"})
 
     def test_another_machine_starts_from_the_record(self):
         self.patch(CHECKS=[Column()])
