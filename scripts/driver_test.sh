@@ -709,6 +709,9 @@ test_tools()
 		"$TOP/scripts/gdb.sh" rust
 	expect "kunit.py is refused where it cannot run" 1 'requires an x86_64 host' \
 		env ARCH=arm "$TOP/scripts/kunit.sh"
+	expect "kunit.py finds each configuration that kunit.sh names" 0 CONFIG_INODE_KUNIT_TEST=y \
+		bash -o pipefail -c "grep -o 'kunitconfig=[^ ]*' '$TOP/scripts/kunit.sh' | cut -d = -f 2 |
+			xargs -I @ cat '$BUILD/linux/@/.kunitconfig'"
 	expect "results that cannot be written are refused before the guests boot" 2 \
 		'/absent/r.xml: No such file or directory' "$TOP/scripts/test.py" rust --junit /absent/r.xml
 	expect "results are written as JUnit XML and JSON" 0 '^OK' "$TOP/scripts/junit_test.py"

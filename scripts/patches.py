@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Check each patch of the series, so that a bisection can stop at any patch.
 
-  patches.py [--thread THREAD] [--only COLUMN]
+  patches.py [--thread THREAD] [--only COLUMN]...
   patches.py --record
 
 Columns of the table that it prints:
@@ -332,7 +332,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thread", help="one thread (default: all)")
-    parser.add_argument("--only", choices=[column.name for column in CHECKS], help="one column")
+    parser.add_argument("--only", choices=[column.name for column in CHECKS], action="append",
+                        help="one column; may be repeated")
     parser.add_argument("--record", action="store_true",
                         help="write the checks that passed to the repository, and check nothing")
     arguments = parser.parse_args()
@@ -343,7 +344,7 @@ def main():
     if arguments.record:
         say(f"     {record(patches(None))} checks in {RECORDED}")
         return
-    columns = [column for column in CHECKS if arguments.only in (None, column.name)]
+    columns = [column for column in CHECKS if not arguments.only or column.name in arguments.only]
     header = "  ".join(f"{column.name:>6}" for column in columns)
     failed, thread = 0, None
     todo = list(patches(arguments.thread))

@@ -210,9 +210,11 @@ impl Path {
     /// # Errors
     ///
     /// - `EAGAIN` if the file has a lease that conflicts with the open.
-    /// - `EAGAIN`, without an attempt to open the file, if the file is of another type, a fanotify
-    ///   group watches the filesystem for permission events, the dentry has a
-    ///   `->d_weak_revalidate()`, or `flags` contains `O_TRUNC`, `O_CREAT` or `O_TMPFILE`.
+    /// - `EAGAIN`, without an attempt to open the file, if the dentry has a
+    ///   `->d_weak_revalidate()`, or if `flags` contains `O_TRUNC`, `O_CREAT` or `O_TMPFILE`.
+    /// - `EAGAIN`, without an attempt to open the file, if `flags` does not contain `O_PATH`, and
+    ///   the file is of another type or a fanotify group watches the filesystem for permission
+    ///   events.
     /// - The errors of [`Self::open_by_handle`].
     #[inline]
     pub fn try_open_by_handle(&self, flags: u32) -> Result<NewFile> {

@@ -146,16 +146,19 @@ load_with_cold_files()
 	# A file is cold if its inode is not in memory: then it is not opened inline.
 	is "$(field cold_inline)" "0 0 0"
 }
-# Workers that read a directory or a block may be needed, but not on tmpfs.
+# A worker may be needed: a file of tmpfs can be missed while another inode leaves its
+# chain of the hash table, and disks drop inodes and read blocks.
 load_with_warm_files()
 {
 	# shellcheck disable=SC2086 # a command
 	expect 0 $load --requests "$opens" --by ring "$1" || return
 	is "$(field warm)" "$opens" || return
 	inline=$(field warm_inline)
-	[ $((inline * 100)) -ge $((opens * 95)) ] ||
+	percent=95
+	[ "$1" != "$tmpfs" ] || percent=99
+	[ $((inline * 100)) -ge $((opens * percent)) ] ||
 		{ echo "# only $inline of $opens warm files were opened inline"; return 1; }
-	[ "$1" != "$tmpfs" ] || is "$inline $(field workers)" "$opens 0"
+	[ "$1" != "$tmpfs" ] || [ "$inline" != "$opens" ] || is "$(field workers)" 0
 }
 load_opens_warm_files_inline() { in_each_directory load_with_warm_files; }
 

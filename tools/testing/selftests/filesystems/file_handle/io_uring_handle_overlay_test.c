@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Handles of overlayfs with nfs_export=on through io_uring. Encoding the handle
- * of a file may copy it up, so a worker does it.
+ * of a directory may copy it up, so a worker encodes.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
